@@ -1,0 +1,57 @@
+"""Limits and timeouts: every one is finite unless the caller says otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KIB = 1024
+GIB = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what runs at once and on what one response may cost.
+
+    concurrency, per_host: running fetches in all and for one host. max_body: decoded bytes.
+    preview_size: decoded bytes kept in the result. max_header_bytes, max_headers: of one response.
+    max_codings: content codings in a chain. keepalive: seconds an idle connection is kept.
+    """
+
+    concurrency: int = 64
+    per_host: int = 8
+    max_redirects: int = 10
+    max_body: int = GIB
+    preview_size: int = 64 * KIB
+    max_header_bytes: int = 256 * KIB
+    max_headers: int = 1000
+    max_codings: int = 5
+    keepalive: float = 15.0
+
+    def __post_init__(self) -> None:
+        for name in ("concurrency", "per_host"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1")
+        for name in ("max_redirects", "max_body", "preview_size", "max_header_bytes", "max_headers", "max_codings"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds; None for no limit.
+
+    connect: one connection (name, TCP, TLS). read, write: between two bytes that move. pool: for a free connection.
+    total: one attempt with all its redirects, from its start to the last byte.
+    """
+
+    connect: float | None = 15.0
+    read: float | None = 30.0
+    write: float | None = 30.0
+    pool: float | None = 60.0
+    total: float | None = 300.0
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"timeout {name} must be above 0, or None for no limit")

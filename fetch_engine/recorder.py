@@ -1,0 +1,114 @@
+"""The running account of one fetch: plain counters that transport and runner write and everybody may read.
+
+It refers to nothing but values, so that a trace hook which keeps it keeps no fetch alive (DESIGN section 2).
+"""
+
+from __future__ import annotations
+
+import time
+
+from fetch_engine.results import FetchState, Hop, Timings
+
+PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
+
+
+class Recorder:
+    """Counters and phase times of one fetch.
+
+    The transport calls `begin(phase)` when a phase of the current hop starts and `end()` when the last one is over;
+    beginning a phase ends the one before it. It adds bytes read from the socket to `bytes_received`.
+    """
+
+    __slots__ = (
+        "attempts",
+        "body_size",
+        "bytes_received",
+        "expected_size",
+        "hop_started",
+        "hops",
+        "phases",
+        "queued",
+        "remote_address",
+        "started",
+        "state",
+        "status",
+        "submitted",
+        "url",
+        "_phase",
+        "_phase_started",
+    )
+
+    def __init__(self) -> None:
+        self.state = FetchState.QUEUED
+        self.submitted = time.perf_counter()
+        self.started: float | None = None
+        self.queued: float | None = None
+        self.url: str | None = None  # of the current hop, without user and password
+        self.status: int | None = None  # of the current hop
+        self.attempts = 0
+        self.bytes_received = 0
+        self.body_size = 0
+        self.expected_size: int | None = None
+        self.remote_address: str | None = None
+        self.hops: list[Hop] = []
+        self.hop_started = self.submitted
+        self.phases: dict[str, float] = {}
+        self._phase: str | None = None
+        self._phase_started = 0.0
+
+    def start(self) -> None:
+        """The fetch leaves the queue."""
+        self.started = time.perf_counter()
+        self.queued = self.started - self.submitted
+
+    def start_attempt(self) -> None:
+        """A new attempt begins: counted, its hops forgotten."""
+        self.attempts += 1
+        self.hops.clear()
+        self.start_hop()
+
+    def start_hop(self) -> None:
+        """A request to one URL begins; its phases start empty."""
+        self.hop_started = time.perf_counter()
+        self.phases = {}
+        self._phase = None
+        self.status = None
+        self.expected_size = None
+        self.body_size = 0
+
+    def begin(self, phase: str) -> None:
+        """`phase` (one of PHASES) starts now. A phase begun twice in a hop adds up."""
+        now = time.perf_counter()
+        self._close(now)
+        self._phase = phase
+        self._phase_started = now
+        self.state = _STATES[phase]
+
+    def end(self) -> None:
+        """The current phase is over."""
+        self._close(time.perf_counter())
+
+    def _close(self, now: float) -> None:
+        if self._phase is not None:
+            self.phases[self._phase] = self.phases.get(self._phase, 0.0) + now - self._phase_started
+            self._phase = None
+
+    def end_hop(self, url: str, status: int) -> None:
+        """The current hop answered with a redirect that will be followed."""
+        self.end()
+        self.hops.append(Hop(url, status, self.timings(since=self.hop_started)))
+
+    def timings(self, *, since: float | None = None) -> Timings:
+        """The phases of the current hop; `total` counts from `since`, by default from submit."""
+        start = self.submitted if since is None else since
+        return Timings(queued=self.queued, total=time.perf_counter() - start, **self.phases)
+
+
+_STATES = {
+    "dns": FetchState.CONNECTING,
+    "connect": FetchState.CONNECTING,
+    "tls": FetchState.CONNECTING,
+    "send": FetchState.SENDING,
+    "wait": FetchState.WAITING,
+    "receive": FetchState.RECEIVING,
+}

@@ -1,0 +1,113 @@
+"""What crosses from the engine's thread to the screen, and back: frozen records and ids, never a handle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fetch_engine.census import Census
+from fetch_engine.results import FetchError, FetchResult, FetchState
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveRow:
+    """A fetch that has not ended. rate: bytes/s over the last second; age: seconds since submit."""
+
+    id: int
+    url: str
+    state: FetchState
+    body_size: int
+    expected_size: int | None
+    rate: float
+    age: float
+    attempt: int
+    pinned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRecord:
+    """A fetch that has ended, as a copy that keeps nothing alive. `finished_at` is time.time()."""
+
+    id: int
+    url: str
+    outcome: FetchResult | FetchError
+    finished_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRow:
+    """A handle that is alive after its fetch ended. held: seconds since then; by: who holds it, outermost last."""
+
+    id: int
+    url: str
+    code: str
+    held: float
+    pinned: bool
+    by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """The shared session: is a client open, of which generation, held by how many leases."""
+
+    is_open: bool
+    generation: int
+    leases: int
+    opened: int
+    closed: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """The engine at one instant. Rows are in order of id; `waiting` counts URLs that have no row yet."""
+
+    census: Census
+    session: SessionFacts
+    active: tuple[ActiveRow, ...]
+    held: tuple[HeldRow, ...]
+    waiting: int
+    done: int  # fetches that got a response
+    failed: int
+    cancelled: int
+    rate: float  # bytes/s from the wire, all fetches
+    peak_alive: int
+    history: tuple[int, ...]  # alive, one number a second, newest last, at most 60
+    concurrency: int
+    closing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AddUrls:
+    """Fetch these, in this order."""
+
+    urls: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Cancel the fetch with this id, or every one that has not ended (None)."""
+
+    id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Let go of the handle with this id, whatever its state."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class TogglePin:
+    """Pin the handle with this id, or release it."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetRate:
+    """Send this many snapshots a second."""
+
+    per_second: float
+
+
+Command = AddUrls | Cancel | Drop | TogglePin | SetRate
