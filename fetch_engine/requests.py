@@ -1,21 +1,113 @@
-"""What to fetch."""
+"""What to fetch, and how it goes out."""
 
 from __future__ import annotations
 
+import functools
+import importlib.metadata
+import re
 from dataclasses import dataclass, field
 
+from fetch_engine.decoders import ACCEPT_ENCODING
+from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import Timeouts
+from fetch_engine.results import ErrorKind
+from fetch_engine.transports.protocol import WireRequest
+from fetch_engine.urls import Target, parse_url
+
+Headers = tuple[tuple[str, str], ...]
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\uffff\U00010000-\U0010ffff]*")
+# Read without the cost of a whole parse: called for each URL when it is submitted.
+_PLAIN_HOST = re.compile(r"https?://([a-z0-9.-]+)(?::[0-9]*)?(?:[/?#]|\Z)")
+# They frame the message or belong to the connection (RFC 9110 section 7.6.1): the transport's business.
+_TRANSPORT_HEADERS = frozenset(
+    {"connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class FetchRequest:
     """One request as a user gives it. `url` is kept as given; whether it is valid is found out when it runs.
 
-    method: as in curl -X. headers: pairs, sent as given. body: bytes. timeouts: None takes the engine's.
+    method: as in curl -X. headers: pairs, sent as given, text beyond ASCII as UTF-8. body: bytes.
+    timeouts: None takes the engine's. follow_redirects: False makes a redirect the result.
     """
 
     url: str
     method: str = "GET"
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    headers: Headers = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
     timeouts: Timeouts | None = None
+    follow_redirects: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HopRequest:
+    """What one hop asks for: headers and body may differ from those of the hop before it."""
+
+    target: Target
+    method: str
+    headers: Headers = field(repr=False)
+    body: bytes = field(repr=False)
+
+    def to_wire(self) -> WireRequest:
+        """As the transport takes it, with the credentials of the URL unless a header gives others."""
+        headers = self.headers
+        if self.target.authorization is not None and not has_header(headers, "authorization"):
+            headers = (*headers, ("Authorization", self.target.authorization))
+        return WireRequest(self.method, self.target.url, headers, self.body)
+
+
+def first_hop(request: FetchRequest, target: Target) -> HopRequest:
+    """The request to `target`, its URL read, checked and completed by the default headers.
+
+    Raises AttemptFailed of kind protocol for a method or header that HTTP does not allow (RFC 9110 sections 5.1, 5.5,
+    9.1) or that the transport sets itself.
+    """
+    if not _TOKEN.fullmatch(request.method):
+        raise AttemptFailed(ErrorKind.PROTOCOL, "the request method is no HTTP token")
+    given = tuple(_checked(name, value) for name, value in request.headers)
+    # A part of a coded body cannot be decoded (Fetch standard, HTTP-network-or-cache fetch).
+    coding = "identity" if has_header(given, "range") else ACCEPT_ENCODING
+    defaults = (("User-Agent", user_agent()), ("Accept", "*/*"), ("Accept-Encoding", coding))
+    missing = tuple((name, value) for name, value in defaults if not has_header(given, name.lower()))
+    return HopRequest(target, request.method, missing + given, request.body)
+
+
+def lane_of(url: str) -> str:
+    """The host that a URL names, as in `Target.host`; "" where it is not valid. Never raises."""
+    plain = _PLAIN_HOST.match(url)
+    if plain is not None:
+        return plain.group(1)
+    try:
+        return parse_url(url).host
+    except AttemptFailed:
+        return ""
+
+
+def has_header(headers: Headers, name: str) -> bool:
+    """Whether a header of this name (in lower case) is there."""
+    return any(key.lower() == name for key, _ in headers)
+
+
+@functools.cache
+def user_agent() -> str:
+    """Name and version of this program."""
+    try:
+        return f"weakfetch-tui/{importlib.metadata.version('weakfetch-tui')}"
+    except importlib.metadata.PackageNotFoundError:
+        return "weakfetch-tui"
+
+
+def _checked(name: str, value: str) -> tuple[str, str]:
+    if not _TOKEN.fullmatch(name):
+        raise AttemptFailed(ErrorKind.PROTOCOL, "a request header's name is no HTTP token")
+    if name.lower() in _TRANSPORT_HEADERS:
+        raise AttemptFailed(ErrorKind.PROTOCOL, f"request header {name} cannot be given, the connection sets it")
+    if not _VALUE.fullmatch(value):
+        raise AttemptFailed(ErrorKind.PROTOCOL, f"control character in the request header {name}")
+    try:
+        return name, value.strip(" \t").encode().decode("latin-1")
+    except UnicodeEncodeError:
+        raise AttemptFailed(ErrorKind.PROTOCOL, f"the request header {name} is not valid Unicode") from None

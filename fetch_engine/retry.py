@@ -1,0 +1,77 @@
+"""When an attempt is repeated, and after how long."""
+
+from __future__ import annotations
+
+import email.utils
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from fetch_engine.results import ErrorKind
+
+# RFC 9110 section 9.2.2.
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+
+# What may go away by itself.
+RETRIED_KINDS = frozenset(
+    {
+        ErrorKind.DNS,
+        ErrorKind.CONNECT,
+        ErrorKind.RESET,
+        ErrorKind.INCOMPLETE,
+        ErrorKind.TIMEOUT_CONNECT,
+        ErrorKind.TIMEOUT_READ,
+        ErrorKind.TIMEOUT_WRITE,
+        ErrorKind.TIMEOUT_POOL,
+        ErrorKind.TIMEOUT_TOTAL,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and when a failed attempt is repeated.
+
+    retries: after the first attempt, 0 for none. statuses: responses that are retried. all_methods: also those that
+    are not idempotent, POST among them. delay, max_delay: seconds; the n-th wait is drawn evenly from 0 to
+    `delay * 2**(n - 1)`, and no wait is longer than `max_delay`, not even one that Retry-After asks for.
+    """
+
+    retries: int = 0
+    statuses: frozenset[int] = frozenset({408, 425, 429, 500, 502, 503, 504})
+    all_methods: bool = False
+    delay: float = 1.0
+    max_delay: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in ("retries", "delay", "max_delay"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must not be negative")
+
+    def repeats(self, method: str, attempts: int, failure: ErrorKind | int) -> bool:
+        """Whether to try again after so many attempts, the last of which ended with this kind or status."""
+        if attempts > self.retries or not (self.all_methods or method in IDEMPOTENT):
+            return False
+        return failure in (RETRIED_KINDS if isinstance(failure, ErrorKind) else self.statuses)
+
+    def wait(self, attempts: int, retry_after: float | None = None, draw: Callable[[], float] = random.random) -> float:
+        """Seconds to wait after so many attempts (1 or more); `draw` gives a number from 0 to 1."""
+        backoff = min(self.delay * 2.0 ** min(attempts - 1, 64), self.max_delay) * draw()
+        return min(max(backoff, retry_after or 0.0), self.max_delay)
+
+
+def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
+    """The seconds that a Retry-After header asks for (RFC 9110 section 10.2.3), at least 0; None if it is invalid."""
+    if value is None:
+        return None
+    value = value.strip(" \t")
+    if value.isascii() and value.isdigit():
+        return float(value[:18])
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())

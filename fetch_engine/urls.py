@@ -1,0 +1,230 @@
+"""URL rules: what may be fetched, in one normal form, with user and password split off.
+
+Stricter than a browser where readings differ between parsers (RFC 3986 and the WHATWG URL standard), for a URL that
+two programs read differently is how requests reach hosts nobody meant.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import re
+from dataclasses import dataclass, field, replace
+from urllib.parse import unquote_to_bytes, urljoin
+
+import httpx
+import idna
+
+from fetch_engine.errors import AttemptFailed
+from fetch_engine.results import ErrorKind
+
+MAX_URL_LENGTH = 65_536  # characters; httpx refuses longer ones as well
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_HOST_AND_PORT = re.compile(r"[^:/?#@\[\]\\]+:[0-9]*(?:[/?#]|\Z)")
+_AUTHORITY = re.compile(r"[^/?#]*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_BLANK = re.compile(r"\s")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_PORT = re.compile(r"[0-9]{1,5}")
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A URL in normal form.
+
+    url: absolute, ASCII, without userinfo and fragment. host: lower case, IDNA encoded, IPv6 without brackets.
+    port: never 0. fragment: without "#", or None. authorization: the value of a Basic Authorization header
+    (RFC 7617) if the URL named a user, else None.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    url: str
+    fragment: str | None = None
+    authorization: str | None = field(default=None, repr=False)
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        """Scheme, host and port (RFC 6454): what credentials belong to."""
+        return self.scheme, self.host, self.port
+
+    @property
+    def shown(self) -> str:
+        """The URL with its fragment, without user and password."""
+        return self.url if self.fragment is None else f"{self.url}#{self.fragment}"
+
+    def with_authorization(self, authorization: str | None) -> Target:
+        """The same target with these credentials."""
+        return replace(self, authorization=authorization)
+
+
+def parse_url(text: str) -> Target:
+    """Read a URL as a person gives it; where the scheme is missing it is http, as in curl.
+
+    Raises AttemptFailed of kind invalid-url or unsupported-scheme, and nothing else, whatever the text.
+    """
+    _check_characters(text)
+    if _BLANK.search(text):
+        raise _invalid("blank in the URL")
+    scheme = _SCHEME.match(text)
+    if scheme is None or (_HOST_AND_PORT.match(text) and not text[scheme.end() :].startswith("//")):
+        return _parse("http", text)
+    return _parse_absolute(text)
+
+
+def resolve(base: Target, location: str) -> Target:
+    """The target of a reference found at `base` (RFC 3986 section 5.2); the fragment is inherited (RFC 9110, 10.2.2).
+
+    Blanks are encoded, as browsers and curl do it in Location. Raises AttemptFailed as `parse_url` does.
+    """
+    location = location.strip(" \t")
+    _check_characters(location)
+    try:
+        joined = urljoin(base.url, location.replace(" ", "%20"))
+    except ValueError:
+        raise _invalid("no valid reference") from None
+    target = _parse_absolute(joined)
+    if target.fragment is None and base.fragment is not None:
+        return replace(target, fragment=base.fragment)
+    return target
+
+
+def safe_url(text: str) -> str:
+    """The text without user and password, fit to be shown or stored; never raises.
+
+    Where the URL is not valid nobody knows where a password ends: all before the last "@" is masked.
+    """
+    try:
+        parse_url(text)
+    except AttemptFailed:
+        before, at, after = text.rpartition("@")
+        if not at:
+            return text
+        scheme = re.match(r"https?://", before, re.IGNORECASE)
+        return f"{scheme.group() if scheme else ''}***@{after}"
+    start = text.find("://") + 3 if _has_slashes(text) else 0
+    authority = _authority(text, start)
+    return text[:start] + authority.rpartition("@")[2] + text[start + len(authority) :]
+
+
+def _has_slashes(text: str) -> bool:
+    scheme = _SCHEME.match(text)
+    return scheme is not None and text.startswith("//", scheme.end())
+
+
+def _authority(text: str, start: int) -> str:
+    match = _AUTHORITY.match(text, start)
+    return match.group() if match else ""
+
+
+def _parse_absolute(text: str) -> Target:
+    match = _SCHEME.match(text)
+    if match is None:
+        raise _invalid("no scheme")
+    scheme = match.group(1).lower()
+    if scheme not in _DEFAULT_PORTS:
+        # What looks like a scheme may be a user name.
+        name = f"scheme {scheme[:40]!r}" if "@" not in text else "the scheme"
+        raise AttemptFailed(ErrorKind.UNSUPPORTED_SCHEME, f"{name} is not supported, only http and https are")
+    if not text.startswith("//", match.end()):
+        raise _invalid(f"'//' missing after '{scheme}:'")
+    return _parse(scheme, text[match.end() + 2 :])
+
+
+def _parse(scheme: str, text: str) -> Target:
+    """`text` is what follows `scheme://`."""
+    authority = _authority(text, 0)
+    userinfo, at, host_and_port = authority.rpartition("@")
+    if "@" in userinfo:
+        raise _invalid("more than one '@' before the host; in a password it is written %40")
+    host, port_text = _split_port(host_and_port)
+    host, netloc = _host(host)
+    port = _port(port_text, scheme)
+    if port != _DEFAULT_PORTS[scheme]:
+        netloc += f":{port}"
+    authorization = _basic(userinfo) if at and userinfo else None
+    rest = text[len(authority) :]
+    slash = "" if rest.startswith("/") else "/"
+    try:
+        # Dot segments and percent encoding are all that is left to do.
+        url, hash_sign, fragment = str(httpx.URL(f"{scheme}://{netloc}{slash}{rest}")).partition("#")
+    except (httpx.InvalidURL, ValueError):
+        raise _invalid("no valid URL") from None
+    return Target(scheme, host, port, url, fragment if hash_sign else None, authorization)
+
+
+def _check_characters(text: str) -> None:
+    if len(text) > MAX_URL_LENGTH:
+        raise _invalid(f"longer than {MAX_URL_LENGTH} characters")
+    if _CONTROL.search(text):
+        raise _invalid("control character in the URL")
+    if _SURROGATE.search(text):
+        raise _invalid("not valid Unicode")
+
+
+def _split_port(text: str) -> tuple[str, str]:
+    if text.startswith("["):
+        host, bracket, port = text.rpartition("]")
+        if not bracket or (port and not port.startswith(":")):
+            raise _invalid("no valid IPv6 address")
+        return host + bracket, port[1:]
+    host, _, port = text.partition(":")
+    return host, port
+
+
+def _port(text: str, scheme: str) -> int:
+    if not text:
+        return _DEFAULT_PORTS[scheme]
+    if not _PORT.fullmatch(text) or not 0 < int(text) < 65_536:
+        raise _invalid("the port must be a number from 1 to 65535")
+    return int(text)
+
+
+def _host(text: str) -> tuple[str, str]:
+    """The host to connect to, and the same as it stands in a URL."""
+    if not text:
+        raise _invalid("no host")
+    if text.startswith("["):
+        # A zone id (RFC 6874) means something on one machine only; ipaddress would accept it.
+        if "%" in text:
+            raise _invalid("zone ids are not supported in IPv6 addresses")
+        try:
+            address = ipaddress.IPv6Address(text[1:-1]).compressed
+        except ValueError:
+            raise _invalid("no valid IPv6 address") from None
+        return address, f"[{address}]"
+    host = text.lower() if text.isascii() else _idna(text)
+    labels = host.removesuffix(".").split(".")
+    if len(host) > 254 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise _invalid("no valid host name")
+    if _NUMBER.fullmatch(labels[-1]):
+        # The system's resolver reads 127.1, 0x7f.1 and 2130706433 as addresses; a filter of addresses would not.
+        try:
+            ipaddress.IPv4Address(host)
+        except ValueError:
+            raise _invalid("no valid IPv4 address (four decimal numbers)") from None
+    return host, host
+
+
+def _idna(host: str) -> str:
+    try:
+        return idna.encode(host, uts46=True).decode("ascii")
+    except ValueError:
+        raise _invalid("no valid international host name") from None
+
+
+def _basic(userinfo: str) -> str:
+    user, _, password = userinfo.partition(":")
+    plain = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
+    if any(byte < 32 or byte == 127 for byte in plain):
+        raise _invalid("control character in user or password")
+    return "Basic " + base64.b64encode(plain).decode("ascii")
+
+
+def _invalid(why: str) -> AttemptFailed:
+    return AttemptFailed(ErrorKind.INVALID_URL, why)
