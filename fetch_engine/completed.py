@@ -1,0 +1,138 @@
+"""Handles as their fetches end, from any source of requests, with a bounded number of them alive."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import anyio
+
+from fetch_engine.requests import FetchRequest
+from fetch_engine.task import FetchTask, Finished
+
+if TYPE_CHECKING:
+    from fetch_engine.engine import FetchEngine
+
+Requests = Iterable[str | FetchRequest] | AsyncIterable[str | FetchRequest]
+
+
+class Feed:
+    """What a task of the engine has read ahead from an async source, at most `ahead` requests.
+
+    That task refers to this and never to the iterator: it would keep the iterator's handles alive.
+    """
+
+    __slots__ = ("_ahead", "_read", "_room", "_scope", "ended", "error", "finished")
+
+    def __init__(self, ahead: int, finished: Finished) -> None:
+        self._ahead = ahead
+        self._read: deque[str | FetchRequest] = deque()
+        self._room: anyio.Event | None = None
+        self._scope: anyio.CancelScope | None = None
+        self.ended = False
+        self.error: BaseException | None = None
+        self.finished = finished
+
+    async def read(self, source: AsyncIterable[str | FetchRequest]) -> None:
+        """Read the source to its end, or until `stop`."""
+        if self.ended:
+            return
+        with anyio.CancelScope() as scope:
+            self._scope = scope
+            try:
+                async for request in source:
+                    self._read.append(request)
+                    self.finished.notify()
+                    while len(self._read) >= self._ahead:
+                        self._room = anyio.Event()
+                        await self._room.wait()
+            except Exception as error:  # noqa: BLE001 - the source is the caller's, and so is its error
+                self.error = error
+        self._scope = None
+        self.ended = True
+        self.finished.notify()
+
+    def pop(self) -> str | FetchRequest | None:
+        """The next request, or None if none has been read ahead."""
+        if not self._read:
+            return None
+        if self._room is not None:
+            self._room.set()
+            self._room = None
+        return self._read.popleft()
+
+    def stop(self) -> None:
+        """Nobody wants more."""
+        self.ended = True
+        if self._scope is not None:
+            self._scope.cancel()
+
+
+class Completions:
+    """The iterator behind `FetchEngine.as_completed`.
+
+    A class, not an async generator: a dropped generator is finished later by the loop, and the handles in it with it.
+    Dropping this drops its handles at once.
+    """
+
+    __slots__ = ("__weakref__", "_engine", "_finished", "_owned", "_source", "_window", "feed")
+
+    def __init__(self, engine: FetchEngine, requests: Requests, window: int) -> None:
+        if window < 1:
+            raise ValueError("window must be at least 1")
+        self._engine = engine
+        self._window = window
+        self._owned: dict[int, FetchTask] = {}
+        self._finished = Finished()
+        self.feed: Feed | None = None
+        self._source: Iterator[str | FetchRequest] | None = None
+        if isinstance(requests, AsyncIterable):
+            self.feed = Feed(window, self._finished)
+        else:
+            self._source = iter(requests)
+
+    def __aiter__(self) -> AsyncIterator[FetchTask]:
+        return self
+
+    async def __anext__(self) -> FetchTask:
+        while True:
+            self._fill()
+            ended = self._finished.pop()
+            if ended is not None:
+                return self._owned.pop(ended[0])
+            if not self._owned and self._exhausted:
+                raise StopAsyncIteration
+            await self._finished.wait()
+
+    @property
+    def _exhausted(self) -> bool:
+        return self._source is None and (self.feed is None or self.feed.ended)
+
+    def _fill(self) -> None:
+        """Submit more, up to the window."""
+        try:
+            while len(self._owned) < self._window and (request := self._next()) is not None:
+                task = self._engine.submit(request, watcher=self._finished)
+                self._owned[task.id] = task
+        except BaseException:
+            self._owned.clear()
+            raise
+
+    def _next(self) -> str | FetchRequest | None:
+        if self.feed is not None:
+            request = self.feed.pop()
+            if request is None and self.feed.error is not None:
+                error, self.feed.error = self.feed.error, None
+                try:
+                    raise error
+                finally:
+                    del error
+            return request
+        if self._source is None:
+            return None
+        try:
+            return next(self._source)
+        except StopIteration:
+            self._source = None
+            return None

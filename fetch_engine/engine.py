@@ -1,0 +1,223 @@
+"""The engine as its users see it: handles in, outcomes out; it knows the handles only weakly."""
+
+from __future__ import annotations
+
+import warnings
+import weakref
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.abc
+
+from fetch_engine.census import Census
+from fetch_engine.completed import Completions
+from fetch_engine.errors import EngineClosed
+from fetch_engine.fetching import HopGate, fetch
+from fetch_engine.lanes import lane_of
+from fetch_engine.limits import Limits, Timeouts
+from fetch_engine.requests import FetchRequest
+from fetch_engine.results import FetchResult
+from fetch_engine.retry import RetryPolicy
+from fetch_engine.scheduler import Scheduler
+from fetch_engine.session import SharedSession
+from fetch_engine.task import FetchTask, Finished, Job
+from fetch_engine.transports.opening import http_opener
+from fetch_engine.transports.protocol import Transport
+
+if TYPE_CHECKING:
+    from fetch_engine.transports.httpx_transport import TransportOptions
+
+
+class FetchEngine:
+    """Fetches concurrently. Open it with `async with`; leaving cancels what has not ended and closes the session.
+
+    limits, timeouts, retry: for every fetch. transport: options of the HTTP client; open_transport replaces it whole.
+    grace: seconds the session stays open without a lease. idle_close: seconds without a running request after which
+    the session is closed even though finished handles hold leases (None: never). outlived_after: seconds after which a
+    finished, unpinned, held handle counts as outlived.
+    Runs on asyncio, uvloop and trio. Its methods and properties belong to the loop's thread; handles may be dropped
+    and cancelled anywhere.
+    """
+
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        transport: TransportOptions | None = None,
+        open_transport: Callable[[], Awaitable[Transport]] | None = None,
+        grace: float = 1.0,
+        idle_close: float | None = None,
+        outlived_after: float = 2.0,
+    ) -> None:
+        self.limits = limits or Limits()
+        self.timeouts = timeouts or Timeouts()
+        self.retry = retry or RetryPolicy()
+        self._open_transport = open_transport or http_opener(transport, self.limits)
+        self._grace = grace
+        self._idle_close = idle_close
+        self._outlived_after = outlived_after
+        self._registry: weakref.WeakValueDictionary[int, FetchTask] = weakref.WeakValueDictionary()
+        self._last_id = 0
+        self._group: anyio.abc.TaskGroup | None = None
+        self._opened: Scheduler | None = None
+        self._left = False
+
+    async def __aenter__(self) -> FetchEngine:
+        if self._opened is not None:
+            raise EngineClosed("an engine can be opened once")
+        self._group = anyio.create_task_group()
+        self._opened = Scheduler(
+            self._group,
+            _fetcher(self.limits, self.timeouts, self.retry),
+            self.limits,
+            self._open_transport,
+            grace=self._grace,
+            idle_close=self._idle_close,
+            outlived_after=self._outlived_after,
+        )
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        assert self._group is not None
+        self._left = True
+        self._scheduler.spawn(self._scheduler.shut_down)
+        try:
+            if isinstance(exc, anyio.get_cancelled_exc_class()):
+                return await self._group.__aexit__(exc_type, exc, traceback)
+            # An error of the body is not the group's: passed in, it would come out wrapped in an ExceptionGroup.
+            await self._group.__aexit__(None, None, None)
+            return None
+        finally:
+            self._group = None
+            del exc, traceback
+
+    def __del__(self) -> None:
+        if self._group is not None:
+            warnings.warn("unclosed FetchEngine: leave its `async with` block", ResourceWarning, stacklevel=2)
+
+    def submit(
+        self,
+        request: str | FetchRequest,
+        *,
+        timeout: float | None = None,
+        pin: bool = False,
+        watcher: Finished | None = None,
+    ) -> FetchTask:
+        """Queue a fetch and return the handle that owns it: drop the handle, and the fetch is cancelled.
+
+        timeout: seconds from now, queueing included, after which it fails with `timeout-total`. pin: the engine owns
+        it until it has ended. watcher: told when it has ended.
+        A URL that cannot be fetched fails when it runs, as any other. Raises EngineClosed when the engine is not open,
+        RuntimeError from another thread than the loop's (use `anyio.from_thread.run_sync`).
+        """
+        scheduler = self._scheduler
+        mailbox = scheduler.mailbox
+        if self._left:
+            raise EngineClosed("the engine is closed")
+        if not mailbox.is_own_thread:
+            raise RuntimeError("submit belongs to the thread of the engine's event loop")
+        if isinstance(request, str):
+            request = FetchRequest(request)
+        self._last_id += 1
+        job = Job(self._last_id, request, lane_of(request.url), mailbox, Scheduler.cancel, timeout, watcher)
+        task = FetchTask(job)
+        self._registry[job.id] = task
+        # The finalizer holds the mailbox and the job. With anything in it that leads to the handle, or to the engine,
+        # the handle would never die. It does not run at interpreter exit: no loop is left to act on it.
+        weakref.finalize(task, mailbox.post, Scheduler.reap, job).atexit = False
+        if pin:
+            job.pinned_until_done = True
+            self.pin(task)
+        mailbox.post_now(Scheduler.admit, job)
+        return task
+
+    def fetch(self, request: str | FetchRequest, *, timeout: float | None = None) -> FetchTask:
+        """`submit` for a `with` block, at whose end the fetch is cancelled if it has not ended."""
+        return self.submit(request, timeout=timeout)
+
+    def as_completed(
+        self,
+        requests: Iterable[str | FetchRequest] | AsyncIterable[str | FetchRequest],
+        *,
+        window: int | None = None,
+    ) -> Completions:
+        """An async iterator of handles, each when its fetch has ended.
+
+        It reads `requests` as it goes and owns at most `window` handles at a time (default: twice the concurrency).
+        Leaving the loop drops them, and so cancels what still runs.
+        """
+        scheduler = self._scheduler
+        completions = Completions(self, requests, 2 * self.limits.concurrency if window is None else window)
+        if completions.feed is not None:
+            scheduler.spawn(completions.feed.read, requests)
+            stop = weakref.finalize(completions, scheduler.mailbox.post, Scheduler.stop_feed, completions.feed)
+            stop.atexit = False
+        return completions
+
+    async def join(self) -> None:
+        """Wait until nothing is queued or running. Handles that are held stay as they are."""
+        await self._scheduler.join()
+
+    def pin(self, task: FetchTask) -> None:
+        """Own the handle too, until `unpin` or the engine's end. Raises ValueError for another engine's handle."""
+        if self._registry.get(task.id) is not task:
+            raise ValueError("the handle belongs to another engine")
+        self._scheduler.pins[task.id] = task
+        self._scheduler.ledger.pin(task.job)
+
+    def unpin(self, task: FetchTask) -> None:
+        """Let go of what `pin`, or `submit(pin=True)`, holds."""
+        if self._scheduler.pins.pop(task.id, None) is not None:
+            self._scheduler.ledger.unpin(task.job)
+
+    @property
+    def session(self) -> SharedSession:
+        """The shared HTTP session: open or not, generation, leases."""
+        return self._scheduler.session
+
+    @property
+    def alive(self) -> int:
+        """How many handles somebody still holds."""
+        return self.census().alive
+
+    def census(self) -> Census:
+        """The ledger now; the cost does not depend on the number of handles."""
+        self._scheduler.advance()
+        census = self._scheduler.ledger.census()
+        late = self._scheduler.mailbox.late(Scheduler.reap)
+        return replace(census, closed=census.closed + late, finished=census.finished - late) if late else census
+
+    def outlived(self) -> list[int]:
+        """The ids of the handles that `Census.outlived` counts, the one finished longest ago first."""
+        self._scheduler.advance()
+        return [job.id for job in self._scheduler.ledger.outlived()]
+
+    def holders(self, task_id: int) -> list[str]:
+        """Who keeps this handle alive, as text, nearest first; empty if it is gone. Slow."""
+        from fetch_engine.holders import describe_holders
+
+        task = self._registry.get(task_id)
+        return [] if task is None else describe_holders(task, pinned=task_id in self._scheduler.pins)
+
+    @property
+    def _scheduler(self) -> Scheduler:
+        if self._opened is None:
+            raise EngineClosed("open the engine with `async with` first")
+        return self._opened
+
+
+def _fetcher(
+    limits: Limits, timeouts: Timeouts, retry: RetryPolicy
+) -> Callable[[Job, Transport, HopGate], Awaitable[FetchResult]]:
+    def run(job: Job, transport: Transport, gate: HopGate) -> Awaitable[FetchResult]:
+        return fetch(job.request, transport, limits, timeouts, retry, job.recorder, gate)
+
+    return run

@@ -1,0 +1,126 @@
+"""The engine's bookkeeping: every change of a count, in one place, each O(1)."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from fetch_engine.census import Census
+from fetch_engine.task import Job
+
+
+class Ledger:
+    """Counts handles by what became of them. Called by the engine in its loop, once for each transition of a job.
+
+    A finished handle that is still held is fresh, then outlived; pinned ones are neither. `outlived_after`: seconds.
+    """
+
+    def __init__(self, outlived_after: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._outlived_after = outlived_after
+        self._clock = clock
+        self.opened = 0
+        self.closed = 0
+        self.queued = 0
+        self.running = 0
+        self.dropping = 0
+        self.dropped_before_start = 0
+        self._pinned: set[int] = set()
+        self._fresh: OrderedDict[int, Job] = OrderedDict()  # in order of their end
+        self._outlived: dict[int, Job] = {}
+        self._kept: dict[int, Job] = {}  # finished and pinned
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is queued, running or unwinding."""
+        return not (self.queued or self.running or self.dropping)
+
+    @property
+    def finished(self) -> int:
+        """Handles alive after the end of their fetch."""
+        return len(self._fresh) + len(self._outlived) + len(self._kept)
+
+    def finished_jobs(self) -> list[Job]:
+        """The jobs of those handles; the cost is their number."""
+        return [*self._fresh.values(), *self._outlived.values(), *self._kept.values()]
+
+    def admit(self) -> None:
+        """A handle was opened; its fetch waits."""
+        self.opened += 1
+        self.queued += 1
+
+    def start(self) -> None:
+        """A queued fetch was given its place."""
+        self.queued -= 1
+        self.running += 1
+
+    def end(self, job: Job) -> None:
+        """A fetch ended, running or queued; its handle may be gone, and then a queued one is counted already."""
+        if job.reaped:
+            self.dropping -= job.started
+            return
+        if job.started:
+            self.running -= 1
+        else:
+            self.queued -= 1
+        self._shelve(job)
+
+    def reap(self, job: Job) -> None:
+        """A handle died; its fetch may be queued, running or ended."""
+        self.closed += 1
+        self._pinned.discard(job.id)
+        if job.outcome is None:
+            if job.started:
+                self.running -= 1
+                self.dropping += 1
+            else:
+                self.queued -= 1
+            self.dropped_before_start += job.recorder.started is None
+        else:
+            for shelf in (self._fresh, self._outlived, self._kept):
+                shelf.pop(job.id, None)
+
+    def pin(self, job: Job) -> None:
+        """The handle is kept on purpose: it will not count as outlived."""
+        self._pinned.add(job.id)
+        if self._fresh.pop(job.id, None) or self._outlived.pop(job.id, None):
+            self._kept[job.id] = job
+
+    def unpin(self, job: Job) -> None:
+        """From now on the handle counts as any other; its age starts anew."""
+        self._pinned.discard(job.id)
+        if self._kept.pop(job.id, None):
+            self._shelve(job)
+
+    def census(self) -> Census:
+        """The counts now."""
+        self._age()
+        return Census(
+            opened=self.opened,
+            closed=self.closed,
+            queued=self.queued,
+            running=self.running,
+            finished=self.finished,
+            dropping=self.dropping,
+            pinned=len(self._pinned),
+            outlived=len(self._outlived),
+            dropped_before_start=self.dropped_before_start,
+        )
+
+    def outlived(self) -> list[Job]:
+        """The jobs behind `Census.outlived`, oldest first."""
+        self._age()
+        return list(self._outlived.values())
+
+    def _shelve(self, job: Job) -> None:
+        job.ended_at = self._clock()
+        (self._kept if job.id in self._pinned else self._fresh)[job.id] = job
+
+    def _age(self) -> None:
+        due = self._clock() - self._outlived_after
+        while self._fresh:
+            task_id, job = next(iter(self._fresh.items()))
+            if job.ended_at > due:
+                break
+            del self._fresh[task_id]
+            self._outlived[task_id] = job

@@ -1,0 +1,213 @@
+"""The handle that a caller owns, and the job that the engine keeps."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator
+from types import TracebackType
+
+import anyio
+
+from fetch_engine.errors import FetchCancelled, FetchFailed
+from fetch_engine.mailbox import Action, Mailbox
+from fetch_engine.recorder import Recorder
+from fetch_engine.requests import FetchRequest
+from fetch_engine.results import ErrorKind, FetchError, FetchResult, FetchState
+from fetch_engine.session import Generation
+
+Outcome = FetchResult | FetchError
+
+
+class Finished:
+    """Fetches that ended, in that order, as ids and outcomes, for somebody who watches many.
+
+    Jobs refer to it, so it refers to no watcher: that would keep alive all that the watcher holds.
+    """
+
+    __slots__ = ("_ended", "_event")
+
+    def __init__(self) -> None:
+        self._ended: deque[tuple[int, Outcome]] = deque()
+        self._event: anyio.Event | None = None
+
+    def add(self, task_id: int, outcome: Outcome) -> None:
+        """Report one more; called by the engine."""
+        self._ended.append((task_id, outcome))
+        self.notify()
+
+    def notify(self) -> None:
+        """End the current `wait`."""
+        if self._event is not None:
+            self._event.set()
+            self._event = None
+
+    def pop(self) -> tuple[int, Outcome] | None:
+        """The one reported first, or None."""
+        return self._ended.popleft() if self._ended else None
+
+    async def wait(self) -> None:
+        """Wait for the next `add` or `notify`; returns at once if there is something to pop."""
+        if not self._ended:
+            if self._event is None:
+                self._event = anyio.Event()
+            await self._event.wait()
+
+
+class Job:
+    """The engine's record of one fetch, shared by handle and runner.
+
+    It never refers to the handle, nor to an exception, frame or response: any of these would keep the handle alive,
+    and with it the fetch (DESIGN section 2).
+    """
+
+    __slots__ = (
+        "cancel_error",
+        "deadline_scope",
+        "ended_at",
+        "event",
+        "generation",
+        "host",
+        "id",
+        "lane",
+        "mailbox",
+        "on_cancel",
+        "outcome",
+        "pinned_until_done",
+        "reaped",
+        "recorder",
+        "request",
+        "scope",
+        "started",
+        "timeout",
+        "watcher",
+    )
+
+    def __init__(
+        self,
+        task_id: int,
+        request: FetchRequest,
+        host: str,
+        mailbox: Mailbox,
+        on_cancel: Action,
+        timeout: float | None,
+        watcher: Finished | None,
+    ) -> None:
+        self.id = task_id
+        self.request = request
+        self.host = host
+        self.mailbox = mailbox
+        self.on_cancel = on_cancel
+        self.timeout = timeout
+        self.watcher = watcher
+        self.recorder = Recorder()
+        self.outcome: Outcome | None = None
+        self.event: anyio.Event | None = None
+        self.generation: Generation | None = None
+        self.lane: str | None = None  # the host whose place it occupies while it runs
+        self.scope: anyio.CancelScope | None = None
+        self.deadline_scope: anyio.CancelScope | None = None
+        self.cancel_error: tuple[ErrorKind, str] | None = None
+        self.started = False
+        self.reaped = False
+        self.pinned_until_done = False
+        self.ended_at = 0.0
+
+    def stop(self, kind: ErrorKind, message: str) -> None:
+        """Have the runner end soon, for this reason. The first reason counts. Loop only: a scope cancelled from
+        another thread delivers nothing and is spoilt for good."""
+        if self.cancel_error is None:
+            self.cancel_error = (kind, message)
+        if self.scope is not None:
+            self.scope.cancel()
+
+    async def wait(self) -> None:
+        """Wait for the end."""
+        if self.event is None:
+            self.event = anyio.Event()
+        await self.event.wait()
+
+
+class FetchTask:
+    """A handle on one fetch. Owning it is wanting the fetch.
+
+    Awaiting it gives the FetchResult of any HTTP response (also 404), or raises FetchFailed or FetchCancelled, a new
+    one each time. When the last reference goes, the fetch is cancelled if it has not ended; at the latest by the next
+    checkpoint of the event loop, or by the garbage collector where a cycle holds the handle. As a context manager it
+    cancels the fetch at the end of the block. `job` is the engine's.
+    """
+
+    __slots__ = ("__weakref__", "job")
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    @property
+    def id(self) -> int:
+        """A small number, counted from 1."""
+        return self.job.id
+
+    @property
+    def url(self) -> str:
+        """The URL as given."""
+        return self.job.request.url
+
+    @property
+    def request(self) -> FetchRequest:
+        """What was asked for."""
+        return self.job.request
+
+    @property
+    def state(self) -> FetchState:
+        """Where the fetch stands."""
+        return self.job.recorder.state
+
+    @property
+    def recorder(self) -> Recorder:
+        """The running account: bytes, phases, attempts. Read only; keeping it keeps no fetch alive."""
+        return self.job.recorder
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What came of it, without waiting: None until it has ended."""
+        return self.job.outcome
+
+    def done(self) -> bool:
+        """Whether it has ended, in whatever way."""
+        return self.job.outcome is not None
+
+    def cancel(self) -> None:
+        """End it, if it has not ended. From any thread; twice is as good as once."""
+        self.job.mailbox.post_now(self.job.on_cancel, self.job)
+
+    async def result(self) -> FetchResult:
+        """The same as awaiting the handle. The waiting frame owns the handle."""
+        # `self` stays in this frame while it waits: with the job alone in it, `await engine.submit(url)` would drop
+        # the handle under its awaiter.
+        job = self.job
+        try:
+            if job.outcome is None:
+                await job.wait()
+            outcome = job.outcome
+            if isinstance(outcome, FetchResult):
+                return outcome
+            assert outcome is not None
+            if outcome.kind is ErrorKind.CANCELLED:
+                raise FetchCancelled(outcome)
+            raise FetchFailed(outcome)
+        finally:
+            # An exception that the caller keeps holds this frame: without the handle in it.
+            del self
+
+    def __await__(self) -> Generator[object, object, FetchResult]:
+        return self.result().__await__()
+
+    def __enter__(self) -> FetchTask:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.cancel()
+
+    def __repr__(self) -> str:
+        return f"<FetchTask {self.id} {self.state} {self.url!r}>"

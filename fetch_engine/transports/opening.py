@@ -1,0 +1,35 @@
+"""How the engine opens its HTTP client when the caller brings none."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from anyio import to_thread
+
+from fetch_engine.limits import Limits
+from fetch_engine.transports.protocol import Transport
+
+if TYPE_CHECKING:
+    from fetch_engine.transports.httpx_transport import TransportOptions
+
+
+def http_opener(options: TransportOptions | None, limits: Limits) -> Callable[[], Awaitable[Transport]]:
+    """An opener of clients that share one TLS context: building it takes 60 ms and more of CPU.
+
+    The opener raises AttemptFailed of kind `tls` for certificate files that cannot be used.
+    """
+    context: ssl.SSLContext | None = None
+
+    async def open_transport() -> Transport:
+        nonlocal context
+        # httpx is imported with the first client: who only reads `--help` does not pay for it.
+        from fetch_engine.transports.httpx_transport import open_httpx_transport
+        from fetch_engine.transports.tls import build_ssl_context
+
+        if context is None:
+            context = await to_thread.run_sync(build_ssl_context, options)
+        return open_httpx_transport(options, limits, context)
+
+    return open_transport
