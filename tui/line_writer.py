@@ -1,0 +1,126 @@
+"""Writes lines to a descriptor without ever blocking the event loop, whatever its reader does."""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from collections import deque
+
+import anyio
+
+from fetch_engine.wake import waker
+
+ROOM = 256 * 1024  # bytes that may wait
+PIECE = 4096  # up to PIPE_BUF bytes reach a pipe whole or not at all, so that a forced end leaves no half line
+
+
+class OutputFailed(Exception):
+    """Nothing more can be written. `errno` and `reason` as the system gave them."""
+
+    def __init__(self, errno: int, reason: str) -> None:
+        super().__init__(reason)
+        self.errno = errno
+        self.reason = reason
+
+
+class LineWriter:
+    """A thread that writes what is put, at once and in order; at most ROOM bytes and a line wait for it.
+
+    The thread is a daemon: if the reader never reads again, the program can end all the same. Open it inside the event
+    loop whose tasks call it.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._lines: deque[bytes] = deque()
+        self._waiting = 0  # bytes in `_lines` and in the piece being written
+        self._written = 0
+        self._closed = False
+        self._failure: tuple[int, str] | None = None
+        self._state = threading.Condition()
+        self._progress = anyio.Event()
+        self._wake = waker(self._report)
+        threading.Thread(target=self._run, name="line writer", daemon=True).start()
+
+    async def put(self, line: bytes) -> None:
+        """Queue the line, then wait until there is room for another. Raises OutputFailed."""
+        with self._state:
+            if self._failure is None:
+                self._lines.append(line)
+                self._waiting += len(line)
+                self._state.notify()
+        while self._waiting > ROOM:
+            await self._progress.wait()
+        self._check()
+
+    async def drain(self, patience: float | None = None) -> None:
+        """Wait until all is written. Raises OutputFailed, also if nothing moved for `patience` seconds."""
+        while self._waiting:
+            written = self._written
+            deadline = float("inf") if patience is None else anyio.current_time() + patience
+            with anyio.CancelScope(deadline=deadline) as scope:
+                await self._progress.wait()
+            if scope.cancelled_caught and written == self._written:
+                raise OutputFailed(0, "its reader does not read")
+        self._check()
+
+    async def failed(self) -> None:
+        """Wait until writing has failed."""
+        while self._failure is None:
+            await self._progress.wait()
+
+    def close(self) -> None:
+        """End the thread when all is written."""
+        with self._state:
+            self._closed = True
+            self._state.notify()
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise OutputFailed(*self._failure)
+
+    def _report(self) -> None:
+        progress, self._progress = self._progress, anyio.Event()
+        progress.set()
+
+    def _run(self) -> None:
+        while piece := self._next_piece():
+            try:
+                self._write(piece)
+            except OSError as error:
+                with self._state:
+                    self._failure = (error.errno or 0, error.strerror or str(error))
+                    self._lines.clear()
+                    self._waiting = 0
+            else:
+                with self._state:
+                    self._waiting -= len(piece)
+                    self._written += len(piece)
+            try:
+                self._wake()
+            except RuntimeError:  # the loop is closed: nobody waits any more
+                return
+
+    def _next_piece(self) -> bytes:
+        with self._state:
+            while not (self._lines or self._closed):
+                self._state.wait()
+            if not self._lines:
+                return b""
+            piece = [self._lines.popleft()]
+            size = len(piece[0])
+            while self._lines and size + len(self._lines[0]) <= PIECE:
+                piece.append(self._lines.popleft())
+                size += len(piece[-1])
+            return b"".join(piece)
+
+    def _write(self, piece: bytes) -> None:
+        view = memoryview(piece)
+        while view:
+            try:
+                view = view[os.write(self._descriptor, view) :]
+            except BlockingIOError:  # non-blocking as we inherited it
+                poll = select.poll()
+                poll.register(self._descriptor, select.POLLOUT)
+                poll.poll()

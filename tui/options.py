@@ -1,0 +1,275 @@
+"""The command line: what may be given, checked. Imports nothing that `--help` would have to wait for."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeVar
+
+from tui.complaint import complain
+
+T = TypeVar("T")
+PROGRAM = "weakfetch-tui"
+EPILOG = """\
+Exit codes: 0 every URL got a response below 400; 1 some did not, or results could not be written; 2 usage;
+3 something was still alive at the end; 130, 129, 143 after SIGINT, SIGHUP, SIGTERM."""
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asks for. Times in seconds, None for no limit; sizes in bytes."""
+
+    urls: tuple[str, ...]
+    inputs: tuple[str, ...]  # files with URLs, "-" for standard input
+    headless: bool
+    demo: bool
+    exit_report: bool  # as JSON
+    fps: float
+    ascii: bool
+    method: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    follow_redirects: bool
+    max_redirects: int
+    max_filesize: int | None
+    connect_timeout: float | None
+    max_time: float | None
+    retries: int
+    retry_delay: float
+    concurrency: int
+    per_host: int
+    proxy: str | None
+    insecure: bool
+    cacert: str | None
+    cert: str | None
+    key: str | None
+    http2: bool
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        complain(f"{message}\nTry '{PROGRAM} --help'.")
+        sys.exit(2)
+
+
+class _Version(argparse.Action):
+    def __call__(self, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        print(PROGRAM, version(PROGRAM))
+        sys.exit(0)
+
+
+def _number(convert: Callable[[str], T], accept: Callable[[T], bool], what: str) -> Callable[[str], T]:
+    """A type for argparse: what `convert` makes of the text if `accept` likes it."""
+
+    def check(text: str) -> T:
+        try:
+            value = convert(text)
+            if accept(value):
+                return value
+        except ValueError:
+            pass
+        raise argparse.ArgumentTypeError(f"{text!r} is no {what}")
+
+    return check
+
+
+_seconds = _number(float, lambda value: 0 <= value < math.inf, "number of seconds")
+_count = _number(int, lambda value: value >= 0, "number from 0 up")
+_positive = _number(int, lambda value: value > 0, "number from 1 up")
+_fps = _number(float, lambda value: 0.1 <= value <= 60, "number between 0.1 and 60")
+
+
+def _time_limit(text: str) -> float | None:
+    return _seconds(text) or None
+
+
+def _size(text: str) -> int:
+    match = re.fullmatch(r"([0-9]+)([KMGT]?)", text.upper())
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size, as 500, 10K or 1G")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _method(text: str) -> str:
+    if not _TOKEN.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no method")
+    return text
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon and name.endswith(";"):  # curl's way to send a header without a value
+        name = name[:-1]
+    elif not value.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is no 'Name: value'; removing a header is not supported")
+    if not _TOKEN.fullmatch(name) or re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
+        raise argparse.ArgumentTypeError(f"{text!r} is no valid header")
+    return name, value.strip()
+
+
+def _readable(text: str) -> str:
+    try:
+        with open(text, "rb"):
+            return text
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"cannot read {text}: {error.strerror}") from None
+
+
+def _body(given: Sequence[str]) -> bytes:
+    """The parts of -d joined as curl does it: files without line ends and zero bytes. Raises OSError."""
+    parts = []
+    for data in given:
+        if data.startswith("@"):
+            with open(0 if data == "@-" else data[1:], "rb", closefd=data != "@-") as file:
+                parts.append(re.sub(rb"[\r\n\0]", b"", file.read()))
+        else:
+            parts.append(os.fsencode(data))
+    return b"&".join(parts)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=PROGRAM,
+        description="Fetch URLs concurrently, and see each fetch live exactly as long as somebody wants it.",
+        epilog=EPILOG,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("urls", nargs="*", metavar="URL", help="what to fetch; '-' reads URLs from standard input")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+
+    group = parser.add_argument_group("input and output")
+    group.add_argument(
+        "-i", "--input-file", dest="inputs", action="append", default=[], metavar="FILE",
+        help="read URLs from FILE ('-': standard input), one a line, # comments",
+    )  # fmt: skip
+    group.add_argument(
+        "--headless", action="store_true", help="no screen: a line for each URL; also if stdout is no terminal"
+    )
+    group.add_argument("--format", choices=["ndjson"], default="ndjson", help="of these lines")
+    group.add_argument("--exit-report", action="store_true", help="the exit report (stderr) as JSON")
+    group.add_argument("--demo", action="store_true", help="fetch a telling set from an embedded server on 127.0.0.1")
+    group.add_argument("--fps", type=_fps, default=4.0, metavar="N", help="redraws a second (default: 4)")
+    group.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
+
+    group = parser.add_argument_group("request, as in curl")
+    group.add_argument("-X", "--request", type=_method, metavar="METHOD", help="default: GET, with -d POST")
+    group.add_argument(
+        "-H", "--header", dest="headers", action="append", type=_header, default=[], metavar="'NAME: VALUE'"
+    )
+    group.add_argument(
+        "-d",
+        "--data",
+        action="append",
+        default=[],
+        metavar="DATA",
+        help="request body; @FILE reads it; several are joined by &",
+    )
+    group.add_argument("-A", "--user-agent", metavar="NAME")
+    group.add_argument("--compressed", action="store_true", help="accepted; codings are always asked for and undone")
+    group.add_argument(
+        "-L", "--location", action=argparse.BooleanOptionalAction, default=True, help="follow redirects (default)"
+    )
+    group.add_argument("--max-redirs", type=_count, default=10, metavar="N", help="default: 10")
+    group.add_argument("--max-filesize", type=_size, metavar="SIZE", help="of a decoded body; K, M, G (default: 1G)")
+
+    group = parser.add_argument_group("time and number")
+    group.add_argument(
+        "-j", "--concurrency", type=_positive, default=64, metavar="N", help="fetches at once (default: 64)"
+    )
+    group.add_argument("--per-host", type=_positive, default=8, metavar="N", help="of them for one host (default: 8)")
+    group.add_argument(
+        "--connect-timeout", type=_time_limit, default=15.0, metavar="SECONDS", help="default: 15; 0: no limit"
+    )
+    group.add_argument(
+        "-m",
+        "--max-time",
+        type=_time_limit,
+        default=300.0,
+        metavar="SECONDS",
+        help="for one attempt, default: 300; 0: no limit",
+    )
+    group.add_argument(
+        "--retry", type=_count, default=0, metavar="N", help="repeat what may go away by itself (default: 0)"
+    )
+    group.add_argument(
+        "--retry-delay",
+        type=_seconds,
+        default=1.0,
+        metavar="SECONDS",
+        help="first wait at most (default: 1), then doubled",
+    )
+
+    group = parser.add_argument_group("connection, as in curl")
+    group.add_argument("-x", "--proxy", metavar="URL")
+    group.add_argument("-k", "--insecure", action="store_true", help="do not check certificates")
+    group.add_argument(
+        "--cacert", type=_readable, metavar="FILE", help="trust these certificates instead of the system's"
+    )
+    group.add_argument("--cert", type=_readable, metavar="FILE", help="client certificate")
+    group.add_argument("--key", type=_readable, metavar="FILE", help="its private key")
+    group.add_argument("--http2", action="store_true", help="offer HTTP/2 over TLS")
+    return parser
+
+
+def parse(argv: Sequence[str], *, stdout_is_terminal: bool) -> Options:
+    """Read the command line. Raises SystemExit with 2 after a message on standard error, with 0 after --help."""
+    parser = _parser()
+    end = argv.index("--") if "--" in argv else len(argv)
+    given: Any = parser.parse_intermixed_args(argv[:end])
+    inputs = [*given.inputs, *(url for url in given.urls if url == "-")]
+    urls = [*(url for url in given.urls if url != "-"), *argv[end + 1 :]]
+    headless = given.headless or not stdout_is_terminal
+    if inputs.count("-") > 1:
+        parser.error("standard input can be read only once")
+    if "-" in inputs and "@-" in given.data:
+        parser.error("standard input cannot be both list of URLs and request body")
+    if headless and not (urls or inputs or given.demo):
+        parser.error("no URL given; -i FILE or - reads a list")
+    if given.key and not given.cert:
+        parser.error("argument --key: it needs --cert")
+    headers = tuple(given.headers)
+    if given.user_agent is not None:
+        headers += (("User-Agent", given.user_agent),)
+    try:
+        body = _body(given.data)
+    except OSError as error:
+        parser.error(f"argument -d/--data: cannot read {error.filename}: {error.strerror}")
+    if given.data and not any(name.lower() == "content-type" for name, _ in headers):
+        headers += (("Content-Type", "application/x-www-form-urlencoded"),)
+    return Options(
+        urls=tuple(urls),
+        inputs=tuple(inputs),
+        headless=headless,
+        demo=given.demo,
+        exit_report=given.exit_report,
+        fps=given.fps,
+        ascii=given.ascii,
+        method=given.request or ("POST" if given.data else "GET"),
+        headers=headers,
+        body=body,
+        follow_redirects=given.location,
+        max_redirects=given.max_redirs,
+        max_filesize=given.max_filesize,
+        connect_timeout=given.connect_timeout,
+        max_time=given.max_time,
+        retries=given.retry,
+        retry_delay=given.retry_delay,
+        concurrency=given.concurrency,
+        per_host=given.per_host,
+        proxy=given.proxy,
+        insecure=given.insecure,
+        cacert=given.cacert,
+        cert=given.cert,
+        key=given.key,
+        http2=given.http2,
+    )
