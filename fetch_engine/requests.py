@@ -12,14 +12,12 @@ from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import Timeouts
 from fetch_engine.results import ErrorKind
 from fetch_engine.transports.protocol import WireRequest
-from fetch_engine.urls import Target, parse_url
+from fetch_engine.urls import Target
 
 Headers = tuple[tuple[str, str], ...]
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\uffff\U00010000-\U0010ffff]*")
-# Read without the cost of a whole parse: called for each URL when it is submitted.
-_PLAIN_HOST = re.compile(r"https?://([a-z0-9.-]+)(?::[0-9]*)?(?:[/?#]|\Z)")
 # They frame the message or belong to the connection (RFC 9110 section 7.6.1): the transport's business.
 _TRANSPORT_HEADERS = frozenset(
     {"connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -73,17 +71,6 @@ def first_hop(request: FetchRequest, target: Target) -> HopRequest:
     defaults = (("User-Agent", user_agent()), ("Accept", "*/*"), ("Accept-Encoding", coding))
     missing = tuple((name, value) for name, value in defaults if not has_header(given, name.lower()))
     return HopRequest(target, request.method, missing + given, request.body)
-
-
-def lane_of(url: str) -> str:
-    """The host that a URL names, as in `Target.host`; "" where it is not valid. Never raises."""
-    plain = _PLAIN_HOST.match(url)
-    if plain is not None:
-        return plain.group(1)
-    try:
-        return parse_url(url).host
-    except AttemptFailed:
-        return ""
 
 
 def has_header(headers: Headers, name: str) -> bool:

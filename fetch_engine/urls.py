@@ -12,16 +12,13 @@ import re
 from dataclasses import dataclass, field, replace
 from urllib.parse import unquote_to_bytes, urljoin
 
-import httpx
-import idna
-
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.results import ErrorKind
 
 MAX_URL_LENGTH = 65_536  # characters; httpx refuses longer ones as well
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_HOST_AND_PORT = re.compile(r"[^:/?#@\[\]\\]+:[0-9]*(?:[/?#]|\Z)")
+_HOST_AND_PORT = re.compile(r"[^:/?#@\[\]\\]+:[0-9]+(?:[/?#]|\Z)")
 _AUTHORITY = re.compile(r"[^/?#]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _BLANK = re.compile(r"\s")
@@ -138,6 +135,8 @@ def _parse_absolute(text: str) -> Target:
 
 def _parse(scheme: str, text: str) -> Target:
     """`text` is what follows `scheme://`."""
+    import httpx  # here, as it takes long to load, and who asks for help only does not need it
+
     authority = _authority(text, 0)
     userinfo, at, host_and_port = authority.rpartition("@")
     if "@" in userinfo:
@@ -212,6 +211,10 @@ def _host(text: str) -> tuple[str, str]:
 
 
 def _idna(host: str) -> str:
+    import idna
+
+    if len(host) > 254:
+        raise _invalid("no valid host name")
     try:
         return idna.encode(host, uts46=True).decode("ascii")
     except ValueError:

@@ -1,0 +1,216 @@
+"""URL rules: one normal form, nothing but AttemptFailed, no password where it does not belong."""
+
+from __future__ import annotations
+
+import base64
+import string
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fetch_engine.errors import AttemptFailed
+from fetch_engine.results import ErrorKind
+from fetch_engine.urls import MAX_URL_LENGTH, Target, parse_url, resolve, safe_url
+
+# Pieces that parsers disagree about.
+_PIECES = st.sampled_from(
+    ["http", "https", "HTTP", "ftp", "file", "data", "://", ":", "/", "//", "\\", "@", "?", "#", "[", "]", "[::1]",
+     "%", "%2F", "%25", "%00", "%40", "..", ".", "example.com", "localhost", "127.0.0.1", "0x7f", "1", "80", ":99999",
+     ":-1", ":0", "user", "pass", "bücher", "☃", "xn--", "xn--a", "℀", "／", "＠", "：", "。", "\u200d", "\u00ad",
+     "\u0000", "\n", "\r", "\t", " ", "\u2028", "\x85", "\ud800", "\U0001f4a9", "{", "}", "|", "^", "<", ">", '"']
+)  # fmt: skip
+_TEXTS = st.one_of(st.text(), st.lists(_PIECES | st.text(max_size=3), max_size=12).map("".join))
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("http://example.com", "http://example.com/"),
+        ("HTTPS://Example.COM:443/a/../b", "https://example.com/b"),
+        ("http://example.com:80?q", "http://example.com/?q"),
+        ("http://example.com:/x", "http://example.com/x"),
+        ("http://example.com:00081/", "http://example.com:81/"),
+        ("http://example.com./x", "http://example.com./x"),
+        ("http://a_b.example/", "http://a_b.example/"),
+        ("http://[0:0::1]:8080/", "http://[::1]:8080/"),
+        ("http://[::1]", "http://[::1]/"),
+        ("http://127.0.0.1/ü?ü=%zz", "http://127.0.0.1/%C3%BC?%C3%BC=%zz"),
+        ("http://Bücher.example/", "http://xn--bcher-kva.example/"),
+        ("http://ＥＸＡＭＰＬＥ。com/", "http://example.com/"),
+        ("http://xn--ls8h.example/", "http://xn--ls8h.example/"),
+        ("http://example.com//a//b", "http://example.com//a//b"),
+        ("http://example.com/a?b@c:d", "http://example.com/a?b@c:d"),
+        ("http://@example.com/", "http://example.com/"),
+        ("example.com", "http://example.com/"),
+        ("example.com/x?y:z", "http://example.com/x?y:z"),
+        ("localhost:8080", "http://localhost:8080/"),
+        ("localhost:8080/a:b", "http://localhost:8080/a:b"),
+        ("[::1]:8080/x", "http://[::1]:8080/x"),
+        ("127.0.0.1", "http://127.0.0.1/"),
+    ],
+)
+def test_normal_form(text: str, url: str) -> None:
+    target = parse_url(text)
+    assert target.url == url
+    assert target.authorization is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "/path", "?q", "#f", "//example.com/", "http://", "http:///x", "http://?x", "http://:80/",
+        "http:example.com",         "http:/example.com", "http:\\\\example.com\\x", "http://exam\nple.com/",
+        "http://example.com/\r\nX: y",
+        "http://example.com/\x00", "http://example.com/\x7f", "http://example.com/\tx", " http://example.com",
+        "http://example.com/a b", "http://exam ple.com/", "http://example.com/\u2028",
+        "http://example.com:99999/", "http://example.com:-80/", "http://example.com:0/", "http://example.com:8o/",
+        "http://example.com:80:80/", "http://example.com:+80/", "http://example.com:０８/",
+        "http://example.com:" + "9" * 9999, "http://[fe80::1%25eth0]/", "http://[fe80::1%eth0]/", "http://[::1/",
+        "http://[::1]x/", "http://[]/",
+        "http://[v1.a]/", "http://::1/", "http://[::1]]/", "http://[1.2.3.4]/",
+        "http://example.com%2F.evil.example/", "http://example.com%00.evil.example/", "http://exampl%65.com/",
+        "http://example.com\\.evil.example/", "http://user\\@example.com@evil.example/", "http://a@b@c/",
+        "http://..example.com/", "http://a..b/", "http://./", "http://" + "a" * 64 + ".example/",
+        "http://" + "a." * 200, "http://ex<ample/", "http://a;b/", "http://*/", "http://a,b/", "http://xn--\u00fc/",
+        "http://ex℀mple.com/",
+        "http://\u200d/", "http://☃\ud800.example/", "http://example.com/\ud800", "http://" + "ü" * 60_000,
+        "http://127.1/", "http://2130706433/", "http://0x7f.0.0.1/", "http://127.0.0.1.1/", "http://1.2.3.256/",
+        "http://127.0.0.01/", "http://１２７.1/", "http://user:%0d%0a@example.com/", "http://%00@example.com/",
+        "http://" + "x" * MAX_URL_LENGTH, "x" * 1_000_000,
+    ],
+)  # fmt: skip
+def test_invalid(text: str) -> None:
+    started = time.perf_counter()
+    with pytest.raises(AttemptFailed) as caught:
+        parse_url(text)
+    assert caught.value.kind is ErrorKind.INVALID_URL
+    assert caught.value.message.isprintable()
+    assert time.perf_counter() - started < 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ftp://example.com/", "file:///etc/passwd", "data:text/plain,x", "javascript:alert(1)", "mailto:a@example.com", "ws://a/",
+     "user:password@example.com", "localhost:x", "view-source:http://example.com/", "httpx://a/"],
+)  # fmt: skip
+def test_unsupported_scheme(text: str) -> None:
+    with pytest.raises(AttemptFailed) as caught:
+        parse_url(text)
+    assert caught.value.kind is ErrorKind.UNSUPPORTED_SCHEME
+    assert "user" not in caught.value.message
+
+
+def test_userinfo_becomes_basic_credentials() -> None:
+    target = parse_url("http://us%65r:p%40ss:w%C3%B6rd@example.com:8080/x#f")
+    assert target.url == "http://example.com:8080/x"
+    assert target.shown == "http://example.com:8080/x#f"
+    assert target.authorization is not None
+    kind, value = target.authorization.split()
+    assert (kind, base64.b64decode(value).decode()) == ("Basic", "user:p@ss:wörd")
+    assert value not in repr(target)
+    assert parse_url("http://user@example.com/").authorization == "Basic " + base64.b64encode(b"user:").decode()
+
+
+def test_origin_is_scheme_host_and_port() -> None:
+    assert parse_url("http://A.example/x").origin == parse_url("http://a.example:80/y").origin
+    assert len({parse_url(f"{url}/").origin for url in ("http://a", "https://a", "http://a:81", "http://b")}) == 4
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        ("/c", "http://example.com/c#f"),
+        ("c?d", "http://example.com/a/c?d#f"),
+        ("../../../c", "http://example.com/c#f"),
+        ("?q", "http://example.com/a/b?q#f"),
+        ("#g", "http://example.com/a/b?x#g"),
+        ("//other.example/c", "http://other.example/c#f"),
+        ("https://other.example:8443", "https://other.example:8443/#f"),
+        (" /a b\t", "http://example.com/a%20b#f"),
+        ("/ü", "http://example.com/%C3%BC#f"),
+        ("\\\\evil.example/", "http://example.com/a/%5C%5Cevil.example/#f"),
+    ],
+)
+def test_resolve(location: str, expected: str) -> None:
+    shown = resolve(parse_url("http://user:secret@example.com/a/b?x#f"), location).shown
+    assert shown.replace("\\", "%5C") == expected
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["file:///etc/passwd", "ftp://example.com/", "data:,x", "javascript:x", "localhost:8080/x", "http://a:99999/",
+     "http://a b/", "http://[::1", "/x\r\nSet-Cookie: a=b", "https:x", "/\ud800", "http://" + "a" * 70_000],
+)  # fmt: skip
+def test_resolve_refuses(location: str) -> None:
+    with pytest.raises(AttemptFailed):
+        resolve(parse_url("http://example.com/"), location)
+
+
+def _check_normal(target: Target) -> None:
+    printable = set(string.printable) - set(string.whitespace)
+    assert set(target.shown) <= printable
+    assert target.scheme in ("http", "https")
+    assert target.host
+    assert 0 < target.port < 65_536
+    authority = target.url.split("/")[2]
+    assert not set("@\\%") & set(authority)
+    again = parse_url(target.shown)
+    assert (again.origin, again.authorization) == (target.origin, None)
+
+
+@given(_TEXTS)
+def test_never_raises_anything_else(text: str) -> None:
+    try:
+        target = parse_url(text)
+    except AttemptFailed as caught:
+        failure = caught
+    else:
+        _check_normal(target)
+        return
+    assert failure.kind in (ErrorKind.INVALID_URL, ErrorKind.UNSUPPORTED_SCHEME)
+    assert failure.message.isprintable()
+
+
+@given(_TEXTS)
+def test_resolve_never_raises_anything_else(location: str) -> None:
+    try:
+        target = resolve(parse_url("https://example.com/a/b?c#d"), location)
+    except AttemptFailed:
+        return
+    _check_normal(target)
+
+
+@given(
+    scheme=st.sampled_from(["http://", "https://", "HTTP://", "", "ftp://", "http:", "//", "\\\\", "x:"]),
+    password=st.text(st.sampled_from("ab12%/\\?#:@[] \n\ud800ü"), max_size=8),
+    rest=_TEXTS.filter(lambda text: "@" not in text),
+)
+def test_safe_url_hides_user_and_password(scheme: str, password: str, rest: str) -> None:
+    given_url = f"{scheme}USERSECRET:{password}PASSSECRET@{rest}"
+    safe = safe_url(given_url)
+    assert safe.endswith(rest)
+    try:
+        host = parse_url(given_url).host
+    except AttemptFailed:
+        host = ""
+    # In `http://user:/word@example.com` the user is the host, and nobody can tell that a password was meant.
+    assert host == "usersecret" or "SECRET" not in safe
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("http://user:secret@example.com/x", "http://example.com/x"),
+        ("user@example.com/x@y", "example.com/x@y"),
+        ("http://example.com/@x", "http://example.com/@x"),
+        ("http://user:secret@example.com:99999/", "http://***@example.com:99999/"),
+        ("http://user:se/cret@example.com/", "http://***@example.com/"),
+        ("ftp://user:secret@example.com/", "***@example.com/"),
+        ("http://a:secret@b:secret@c/", "http://***@c/"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_safe_url(text: str, safe: str) -> None:
+    assert safe_url(text) == safe
