@@ -1,0 +1,103 @@
+"""A connection to an origin, with everything between: socket, proxy tunnel, TLS."""
+
+from __future__ import annotations
+
+import ssl
+
+from anyio import to_thread
+
+from fetch_engine.errors import AttemptFailed
+from fetch_engine.limits import Limits, Timeouts
+from fetch_engine.recorder import Recorder
+from fetch_engine.results import ErrorKind
+from fetch_engine.transports.dialing import Dialer, Patience
+from fetch_engine.transports.failures import describe
+from fetch_engine.transports.network import ByteStream
+from fetch_engine.transports.options import TransportOptions
+from fetch_engine.transports.proxies import Proxy, open_tunnel
+from fetch_engine.transports.tls import TLSStream, build_ssl_context
+
+Origin = tuple[str, str, int]
+
+
+class Connector:
+    """Opens streams on which HTTP can be spoken at once."""
+
+    def __init__(self, dialer: Dialer, context: ssl.SSLContext, options: TransportOptions, limits: Limits) -> None:
+        self._dialer = dialer
+        self._context = context
+        self._proxy_context: ssl.SSLContext | None = None if options.http2 else context
+        self._options = options
+        self._limits = limits
+
+    async def open(
+        self, origin: Origin, proxy: Proxy | None, timeouts: Timeouts, recorder: Recorder
+    ) -> tuple[ByteStream, str | None]:
+        """A stream to `origin` and the protocol agreed on in TLS, if any.
+
+        The caller has taken one socket from the budget; it goes back when the stream is closed, or when this fails.
+        Raises AttemptFailed with `unsent` set.
+        """
+        patience = Patience(timeouts.connect, timeouts.pool)
+        with patience.scope:
+            if proxy is None:
+                stream: ByteStream = await self._dialer.dial(origin[1], origin[2], recorder, patience)
+            else:
+                stream = await self._to_proxy(proxy, recorder, patience)
+            try:
+                stream.recorder = recorder
+                recorder.remote_address = stream.remote_address
+                return await self._prepare(stream, origin, proxy, recorder)
+            except BaseException:
+                stream.close()
+                raise
+        where = f"{origin[1]}:{origin[2]}" if proxy is None else f"{proxy}"
+        message = f"no connection to {where} within {timeouts.connect:g} s"
+        raise AttemptFailed(ErrorKind.TIMEOUT_CONNECT, message, unsent=True)
+
+    async def _to_proxy(self, proxy: Proxy, recorder: Recorder, patience: Patience) -> ByteStream:
+        try:
+            return await self._dialer.dial(proxy.host, proxy.port, recorder, patience)
+        except AttemptFailed as error:
+            if error.kind not in (ErrorKind.DNS, ErrorKind.CONNECT):
+                raise
+            message = f"{proxy}: {error.message}"
+        raise AttemptFailed(ErrorKind.PROXY, message, unsent=True)
+
+    async def _prepare(
+        self, stream: ByteStream, origin: Origin, proxy: Proxy | None, recorder: Recorder
+    ) -> tuple[ByteStream, str | None]:
+        scheme, host, port = origin
+        if proxy is not None:
+            if proxy.scheme == "https":
+                if self._proxy_context is None:
+                    self._proxy_context = await to_thread.run_sync(_without_http2, self._options)
+                stream = await self._secure(stream, self._proxy_context, proxy.host, proxy, recorder)
+            if scheme == "https":
+                await open_tunnel(proxy, stream, host, port, self._limits, recorder)
+        if scheme != "https":
+            return stream, None
+        secure = await self._secure(stream, self._context, host, None, recorder)
+        return secure, secure.alpn
+
+    async def _secure(
+        self, stream: ByteStream, context: ssl.SSLContext, host: str, proxy: Proxy | None, recorder: Recorder
+    ) -> TLSStream:
+        recorder.begin("tls")
+        secure = TLSStream(stream, context, host)
+        try:
+            await secure.handshake()
+        except ssl.SSLError as error:
+            message = describe(error)[1]
+        except OSError as error:
+            message = f"{describe(error)[1]} in the TLS handshake"
+        else:
+            return secure
+        if proxy is not None:
+            raise AttemptFailed(ErrorKind.PROXY, f"{proxy}: {message}", unsent=True)
+        raise AttemptFailed(ErrorKind.TLS, f"{host}: {message}", unsent=True)
+
+
+def _without_http2(options: TransportOptions) -> ssl.SSLContext:
+    """For proxies, which are spoken to in HTTP/1.1."""
+    return build_ssl_context(options, http2=False)

@@ -1,0 +1,265 @@
+"""From a host name to a connected socket: look-up, address filter, happy eyeballs (RFC 8305)."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import anyio
+import anyio.to_thread
+
+from fetch_engine.errors import AttemptFailed
+from fetch_engine.recorder import Recorder
+from fetch_engine.results import ErrorKind
+from fetch_engine.transports.descriptors import OUT_OF_DESCRIPTORS, DescriptorBudget, pool_timeout
+from fetch_engine.transports.network import SocketStream, deadline_in
+
+STAGGER = 0.25  # RFC 8305 section 5: Connection Attempt Delay
+_MOST_LOOKUPS = 32
+
+AddressFilter = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    family: socket.AddressFamily
+    sockaddr: tuple[str, int] | tuple[str, int, int, int]
+
+    def __str__(self) -> str:
+        host, port = self.sockaddr[:2]
+        return f"[{host}]:{port}" if self.family == socket.AF_INET6 else f"{host}:{port}"
+
+
+class Patience:
+    """How long one connection may take. `scope` ends the attempt; waiting for a descriptor stops that clock and
+    has the pool timeout instead."""
+
+    __slots__ = ("_left", "_pool", "_pool_left", "_waiting", "scope")
+
+    def __init__(self, connect: float | None, pool: float | None) -> None:
+        self.scope = anyio.CancelScope(deadline=deadline_in(connect))
+        self._left = 0.0
+        self._waiting = 0
+        self._pool = pool
+        self._pool_left = float("inf") if pool is None else pool
+
+    async def for_descriptor(self, budget: DescriptorBudget) -> None:
+        """Wait until a descriptor may be free. Raises AttemptFailed (timeout-pool)."""
+        if self._pool_left <= 0:
+            raise pool_timeout(self._pool)
+        started = anyio.current_time()
+        if not self._waiting:
+            self._left = self.scope.deadline - started
+            self.scope.deadline = float("inf")
+        self._waiting += 1
+        await budget.wait_for_descriptor()
+        self._waiting -= 1
+        if not self._waiting:
+            now = anyio.current_time()
+            self._pool_left -= now - started
+            self.scope.deadline = now + self._left
+
+
+@dataclass(slots=True)
+class Dialer:
+    """Opens sockets. `resolve` maps (host, port) to IP addresses used in place of a look-up.
+
+    `address_filter` is asked with each IP address; those it refuses are never connected to (kind `blocked` if none
+    is left).
+    """
+
+    budget: DescriptorBudget
+    resolve: Mapping[tuple[str, int], Sequence[str]] = field(default_factory=dict)
+    address_filter: AddressFilter | None = None
+    _lookups: anyio.CapacityLimiter | None = None
+
+    async def dial(self, host: str, port: int, recorder: Recorder, patience: Patience) -> SocketStream:
+        """A connection to `host`, for which the caller has taken one socket from the budget.
+
+        The stream gives the socket back when it is closed; so does a failure. Raises AttemptFailed (dns, blocked,
+        connect, timeout-pool). The caller's scope in `patience` bounds it.
+        """
+        try:
+            addresses = await self._addresses(host, port, recorder, patience)
+            recorder.begin("connect")
+            if len(addresses) == 1:
+                connected, address = await self.connect(addresses[0], patience), addresses[0]
+            else:
+                connected, address = await _Race(self, addresses, patience).run()
+        except BaseException:
+            self.budget.release()
+            raise
+        if isinstance(connected, int):
+            self.budget.release()
+            raise AttemptFailed(ErrorKind.CONNECT, _why(connected, host, addresses), unsent=True)
+        return SocketStream(connected, str(address), self.budget.release)
+
+    async def _addresses(self, host: str, port: int, recorder: Recorder, patience: Patience) -> list[_Address]:
+        given = self.resolve.get((host, port))
+        if given is None:
+            try:
+                given = [str(ipaddress.ip_address(host))]
+            except ValueError:
+                recorder.begin("dns")
+                given = await self._look_up(host, patience)
+        if self.address_filter is not None:
+            refused = [ip for ip in given if not self.address_filter(ip)]
+            given = [ip for ip in given if ip not in refused]
+            if refused and not given:
+                raise AttemptFailed(ErrorKind.BLOCKED, f"address {refused[0]} of {host} is not allowed", unsent=True)
+        if not given:
+            raise AttemptFailed(ErrorKind.DNS, f"{host} has no address", unsent=True)
+        return _interleaved([_parse(ip, port) for ip in given])
+
+    async def _look_up(self, host: str, patience: Patience) -> list[str]:
+        if self._lookups is None:
+            # A look-up opens descriptors that the budget does not see.
+            self._lookups = anyio.CapacityLimiter(min(max(self.budget.headroom // 4, 1), _MOST_LOOKUPS))
+        while True:
+            try:
+                # A thread of its own, not the loop's few: a name server that hangs must not hold up other names.
+                found = await anyio.to_thread.run_sync(
+                    _getaddrinfo, host, abandon_on_cancel=True, limiter=self._lookups
+                )
+            except UnicodeError:
+                raise AttemptFailed(ErrorKind.DNS, f"{host!r} is not a valid host name", unsent=True) from None
+            except socket.gaierror as error:
+                if not _descriptors_exhausted():
+                    text = str(error.strerror or error)
+                    raise AttemptFailed(ErrorKind.DNS, f"{host}: {text}", unsent=True) from None
+            except OSError as error:
+                if error.errno not in OUT_OF_DESCRIPTORS:
+                    raise AttemptFailed(ErrorKind.DNS, f"{host}: {error.strerror}", unsent=True) from None
+            else:
+                return found
+            await patience.for_descriptor(self.budget)
+
+    async def connect(self, address: _Address, patience: Patience) -> socket.socket | int:
+        """A connected socket, or the error number. A number, since a kept exception keeps its frames."""
+        while True:
+            try:
+                sock = socket.socket(address.family, socket.SOCK_STREAM)
+                break
+            except OSError as error:
+                if error.errno not in OUT_OF_DESCRIPTORS:
+                    return error.errno or errno.EIO
+            await patience.for_descriptor(self.budget)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            code = sock.connect_ex(address.sockaddr)
+            if code == errno.EINPROGRESS:
+                await anyio.wait_writable(sock)
+                code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        except OSError as error:
+            code = error.errno or errno.EIO
+        except BaseException:
+            sock.close()
+            raise
+        if code:
+            sock.close()
+            return code
+        return sock
+
+
+class _Race:
+    """Addresses tried one after the other, each a little later than the one before; the first connected wins.
+
+    Starts with one socket of the budget and takes one for each attempt that runs beside another; ends with one.
+    """
+
+    def __init__(self, dialer: Dialer, addresses: Sequence[_Address], patience: Patience) -> None:
+        self._dialer = dialer
+        self._patience = patience
+        self._addresses = addresses
+        self._held = 1
+        self._running = 0
+        self._ended = anyio.Event()
+        self._code = errno.EHOSTUNREACH
+        self._winner: tuple[socket.socket, _Address] | None = None
+
+    async def run(self) -> tuple[socket.socket | int, _Address]:
+        try:
+            async with anyio.create_task_group() as attempts:
+                for address in self._addresses:
+                    if self._running == self._held and not self._take():
+                        await self._ended.wait()
+                    if self._winner is not None:
+                        break
+                    self._ended = anyio.Event()
+                    self._running += 1
+                    attempts.start_soon(self._attempt, address, attempts.cancel_scope)
+                    with anyio.CancelScope(deadline=anyio.current_time() + STAGGER):
+                        await self._ended.wait()
+        except BaseException:
+            if self._winner is not None:
+                self._winner[0].close()
+            raise
+        finally:
+            for _ in range(self._held - 1):
+                self._dialer.budget.release()
+        return self._winner or (self._code, self._addresses[0])
+
+    def _take(self) -> bool:
+        if not self._dialer.budget.try_take():
+            return False
+        self._held += 1
+        return True
+
+    async def _attempt(self, address: _Address, race: anyio.CancelScope) -> None:
+        try:
+            connected = await self._dialer.connect(address, self._patience)
+        finally:
+            self._running -= 1
+        if isinstance(connected, int):
+            self._code = connected
+            self._ended.set()
+        elif self._winner is None:
+            self._winner = (connected, address)
+            race.cancel()
+        else:
+            connected.close()
+
+
+def _getaddrinfo(host: str) -> list[str]:
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _parse(ip: str, port: int) -> _Address:
+    address, _, zone = ip.partition("%")
+    if ":" in address:
+        scope = socket.if_nametoindex(zone) if zone and not zone.isdigit() else int(zone or 0)
+        return _Address(socket.AF_INET6, (address, port, 0, scope))
+    return _Address(socket.AF_INET, (address, port))
+
+
+def _interleaved(addresses: list[_Address]) -> list[_Address]:
+    """Families in turn, beginning with that of the first address (RFC 8305 section 4)."""
+    if not addresses:
+        return []
+    first = [address for address in addresses if address.family == addresses[0].family]
+    other = [address for address in addresses if address.family != addresses[0].family]
+    mixed = [address for pair in zip(first, other, strict=False) for address in pair]
+    shorter = len(mixed) // 2
+    return mixed + first[shorter:] + other[shorter:]
+
+
+def _why(code: int, host: str, addresses: Sequence[_Address]) -> str:
+    target = str(addresses[0]) if len(addresses) == 1 else f"{host} ({len(addresses)} addresses)"
+    if code == errno.ECONNREFUSED:
+        return f"connection refused by {target}"
+    return f"no connection to {target}: {os.strerror(code).lower()}"
+
+
+def _descriptors_exhausted() -> bool:
+    """The resolver reports a lack of descriptors as whatever it likes; asking the kernel is exact."""
+    try:
+        os.close(os.dup(2))
+    except OSError as error:
+        return error.errno in OUT_OF_DESCRIPTORS
+    return False

@@ -1,0 +1,268 @@
+"""One HTTP/1.1 connection: h11 over a byte stream, one exchange at a time (RFC 9112)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import h11
+
+from fetch_engine.errors import AttemptFailed
+from fetch_engine.limits import Limits, Timeouts
+from fetch_engine.recorder import Recorder
+from fetch_engine.results import ErrorKind
+from fetch_engine.transports.failures import describe
+from fetch_engine.transports.network import ByteStream
+
+MAX_INFORMATIONAL = 20
+_READ = 64 * 1024
+_ONE_WRITE = 64 * 1024
+_START = b"HTTP/1."
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request ready for the wire. `target` is the request target in the form the next hop wants."""
+
+    method: bytes
+    scheme: str
+    host: str
+    port: int
+    target: bytes
+    headers: RawHeaders = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Status line and header fields of a response."""
+
+    status: int
+    reason: bytes
+    http_version: str
+    headers: RawHeaders
+
+
+class Http11Connection:
+    """A connection that carries one exchange after another. `on_idle` takes it back when the next may follow.
+
+    `close` ends the exchange and may be called at any time: where the response was not read to its end, or anything
+    follows it that was not asked for, the socket is closed, since what comes next would be taken for the answer to
+    the next request.
+    """
+
+    __slots__ = (
+        "_body_size",
+        "_clean",
+        "_complete",
+        "_framed",
+        "_h11",
+        "_limits",
+        "_on_idle",
+        "_recorder",
+        "_timeouts",
+        "answered",
+        "idle_since",
+        "stream",
+    )
+
+    def __init__(self, stream: ByteStream, limits: Limits, on_idle: Callable[[Http11Connection], None] | None) -> None:
+        self.stream = stream
+        self._limits = limits
+        self._on_idle = on_idle
+        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.max_header_bytes)
+        self._timeouts = Timeouts()
+        self._recorder: Recorder | None = None
+        self.answered = False
+        self.idle_since = 0.0
+        self._complete = False
+        self._clean = True
+        self._framed = False
+        self._body_size = 0
+
+    async def send(self, request: Outgoing, timeouts: Timeouts, recorder: Recorder) -> Head:
+        """Send the request and read the response's head. Raises AttemptFailed; the caller then calls `close`.
+
+        `unsent` is set where not a byte of the request has left.
+        """
+        self._timeouts = timeouts
+        self._recorder = self.stream.recorder = recorder
+        self.answered = self._complete = self._framed = False
+        self._body_size = 0
+        recorder.remote_address = self.stream.remote_address
+        sent_before = self.stream.sent
+        recorder.begin("send")
+        failed: tuple[ErrorKind, str] | None = None
+        try:
+            for data in self._encoded(request):
+                await self.stream.write(data, timeouts.write)
+        except OSError as error:
+            # The server may have answered, and closed, before it had read everything.
+            self._clean = False
+            failed = describe(error)
+        recorder.begin("wait")
+        try:
+            head = await self._read_head()
+        except AttemptFailed as error:
+            if failed is None or error.kind is not ErrorKind.RESET:
+                raise
+        else:
+            recorder.begin("receive")
+            return head
+        kind, message = failed
+        raise AttemptFailed(kind, f"{message} (while sending)", unsent=self.stream.sent == sent_before)
+
+    async def read(self) -> bytes:
+        """The next bytes of the body, none at its end. Raises AttemptFailed."""
+        while not self._complete:
+            event = self._next_event()
+            if type(event) is h11.Data:
+                self._body_size += len(event.data)
+                return bytes(event.data)
+            if event is h11.NEED_DATA:
+                data = await self._receive()
+                self._h11.receive_data(data)
+                if not data:
+                    self._expect_end()
+            else:
+                self._end(event)
+        return b""
+
+    def close(self) -> None:
+        """Give the connection back if it can be used again, else close it."""
+        recorder, self._recorder = self._recorder, None
+        self.stream.recorder = None
+        if recorder is not None and self.answered and not self._complete:
+            self._skip_buffered()
+        if recorder is not None and self._on_idle is not None and self._reusable():
+            self._h11.start_next_cycle()
+            self.idle_since = time.monotonic()
+            self._on_idle(self)
+        else:
+            self.discard()
+
+    def tunnelled(self) -> bool:
+        """After a successful CONNECT: whether the stream is at the first byte of the tunnel."""
+        return not self._h11.trailing_data[0]
+
+    def discard(self) -> None:
+        """Close the socket."""
+        self._on_idle = None
+        self.stream.close()
+
+    def _reusable(self) -> bool:
+        return (
+            self._complete
+            and self._clean
+            and self._h11.our_state is h11.DONE
+            and self._h11.their_state is h11.DONE
+            and self._h11.trailing_data == (b"", False)
+        )
+
+    def _encoded(self, request: Outgoing) -> list[bytes]:
+        try:
+            parts = [
+                self._h11.send(h11.Request(method=request.method, target=request.target, headers=request.headers)),
+                self._h11.send(h11.Data(data=request.body)) if request.body else b"",
+                self._h11.send(h11.EndOfMessage()),
+            ]
+        except h11.LocalProtocolError as error:
+            raise AttemptFailed(ErrorKind.PROTOCOL, f"not a valid request: {error}") from None
+        if len(request.body) <= _ONE_WRITE:
+            return [b"".join(parts)]
+        return [part for part in parts if part]
+
+    async def _read_head(self) -> Head:
+        begun = False
+        informational = 0
+        while True:
+            event = self._next_event()
+            if event is h11.NEED_DATA:
+                data = await self._receive()
+                if not data:
+                    where = "inside the headers" if begun else "without an answer"
+                    raise AttemptFailed(ErrorKind.RESET, f"the server closed the connection {where}")
+                if not begun:
+                    _check_start(data)
+                begun = self.answered = True
+                self._h11.receive_data(data)
+            elif type(event) is h11.InformationalResponse:
+                informational += 1
+                if event.status_code == 101:
+                    raise AttemptFailed(ErrorKind.PROTOCOL, "the server switched protocols without being asked (101)")
+                if informational > MAX_INFORMATIONAL:
+                    raise AttemptFailed(ErrorKind.PROTOCOL, f"more than {MAX_INFORMATIONAL} interim responses")
+                begun = bool(self._h11.trailing_data[0])
+            elif type(event) is h11.Response:
+                return self._head(event)
+            else:
+                raise AttemptFailed(ErrorKind.PROTOCOL, "the answer is not a response")
+
+    def _head(self, event: h11.Response) -> Head:
+        headers = event.headers.raw_items()
+        size = sum(len(name) + len(value) + 4 for name, value in headers)
+        if size > self._limits.max_header_bytes:
+            raise AttemptFailed(ErrorKind.PROTOCOL, f"more than {self._limits.max_header_bytes} bytes of headers")
+        if len(headers) > self._limits.max_headers:
+            raise AttemptFailed(ErrorKind.PROTOCOL, f"more than {self._limits.max_headers} header fields")
+        names = {name for name, _ in event.headers}
+        self._framed = b"content-length" in names or b"transfer-encoding" in names
+        if b"content-length" in names and b"transfer-encoding" in names:
+            # Transfer-Encoding wins, and nothing behind it can be trusted (RFC 9112 section 6.3).
+            self._clean = False
+        return Head(event.status_code, event.reason, f"HTTP/{event.http_version.decode('ascii')}", headers)
+
+    def _next_event(self) -> object:
+        try:
+            return self._h11.next_event()
+        except h11.RemoteProtocolError as error:
+            text = str(error)
+        if text == "Receive buffer too long":
+            text = f"more than {self._limits.max_header_bytes} bytes of headers"
+        raise AttemptFailed(ErrorKind.PROTOCOL, text[:200])
+
+    def _expect_end(self) -> None:
+        """The server closed: right only where the end of the connection is the end of the body."""
+        try:
+            event: object = self._h11.next_event()
+        except h11.RemoteProtocolError:
+            event = None
+        if type(event) is not h11.EndOfMessage or self._framed or self.stream.truncated:
+            raise AttemptFailed(ErrorKind.INCOMPLETE, f"closed by the server after {self._body_size} bytes of the body")
+        self._end(event)
+
+    def _end(self, event: object) -> None:
+        if type(event) is not h11.EndOfMessage:
+            self._clean = False
+        self._complete = True
+        if self._recorder is not None:
+            self._recorder.end()
+
+    def _skip_buffered(self) -> None:
+        """A body that has come whole need not be read to keep the connection."""
+        try:
+            while (event := self._h11.next_event()) is not h11.NEED_DATA:
+                if type(event) is not h11.Data:
+                    self._end(event)
+                    return
+        except h11.RemoteProtocolError:
+            self._clean = False
+
+    async def _receive(self) -> bytes:
+        try:
+            return await self.stream.read(_READ, self._timeouts.read)
+        except OSError as error:
+            kind, message = describe(error)
+        raise AttemptFailed(kind, message)
+
+
+def _check_start(data: bytes) -> None:
+    """Refuse at once what cannot become a response, instead of waiting for the end of its headers."""
+    if data.startswith(_START) or _START.startswith(data[: len(_START)]):
+        return
+    if data[0] in (0x15, 0x16):
+        raise AttemptFailed(ErrorKind.PROTOCOL, "the server speaks TLS on this port: try https")
+    raise AttemptFailed(ErrorKind.PROTOCOL, f"the answer is not HTTP: {data[:40]!r}")
