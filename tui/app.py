@@ -1,0 +1,169 @@
+"""The dashboard: pulls frozen snapshots at the redraw rate, shows them, sends commands back by id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.message import Message
+from textual.reactive import var
+from textual.screen import Screen
+from textual.theme import Theme
+from textual.timer import Timer
+
+from tui.glyphs import UNICODE, Glyphs
+from tui.keys import bindings
+from tui.link import EngineLink
+from tui.rows import DoneRows
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.dashboard import DashboardScreen
+from tui.screens.details import DetailsScreen
+from tui.screens.help import HelpScreen
+from tui.snapshot import Command, SetRate, Snapshot
+
+RATES = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)  # redraws a second
+
+NIGHT = Theme(
+    name="weakfetch",
+    primary="#61afef",
+    secondary="#56b6c2",
+    accent="#e5c07b",
+    success="#8cc570",
+    warning="#e5c07b",
+    error="#f07178",
+    foreground="#c8ccd4",
+    background="#14171c",
+    surface="#14171c",
+    panel="#1d2129",
+    dark=True,
+)
+
+
+class DashboardApp(App[None]):
+    """Widgets hold ids and frozen records only; every handle stays in the engine's thread behind `link`.
+
+    fps: redraws a second. glyphs: what the terminal can show. colours: "ansi" for the terminal's own sixteen, which
+    takes half the bytes, or "full".
+    """
+
+    TITLE = "weakfetch"
+    CSS_PATH = "theme.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("everywhere")]
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+
+    snapshot: var[Snapshot | None] = var(None)
+    paused: var[bool] = var(False)
+
+    class SnapshotReady(Message):
+        """There is something to pull. Many at once count as one."""
+
+        def can_replace(self, message: Message) -> bool:
+            return isinstance(message, DashboardApp.SnapshotReady)
+
+    def __init__(self, link: EngineLink, *, fps: float = 4.0, glyphs: Glyphs = UNICODE, colours: str = "full") -> None:
+        super().__init__(ansi_color=colours == "ansi")
+        self.link = link
+        self.fps = min(max(fps, RATES[0]), RATES[-1])
+        self.glyphs = glyphs
+        self.done = DoneRows()
+        self.arrived = DoneRows()  # ended while the view was paused
+        self.animation_level = "none"
+        self.register_theme(NIGHT)
+        self.theme = "ansi-dark" if colours == "ansi" else NIGHT.name
+        self._ticks: Timer | None = None
+        self._dashboard = DashboardScreen()
+
+    @property
+    def running(self) -> int:
+        """Fetches that have not ended, by the newest snapshot."""
+        s = self.snapshot
+        return 0 if s is None else s.census.queued + s.census.running + s.waiting
+
+    def get_default_screen(self) -> Screen[None]:
+        return self._dashboard
+
+    def on_mount(self) -> None:
+        self._ticks = self.set_interval(1 / self.fps, self.pull)
+        self.pull()
+
+    # data in
+
+    def snapshot_ready(self) -> None:
+        """Say that `link.latest` changed. May be called from any thread."""
+        self.post_message(self.SnapshotReady())
+
+    def on_dashboard_app_snapshot_ready(self) -> None:
+        self.pull()
+
+    def pull(self) -> None:
+        """Take what is new from the link and show it."""
+        finished = self.link.take_finished()
+        (self.arrived if self.paused else self.done).add(finished)
+        snapshot = self.link.latest
+        if finished or snapshot is not self.snapshot:
+            self.snapshot = snapshot
+            self._show()
+
+    def _show(self) -> None:
+        if self._dashboard.is_mounted:
+            self._dashboard.show(self.snapshot, paused=self.paused)
+
+    def toggle_pause(self) -> None:
+        """Freeze what the panes show, or show what came meanwhile."""
+        self.paused = not self.paused
+        if not self.paused:
+            self.done.absorb(self.arrived)
+            self.arrived = DoneRows()
+        self._show()
+
+    # commands out
+
+    def send(self, command: Command) -> None:
+        """Hand a command to the engine's thread."""
+        self.link.send(command)
+
+    def change_rate(self, by: int) -> None:
+        """Redraw at the next higher or lower rate."""
+        nearest = min(range(len(RATES)), key=lambda at: abs(RATES[at] - self.fps))
+        self.fps = RATES[max(0, min(nearest + by, len(RATES) - 1))]
+        if self._ticks is not None:
+            self._ticks.stop()
+        self._ticks = self.set_interval(1 / self.fps, self.pull)
+        self.send(SetRate(self.fps))
+        self._show()
+
+    # screens and the end
+
+    def action_help(self) -> None:
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen())
+
+    def leave(self) -> None:
+        """Quit; ask first while something runs."""
+        count = self.running
+        if not count:
+            self.exit()
+            return
+        question = f"{count} fetch{'es are' if count > 1 else ' is'} not done. Quit and cancel?"
+        self.push_screen(ConfirmScreen(question, "quit"), self._leave_confirmed)
+
+    def _leave_confirmed(self, yes: bool | None) -> None:
+        if yes:
+            self.exit()
+
+    async def action_quit(self) -> None:
+        self.exit()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        yield SystemCommand("Help", "All keys", self.action_help)
+        yield SystemCommand("Quit", "Quit at once", self.action_quit)
+        if isinstance(screen, DashboardScreen):
+            yield SystemCommand("New", "Type a URL", screen.action_focus_url)
+            yield SystemCommand("Pause", "Pause the view, or go on", self.toggle_pause)
+            yield SystemCommand("Cancel all", "Cancel every fetch (asks)", screen.action_cancel_all)
+            yield SystemCommand("Full size", "Full-size pane, and back", screen.action_full)
+        if not isinstance(screen, DetailsScreen):
+            yield SystemCommand("Picture", "Save the screen as SVG", self.deliver_screenshot)

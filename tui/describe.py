@@ -1,0 +1,77 @@
+"""How fetches read in a cell or a line: text that has been through `safe`, and the role it is shown in."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+
+from fetch_engine.results import ErrorKind, FetchError, FetchResult, FetchState
+from tui.body_text import decode_body
+from tui.painted import Span
+from tui.plain_text import fit, safe, size
+
+_WORDS = {
+    FetchState.QUEUED: ("QUE", "faint"),
+    FetchState.CONNECTING: ("CONN", "busy"),
+    FetchState.SENDING: ("SEND", "busy"),
+    FetchState.WAITING: ("WAIT", "busy"),
+    FetchState.RECEIVING: ("RECV", "good"),
+    FetchState.DONE: ("DONE", "good"),
+    FetchState.FAILED: ("ERR", "bad"),
+    FetchState.CANCELLED: ("CXL", "faint"),
+}
+
+
+def state_word(state: FetchState) -> Span:
+    """A state in at most 4 letters."""
+    return _WORDS[state]
+
+
+def status_role(status: int) -> str:
+    """The role in which a status code is shown."""
+    if status < 300:
+        return "good"
+    if status < 400:
+        return "moved"
+    return "odd" if status < 500 else "bad"
+
+
+def code_word(code: str) -> Span:
+    """A status code, ERR or CXL as the engine's thread gives it."""
+    if code.isascii() and code.isdigit():
+        return code, status_role(int(code))
+    return safe(code, 4), "faint" if code == "CXL" else "bad"
+
+
+def outcome_code(outcome: FetchResult | FetchError) -> Span:
+    """What an ended fetch came to: its status, ERR or CXL."""
+    if isinstance(outcome, FetchResult):
+        return str(outcome.status), status_role(outcome.status)
+    return _WORDS[FetchState.CANCELLED if outcome.kind is ErrorKind.CANCELLED else FetchState.FAILED]
+
+
+def short_url(url: str, width: int) -> str:
+    """A URL for a narrow cell: without http and https, cut in the middle so that its end, which tells most, stays."""
+    text = safe(url.removeprefix("https://").removeprefix("http://"))
+    if width < 12 or cell_len(text) <= width:
+        return text
+    tail = width // 2 - 1
+    start = len(text) - tail
+    while cell_len(text[start:]) > tail:
+        start += 1
+    return fit(text, width - cell_len(text[start:])) + text[start:]
+
+
+def glimpse(outcome: FetchResult | FetchError, limit: int = 100) -> str:
+    """What came out, in at most `limit` characters: the beginning of the body, or why there is none."""
+    if isinstance(outcome, FetchError):
+        if outcome.kind is ErrorKind.CANCELLED:
+            kept = f" at {size(outcome.body_size)}" if outcome.body_size else ""
+            return safe(f"{outcome.message or 'cancelled'}{kept}", limit)
+        return safe(f"{outcome.kind}: {outcome.message}", limit)
+    if not outcome.body_size:
+        return "(no body)"
+    # four bytes make at most one character, and runs of blanks count as one
+    text = decode_body(outcome.preview[: 8 * limit], outcome.content_type)
+    if text is None:
+        return safe(f"[{outcome.content_type or 'unknown type'} {size(outcome.body_size)}, not text]", limit)
+    return safe(" ".join(text.split()), limit)

@@ -1,0 +1,116 @@
+"""The frame of a pane: a title rule that joins the pane above, sides, and a scroll bar in the right side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from textual.reactive import reactive
+
+from tui.painted import CURSOR, END, Line, Painted, Span
+from tui.plain_text import fit
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What part of a longer content is on screen: `shown` of `total` lines, from line `top`."""
+
+    top: int
+    shown: int
+    total: int
+
+
+class Frame(Painted, can_focus=True):
+    """A pane. Subclasses give title and content; `joins` and `closes` say whether panes stand above and below it."""
+
+    joins = reactive(False)
+    closes = reactive(True)
+
+    def title(self) -> tuple[Line, Line]:
+        """What stands in the title rule, left and right. The right one is left out where both do not fit."""
+        return [], []
+
+    def content(self, y: int, width: int) -> Line:
+        """The spans of content line `y`."""
+        return []
+
+    def extent(self) -> Extent | None:
+        """Where the content is scrolled to, for the scroll bar; None without one."""
+        return None
+
+    def scrolled_lines(self) -> tuple[int, int]:
+        """The first content line beside which the scroll bar runs, and how many there are."""
+        return 0, self.content_height
+
+    @property
+    def content_height(self) -> int:
+        """Lines between title rule and lower edge."""
+        return max(0, self.size.height - 1 - self.closes)
+
+    @property
+    def content_width(self) -> int:
+        """Cells between the sides, which are each followed or preceded by a blank."""
+        return max(0, self.size.width - 4)
+
+    def watch_joins(self) -> None:
+        self.repaint()
+
+    def watch_closes(self) -> None:
+        self.repaint()
+
+    def line(self, y: int, width: int) -> Line:
+        if y == 0:
+            return self._title_rule(width)
+        if self.closes and y == self.size.height - 1:
+            g = self.glyphs
+            return [(g.bottom_left + g.horizontal * (width - 2) + g.bottom_right, "rule")]
+        inner = self.content(y - 1, width - 4)
+        selected: Line = [("", "cursor")] if inner and inner[0] == CURSOR else []
+        filled = _pad(inner, width - 4)
+        right = (self._scroll_glyph(y - 1), "rule")
+        return [(self.glyphs.vertical, "rule"), *selected, (" ", ""), *filled, (" ", ""), END, right]
+
+    def _title_rule(self, width: int) -> Line:
+        g = self.glyphs
+        left, right = self.title()
+        room = width - 6
+        used = _cells(left)
+        spare = room - used - _cells(right) - 3
+        if spare < 0 or not right:
+            right, spare = [], room - used - 1
+        corner, end = (g.tee_left, g.tee_right) if self.joins else (g.top_left, g.top_right)
+        line: Line = [(corner + g.horizontal + " ", "rule"), *_cut(left, room)]
+        line.append((" " + g.horizontal * max(0, spare + 1), "rule"))
+        if right:
+            line += [(" ", "rule"), *right, (" ", "rule")]
+        return [*line, (g.horizontal + end, "rule")]
+
+    def _scroll_glyph(self, y: int) -> str:
+        extent = self.extent()
+        if extent is None or extent.total <= extent.shown or extent.shown < 1:
+            return self.glyphs.vertical
+        first, height = self.scrolled_lines()
+        size = max(1, height * extent.shown // extent.total)
+        hidden = extent.total - extent.shown
+        start = first + round((height - size) * extent.top / hidden)
+        return self.glyphs.bar_full if start <= y < start + size else self.glyphs.vertical
+
+
+def _cells(line: Line) -> int:
+    return sum(cell_len(text) for text, _ in line)
+
+
+def _cut(line: Line, width: int) -> list[Span]:
+    spans = []
+    for text, role in line:
+        if width <= 0:
+            break
+        cells = cell_len(text)
+        spans.append((text if cells <= width else fit(text, width), role))
+        width -= cells
+    return spans
+
+
+def _pad(line: Line, width: int) -> list[Span]:
+    spans = _cut(line, width)
+    return [*spans, (" " * max(0, width - _cells(spans)), "")]

@@ -1,0 +1,128 @@
+"""The one table of keys: bindings, footer and help are made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from textual.binding import Binding
+
+Hint = tuple[str, str]
+"""A key and the word beside it in the footer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One thing that keys do.
+
+    id: for keymap files. keys: names as Textual spells them. place: where they work, one of PLACES.
+    text: for the help screen. footer: for the last line, "" to leave it out. action: method name without `action_`.
+    """
+
+    id: str
+    keys: tuple[str, ...]
+    place: str
+    text: str
+    footer: str
+    action: str
+    priority: bool = False
+
+    @property
+    def label(self) -> str:
+        """The first key as people write it."""
+        return label(self.keys[0])
+
+    @property
+    def labels(self) -> str:
+        """All keys as people write them."""
+        return " ".join(label(key) for key in self.keys)
+
+
+PLACES = {
+    "rows": "On a row",
+    "screen": "On the dashboard",
+    "url": "In the URL field",
+    "text": "In details and help",
+    "details": "In details",
+    "back": "Back from them",
+    "box": "In a question",
+    "everywhere": "Everywhere",
+}
+
+KEYS = (
+    Key("url.focus", ("n", "ctrl+l"), "screen", "type a URL", "new", "focus_url"),
+    Key("row.details", ("enter",), "rows", "details of the selected fetch", "details", "details"),
+    Key("row.cancel", ("x",), "rows", "cancel the selected fetch", "cancel", "cancel"),
+    Key("row.drop", ("d",), "rows", "drop the handle: let go of the fetch, whatever its state", "drop", "drop"),
+    Key("row.again", ("r",), "rows", "fetch the same URL again", "again", "again"),
+    Key("row.pin", ("m",), "rows", "pin the handle, or release it", "pin", "pin"),
+    Key("row.up", ("k", "up"), "rows", "one row up", "", "move(-1)"),
+    Key("row.down", ("j", "down"), "rows", "one row down", "", "move(1)"),
+    Key("row.page-up", ("pageup",), "rows", "one page up", "", "page(-1)"),
+    Key("row.page-down", ("pagedown",), "rows", "one page down", "", "page(1)"),
+    Key("row.first", ("g", "home"), "rows", "first row", "", "first"),
+    Key("row.last", ("G", "end"), "rows", "last row", "", "last"),
+    Key("view.pause", ("space",), "screen", "pause the view; the engine and the counts go on", "pause", "pause"),
+    Key("all.cancel", ("X",), "screen", "cancel every fetch (asks)", "", "cancel_all"),
+    Key("pane.next", ("tab",), "screen", "next pane", "pane", "next_pane(1)"),
+    Key("pane.previous", ("shift+tab",), "screen", "previous pane", "", "next_pane(-1)"),
+    Key("pane.active", ("1",), "screen", "pane 1: active", "", "pane('active')"),
+    Key("pane.done", ("2",), "screen", "pane 2: done", "", "pane('done')"),
+    Key("pane.refs", ("3",), "screen", "pane 3: references", "", "pane('refs')"),
+    Key("view.full", ("f",), "screen", "full-size pane, and back", "full", "full"),
+    Key("view.faster", ("+", "="), "screen", "redraw more often, at most 10 times a second", "", "faster(1)"),
+    Key("view.slower", ("-",), "screen", "redraw less often, at least once a second", "", "faster(-1)"),
+    Key("view.escape", ("escape",), "screen", "back to the rows, and from full size", "", "escape"),
+    Key("url.add", ("enter",), "url", "fetch it and stay in the field", "fetch", "submit"),
+    Key("url.older", ("up",), "url", "the URL entered before", "history", "recall(-1)"),
+    Key("url.newer", ("down",), "url", "the URL entered after", "", "recall(1)"),
+    Key("url.leave", ("escape",), "url", "leave the field", "leave", "leave"),
+    Key("details.next", ("right", "l"), "details", "next section", "section", "section(1)"),
+    Key("details.previous", ("left", "h"), "details", "previous section", "", "section(-1)"),
+    Key("text.up", ("k", "up"), "text", "one line up", "", "move(-1)"),
+    Key("text.down", ("j", "down"), "text", "one line down", "scroll", "move(1)"),
+    Key("text.page-up", ("pageup",), "text", "one page up", "", "page(-1)"),
+    Key("text.page-down", ("pagedown",), "text", "one page down", "", "page(1)"),
+    Key("text.first", ("g", "home"), "text", "to the top", "", "first"),
+    Key("text.last", ("G", "end"), "text", "to the bottom", "", "last"),
+    Key("leave", ("escape", "q"), "back", "back to the dashboard", "back", "back"),
+    Key("box.yes", ("y", "enter"), "box", "yes", "", "yes"),
+    Key("box.no", ("n", "escape", "q"), "box", "no, back", "", "no"),
+    Key("palette", (":", "ctrl+p"), "everywhere", "commands by name", "", "command_palette"),
+    Key("suspend", ("ctrl+z",), "everywhere", "suspend to the shell", "", "suspend_process"),
+    Key("help", ("?", "f1"), "everywhere", "this help", "help", "help"),
+    Key("back", ("q",), "screen", "back; at the top quit (asks while something runs)", "quit", "back"),
+    Key("quit", ("ctrl+c", "ctrl+q"), "everywhere", "quit at once", "", "quit", priority=True),
+)
+
+_LABELS = {"escape": "esc", "pageup": "pgup", "pagedown": "pgdn"}
+
+
+def label(key: str) -> str:
+    """A key's name as people write it."""
+    return _LABELS.get(key, key)
+
+
+def in_place(*places: str) -> Iterator[Key]:
+    """The keys that work in these places, in the order of the table."""
+    return (key for key in KEYS if key.place in places)
+
+
+def bindings(*places: str) -> list[Binding]:
+    """What a Textual class with the actions of these places takes as BINDINGS."""
+    return [
+        Binding(",".join(key.keys), key.action, key.text, show=False, priority=key.priority, id=key.id)
+        for key in in_place(*places)
+    ]
+
+
+def hints(*places: str, typing: bool = False) -> list[Hint]:
+    """Key and hint for each key of these places that has one; with `typing` keys that would type a character are not
+    named.
+    """
+    found = []
+    for key in in_place(*places):
+        names = [name for name in key.keys if not (typing and len(label(name)) == 1)]
+        if key.footer and names:
+            found.append((label(names[0]), key.footer))
+    return found

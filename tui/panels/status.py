@@ -1,0 +1,78 @@
+"""The first line: how many run, are done, are alive, and whether the view is live."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+
+from tui.painted import Line, Painted
+from tui.plain_text import rate
+from tui.snapshot import Snapshot
+
+LONG = 110  # from this width on words are written out
+
+
+class StatusLine(Painted):
+    """Counts that go on whatever the rest of the screen does."""
+
+    def __init__(self) -> None:
+        super().__init__(id="status")
+        self.snapshot: Snapshot | None = None
+        self.paused = False
+        self.redraws = 0.0
+
+    def show(self, snapshot: Snapshot | None, *, paused: bool, redraws: float) -> None:
+        """Take the newest numbers; `redraws` a second."""
+        self.snapshot, self.paused, self.redraws = snapshot, paused, redraws
+        self.repaint()
+
+    def line(self, y: int, width: int) -> Line:
+        mode = self._mode()
+        room = width - cell_len(mode[0][0]) - 3
+        parts = self._parts(long=width >= LONG)
+        for rank in range(5, 0, -1):
+            if sum(cell_len(text) for _, part in parts for text, _ in part) + 2 * len(parts) <= room:
+                break
+            parts = [part for part in parts if part[0] < rank]
+        line: Line = [(" ", "")]
+        for _, part in parts:
+            line += [*part, ("  ", "")]
+        used = sum(cell_len(text) for text, _ in line)
+        return [*line, (" " * max(0, width - used - cell_len(mode[0][0]) - 1), ""), *mode, (" ", "")]
+
+    def _mode(self) -> Line:
+        if self.snapshot is None:
+            return [("STARTING", "faint")]
+        if self.snapshot.closing:
+            return [("CLOSING" if self.snapshot.session.is_open else "CLOSED", "warn")]
+        return [("PAUSED", "warn")] if self.paused else [("LIVE", "good")]
+
+    def _parts(self, *, long: bool) -> list[tuple[int, Line]]:
+        """What to say, each with its rank: where the width does not suffice the highest rank goes first."""
+        brand: tuple[int, Line] = (5, [("weakfetch", "title")])
+        s = self.snapshot
+        if s is None:
+            return [brand]
+        running = s.census.running + s.census.queued
+        waiting = f" +{s.waiting} waiting" if s.waiting else ""
+        errors = ("errors" if long else "err") if s.failed != 1 or not long else "error"
+        session = s.session
+        generation = f" generation {session.generation}" if long else f" g{session.generation}"
+        parts: list[tuple[int, Line]] = [
+            brand,
+            (0, [(str(running), "busy" if running else ""), (" running" if long else " run", "faint")]),
+            (0, [(str(s.done), ""), (" done", "faint")]),
+            (0, [(str(s.failed), "bad" if s.failed else ""), (f" {errors}", "faint")]),
+            (4, [(str(s.cancelled), ""), (" cancelled" if long else " cxl", "faint")]),
+            (0, [("refs ", "faint"), (str(s.census.alive), "strong")]),
+            (1, [("session ", "faint"), ("OPEN", "good") if session.is_open else ("CLOSED", "faint")]),
+            (2, [(f"{rate(s.rate):>7}", "")]),
+        ]
+        parts[1][1].append((waiting, "faint"))
+        peak = (f" (peak {s.peak_alive})", "faint")
+        parts[5][1].append(peak if long else ("", ""))
+        parts[6][1].append((generation, "faint"))
+        if not s.cancelled:
+            del parts[4]
+        if long:
+            parts.append((3, [(f"screen {self.redraws:g}/s", "faint")]))
+        return parts

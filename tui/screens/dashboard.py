@@ -1,0 +1,224 @@
+"""The one screen: status, URL field, active, done, references, footer; the details beside them where there is room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.events import DescendantFocus
+from textual.screen import Screen
+
+from tui.frame import Frame
+from tui.keys import bindings, hints
+from tui.panels.active import ActivePane
+from tui.panels.details import DetailsPane, Subject
+from tui.panels.done import DonePane
+from tui.panels.footer import Footer
+from tui.panels.refs import RefsPane
+from tui.panels.status import StatusLine
+from tui.panels.url_bar import UrlBar, UrlFacts, UrlInput
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.details import DetailsScreen
+from tui.snapshot import AddUrls, Cancel, Drop, FinishedRecord, Snapshot, TogglePin
+from tui.table import Table
+
+if TYPE_CHECKING:
+    from tui.app import DashboardApp
+
+WIDE = 120
+SHORT = 20
+
+
+class DashboardScreen(Screen[None]):
+    """Shows what the app pulled from the engine and turns keys into commands."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("screen")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012 (Textual's own declaration)
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (SHORT, "-medium"), (32, "-tall")]  # noqa: RUF012
+    AUTO_FOCUS = "#done"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pane = "done"  # the pane that has the focus, or had it last
+
+    @property
+    def _app(self) -> DashboardApp:
+        return cast("DashboardApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        yield StatusLine()
+        yield UrlBar()
+        with Horizontal(id="panes"):
+            with Vertical(id="tables"):
+                yield ActivePane()
+                yield DonePane(self._app.done)
+                yield RefsPane()
+            yield DetailsPane()
+        yield Footer(hints("screen", "rows", "everywhere"))
+
+    def on_mount(self) -> None:
+        self.show(self._app.snapshot, paused=self._app.paused)
+
+    def show(self, snapshot: Snapshot | None, *, paused: bool) -> None:
+        """Hand a snapshot to everything that shows a part of it; while paused only the counts."""
+        app = self._app
+        self.query_one(StatusLine).show(snapshot, paused=paused, redraws=app.fps)
+        done = self.query_one(DonePane)
+        if snapshot is not None:
+            history = len(self.query_one(UrlInput).history)
+            self.query_one(UrlFacts).show(history, snapshot.census.running, snapshot.concurrency)
+            if not paused:
+                active, refs = self.query_one(ActivePane), self.query_one(RefsPane)
+                active.active_rows.rows, active.waiting = snapshot.active, snapshot.waiting
+                refs.held_rows.rows, refs.snapshot = snapshot.held, snapshot
+                active.update()
+                refs.update()
+        done.arrived = app.arrived.total if paused else 0
+        if paused:
+            done.repaint()
+        else:
+            done.update()
+            details = self.query_one(DetailsPane)
+            if details.subject is None and self.has_class("-wide"):
+                self._show_details()
+
+    # panes
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._join_frames)
+
+    @on(DescendantFocus)
+    def _focus_moved(self, event: DescendantFocus) -> None:
+        typing = isinstance(event.widget, UrlInput)
+        footer = self.query_one(Footer)
+        if typing:
+            footer.show(hints("url", "everywhere", typing=True))
+        elif isinstance(event.widget, DetailsPane):
+            footer.show(hints("details", "text", "everywhere", "back"))
+        else:
+            footer.show(hints("screen", "rows", "everywhere"))
+        if isinstance(event.widget, Table) and event.widget.id:
+            self._pane = event.widget.id
+            self._mark_current()
+            if self.has_class("-wide"):
+                self._show_details()
+
+    def _mark_current(self) -> None:
+        for pane in self.query(Table):
+            pane.set_class(pane.id == self._pane, "-current")
+        self.call_after_refresh(self._join_frames)
+
+    def _join_frames(self) -> None:
+        panes: list[Frame] = [pane for pane in self.query(Table) if pane.display]
+        for pane in panes:
+            pane.joins = pane is not panes[0]
+            pane.closes = pane is panes[-1]
+
+    def _table(self) -> Table[Subject]:
+        return cast("Table[Subject]", self.query_one(f"#{self._pane}", Table))
+
+    def action_pane(self, name: str) -> None:
+        self.query_one(f"#{name}").focus()
+
+    def action_next_pane(self, by: int) -> None:
+        if self.has_class("-full"):
+            names = ["active", "done", "refs"]
+            self.set_class(False, "-full")
+            self.action_pane(names[(names.index(self._pane) + by) % 3])
+            self.set_class(True, "-full")
+        elif by > 0:
+            self.focus_next()
+        else:
+            self.focus_previous()
+
+    def action_full(self) -> None:
+        self.toggle_class("-full")
+        self._mark_current()
+
+    def action_focus_url(self) -> None:
+        self.query_one(UrlInput).focus()
+
+    @on(UrlInput.Left)
+    def action_escape(self) -> None:
+        if isinstance(self.focused, Table):
+            self.remove_class("-full")
+            self._mark_current()
+        else:
+            self.action_pane(self._pane)
+
+    def action_back(self) -> None:
+        if isinstance(self.focused, DetailsPane) or self.has_class("-full"):
+            self.action_escape()
+        else:
+            self._app.leave()
+
+    # details
+
+    @on(Table.Moved)
+    def _moved(self) -> None:
+        if self.has_class("-wide"):
+            self._show_details()
+
+    def _subject(self) -> tuple[Subject | None, bool]:
+        """What the selected row stands for, as a frozen copy, and whether it was trimmed."""
+        table = self._table()
+        subject = table.selected
+        done = self._app.done
+        if isinstance(table, DonePane) and isinstance(subject, FinishedRecord):
+            return subject, done.is_trimmed(done.key(table.cursor.place))
+        return subject, False
+
+    def _show_details(self) -> None:
+        subject, trimmed = self._subject()
+        self.query_one(DetailsPane).show(subject, trimmed=trimmed)
+
+    def action_details(self) -> None:
+        subject, trimmed = self._subject()
+        if subject is None:
+            return
+        if self.has_class("-wide") and not self.has_class("-full"):
+            self._show_details()
+            self.query_one(DetailsPane).focus()
+        else:
+            self.app.push_screen(DetailsScreen(subject, trimmed=trimmed))
+
+    # commands
+
+    @on(UrlInput.Entered)
+    def _entered(self, message: UrlInput.Entered) -> None:
+        self._app.send(AddUrls(message.urls))
+
+    def action_cancel(self) -> None:
+        if (row := self._table().selected) is not None:
+            self._app.send(Cancel(row.id))
+
+    def action_drop(self) -> None:
+        if (row := self._table().selected) is not None:
+            self._app.send(Drop(row.id))
+
+    def action_pin(self) -> None:
+        if (row := self._table().selected) is not None:
+            self._app.send(TogglePin(row.id))
+
+    def action_again(self) -> None:
+        if (row := self._table().selected) is not None:
+            self._app.send(AddUrls((row.url,)))
+
+    def action_cancel_all(self) -> None:
+        count = self._app.running
+        if count:
+            question = f"Cancel {count} fetches that have not ended?" if count > 1 else "Cancel the one fetch left?"
+            self.app.push_screen(ConfirmScreen(question, "cancel all"), self._cancel_confirmed)
+
+    def _cancel_confirmed(self, yes: bool | None) -> None:
+        if yes:
+            self._app.send(Cancel(None))
+
+    def action_pause(self) -> None:
+        self._app.toggle_pause()
+
+    def action_faster(self, by: int) -> None:
+        self._app.change_rate(by)

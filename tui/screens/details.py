@@ -1,0 +1,35 @@
+"""One fetch on the whole screen."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from tui.keys import bindings, hints
+from tui.panels.details import DetailsPane, Subject
+from tui.panels.footer import Footer
+
+
+class DetailsScreen(Screen[None]):
+    """A frozen copy of one fetch; esc goes back."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("back")]
+
+    def __init__(self, subject: Subject, *, trimmed: bool = False) -> None:
+        super().__init__()
+        self._subject, self._trimmed = subject, trimmed
+
+    def compose(self) -> ComposeResult:
+        yield DetailsPane()
+        yield Footer(hints("details", "text", "everywhere", "back"))
+
+    def on_mount(self) -> None:
+        pane = self.query_one(DetailsPane)
+        pane.show(self._subject, trimmed=self._trimmed)
+        pane.focus()
+
+    def action_back(self) -> None:
+        self.dismiss()

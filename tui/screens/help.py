@@ -1,0 +1,90 @@
+"""The help, made from the table of keys."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
+
+from tui.frame import Extent, Frame
+from tui.keys import PLACES, bindings, in_place
+from tui.painted import Line
+
+STATES = (
+    ("QUE", "waits for a free place"),
+    ("CONN", "name, connection, TLS"),
+    ("SEND", "sends the request"),
+    ("WAIT", "waits for the answer"),
+    ("RECV", "receives the body"),
+    ("ERR", "ended without a response"),
+    ("CXL", "cancelled or dropped"),
+)
+
+
+def help_lines() -> list[Line]:
+    """Every key of the table under the name of its place, and the words of the tables."""
+    lines: list[Line] = []
+    for place, name in PLACES.items():
+        lines.append([(name, "title")])
+        lines += [[(f"  {key.labels:<16} ", "key"), (key.text, "")] for key in in_place(place)]
+        lines.append([])
+    lines.append([("Words in the tables", "title")])
+    lines += [[(f"  {word:<16} ", "strong"), (text, "")] for word, text in STATES]
+    return lines
+
+
+class HelpPane(Frame):
+    """The help text, scrolled by line."""
+
+    def __init__(self) -> None:
+        super().__init__(id="help")
+        self.lines = help_lines()
+        self.top = 0
+
+    def title(self) -> tuple[Line, Line]:
+        return [("Keys", "title")], [("esc back", "faint")]
+
+    def content(self, y: int, width: int) -> Line:
+        place = self.top + y
+        return self.lines[place] if place < len(self.lines) else []
+
+    def extent(self) -> Extent:
+        return Extent(self.top, self.content_height, len(self.lines))
+
+    def scroll_by(self, by: int) -> None:
+        """Move `by` lines down."""
+        self.top = max(0, min(self.top + by, len(self.lines) - self.content_height))
+        self.repaint()
+
+    def on_resize(self) -> None:
+        self.scroll_by(0)
+        super().on_resize()
+
+
+class HelpScreen(ModalScreen[None]):
+    """All keys; any of the keys for no closes it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("text", "back"), Binding("question_mark,f1", "back", show=False)]
+
+    def compose(self) -> ComposeResult:
+        yield HelpPane()
+
+    def action_move(self, by: int) -> None:
+        self.query_one(HelpPane).scroll_by(by)
+
+    def action_page(self, by: int) -> None:
+        pane = self.query_one(HelpPane)
+        pane.scroll_by(by * max(1, pane.content_height - 1))
+
+    def action_first(self) -> None:
+        pane = self.query_one(HelpPane)
+        pane.scroll_by(-pane.top)
+
+    def action_last(self) -> None:
+        pane = self.query_one(HelpPane)
+        pane.scroll_by(len(pane.lines))
+
+    def action_back(self) -> None:
+        self.dismiss()
