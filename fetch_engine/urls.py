@@ -81,11 +81,13 @@ def resolve(base: Target, location: str) -> Target:
     """
     location = location.strip(" \t")
     _check_characters(location)
-    try:
-        joined = urljoin(base.url, location.replace(" ", "%20"))
-    except ValueError:
-        raise _invalid("no valid reference") from None
-    target = _parse_absolute(joined)
+    location = location.replace(" ", "%20")
+    if not _SCHEME.match(location):
+        try:
+            location = urljoin(base.url, location)
+        except ValueError:
+            raise _invalid("no valid reference") from None
+    target = _parse_absolute(location)
     if target.fragment is None and base.fragment is not None:
         return replace(target, fragment=base.fragment)
     return target
