@@ -1,6 +1,6 @@
 """A concurrent HTTP fetch engine in which a fetch lives exactly as long as somebody holds its handle."""
 
-from fetch_engine.census import Census
+from fetch_engine.census import Census, HeldHandle
 from fetch_engine.engine import FetchEngine
 from fetch_engine.errors import EngineClosed, FetchCancelled, FetchFailed
 from fetch_engine.limits import Limits, Timeouts
@@ -22,6 +22,7 @@ __all__ = [
     "FetchState",
     "FetchTask",
     "Finished",
+    "HeldHandle",
     "Hop",
     "Limits",
     "RetryPolicy",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fetch_engine.results import FetchError, FetchResult
+
 
 @dataclass(frozen=True, slots=True)
 class Census:
@@ -28,3 +30,14 @@ class Census:
     def alive(self) -> int:
         """Handles that somebody still holds."""
         return self.queued + self.running + self.finished
+
+
+@dataclass(frozen=True, slots=True)
+class HeldHandle:
+    """A handle that is alive though its fetch has ended, as a copy. seconds: since the end, or since it was unpinned."""
+
+    id: int
+    url: str
+    outcome: FetchResult | FetchError
+    seconds: float
+    pinned: bool

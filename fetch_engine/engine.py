@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.abc
 
-from fetch_engine.census import Census
+from fetch_engine.census import Census, HeldHandle
 from fetch_engine.completed import Completions
 from fetch_engine.errors import EngineClosed
 from fetch_engine.fetching import HopGate, fetch
@@ -28,7 +28,7 @@ from fetch_engine.transports.opening import http_opener
 from fetch_engine.transports.protocol import Transport
 
 if TYPE_CHECKING:
-    from fetch_engine.transports.httpx_transport import TransportOptions
+    from fetch_engine.transports.options import TransportOptions
 
 
 class FetchEngine:
@@ -173,10 +173,11 @@ class FetchEngine:
         self._scheduler.pins[task.id] = task
         self._scheduler.ledger.pin(task.job)
 
-    def unpin(self, task: FetchTask) -> None:
-        """Let go of what `pin`, or `submit(pin=True)`, holds."""
-        if self._scheduler.pins.pop(task.id, None) is not None:
-            self._scheduler.ledger.unpin(task.job)
+    def unpin(self, task: FetchTask | int) -> None:
+        """Let go of what `pin`, or `submit(pin=True)`, holds; by id where nobody else holds the handle."""
+        pinned = self._scheduler.pins.pop(task if isinstance(task, int) else task.id, None)
+        if pinned is not None:
+            self._scheduler.ledger.unpin(pinned.job)
 
     @property
     def session(self) -> SharedSession:
@@ -195,10 +196,10 @@ class FetchEngine:
         late = self._scheduler.mailbox.late(Scheduler.reap)
         return replace(census, closed=census.closed + late, finished=census.finished - late) if late else census
 
-    def outlived(self) -> list[int]:
-        """The ids of the handles that `Census.outlived` counts, the one finished longest ago first."""
+    def held(self) -> list[HeldHandle]:
+        """The finished handles that are pinned or that `Census.outlived` counts; the cost is their number."""
         self._scheduler.advance()
-        return [job.id for job in self._scheduler.ledger.outlived()]
+        return self._scheduler.ledger.held()
 
     def holders(self, task_id: int) -> list[str]:
         """Who keeps this handle alive, as text, nearest first; empty if it is gone. Slow."""

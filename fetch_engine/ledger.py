@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from fetch_engine.census import Census
+from fetch_engine.census import Census, HeldHandle
 from fetch_engine.task import Job
 
 
@@ -107,10 +107,16 @@ class Ledger:
             dropped_before_start=self.dropped_before_start,
         )
 
-    def outlived(self) -> list[Job]:
-        """The jobs behind `Census.outlived`, oldest first."""
+    def held(self) -> list[HeldHandle]:
+        """Finished handles that are pinned or count as outlived, pinned ones first."""
         self._age()
-        return list(self._outlived.values())
+        now = self._clock()
+        return [
+            HeldHandle(task_id, job.request.url, job.outcome, now - job.ended_at, shelf is self._kept)
+            for shelf in (self._kept, self._outlived)
+            for task_id, job in sorted(shelf.items())
+            if job.outcome is not None
+        ]
 
     def _shelve(self, job: Job) -> None:
         job.ended_at = self._clock()

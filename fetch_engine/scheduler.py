@@ -256,6 +256,9 @@ class Scheduler:
                 return await self._run_fetch(job, transport, functools.partial(self._move, job))
             except AttemptFailed as failure:
                 return describe_failure(job.request, job.recorder, failure)
+            except Exception as bug:  # noqa: BLE001 - the caller's `open_transport` may raise anything; one fetch pays
+                internal = AttemptFailed(ErrorKind.INTERNAL, f"{type(bug).__name__}: {bug}")
+                return describe_failure(job.request, job.recorder, internal)
             finally:
                 job.scope = None
         return None

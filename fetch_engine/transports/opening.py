@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
 from fetch_engine.limits import Limits
+from fetch_engine.transports.options import TransportOptions
 from fetch_engine.transports.protocol import Transport
-
-if TYPE_CHECKING:
-    from fetch_engine.transports.httpx_transport import TransportOptions
 
 
 def http_opener(options: TransportOptions | None, limits: Limits) -> Callable[[], Awaitable[Transport]]:
@@ -24,7 +21,6 @@ def http_opener(options: TransportOptions | None, limits: Limits) -> Callable[[]
 
     async def open_transport() -> Transport:
         nonlocal context
-        # httpx is imported with the first client: who only reads `--help` does not pay for it.
         from fetch_engine.transports.httpx_transport import open_httpx_transport
         from fetch_engine.transports.tls import build_ssl_context
 

@@ -1,0 +1,287 @@
+"""The one owner of handles in the dashboard: talks to the engine, in the engine's thread, and publishes snapshots.
+
+A handle leaves the owner table when its fetch has ended and its record was taken, unless the user pinned it, or when
+the user drops it. No method keeps a handle in a local name across an await: the name would keep the fetch alive.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+import anyio
+
+from fetch_engine import FetchEngine, FetchRequest, FetchResult, FetchTask, Finished
+from fetch_engine.census import HeldHandle
+from fetch_engine.recorder import Recorder
+from fetch_engine.results import ErrorKind, FetchError
+from tui.snapshot import (
+    ActiveRow,
+    AddUrls,
+    Cancel,
+    Command,
+    Drop,
+    FinishedRecord,
+    HeldRow,
+    SessionFacts,
+    SetRate,
+    Snapshot,
+    TogglePin,
+)
+
+HOLDERS_EVERY = 1.0  # seconds between two walks of the heap: each stops the whole program for some milliseconds
+HOLDERS_STALE = 10.0  # seconds after which a holder's name is looked up again
+HELD_SHOWN = 200  # held handles that get a row
+
+Outcome = FetchResult | FetchError
+
+
+class Meter:
+    """Bytes a second over the last second or so."""
+
+    __slots__ = ("_bytes", "_since", "rate")
+
+    def __init__(self, now: float) -> None:
+        self._since = now
+        self._bytes = 0
+        self.rate = 0.0
+
+    def read(self, total: int, now: float) -> float:
+        """The rate, given the total by now; it changes once a second."""
+        passed = now - self._since
+        if passed >= 1.0:
+            self.rate = (total - self._bytes) / passed
+            self._since, self._bytes = now, total
+        elif not self.rate and passed > 0.1:
+            return (total - self._bytes) / passed
+        return self.rate
+
+
+class _Account:
+    """What is shown of a fetch that has not ended; its recorder keeps nothing alive."""
+
+    __slots__ = ("meter", "pinned", "recorder", "url")
+
+    def __init__(self, url: str, recorder: Recorder, now: float) -> None:
+        self.url = url
+        self.recorder = recorder
+        self.meter = Meter(now)
+        self.pinned = False
+
+
+class Controller:
+    """Runs in the loop of the engine that it is given.
+
+    publish: takes each snapshot. finished: where records of ended fetches go. window: how many fetches are handed to
+    the engine at a time, the rest wait as text. make_request: from a URL as given.
+    """
+
+    def __init__(
+        self,
+        engine: FetchEngine,
+        publish: Callable[[Snapshot], None],
+        finished: deque[FinishedRecord],
+        *,
+        make_request: Callable[[str], FetchRequest] = FetchRequest,
+        per_second: float = 4.0,
+        window: int | None = None,
+    ) -> None:
+        self._engine = engine
+        self._publish = publish
+        self._records = finished
+        self._make_request = make_request
+        self._per_second = per_second
+        self._window = window or 4 * engine.limits.concurrency
+        self._owned: dict[int, FetchTask] = {}
+        self._accounts: dict[int, _Account] = {}
+        self._waiting: deque[str] = deque()
+        self._finished = Finished()
+        self._done = self._failed = self._cancelled = 0
+        self._bytes = 0  # of ended fetches
+        now = time.monotonic()
+        self._meter = Meter(now)
+        self._peak_alive = 0
+        self._history: deque[int] = deque(maxlen=60)
+        self._next_history = now
+        self._holders: dict[int, tuple[float, tuple[str, ...]]] = {}
+        self._next_holders = now
+        self._changed = anyio.Event()
+        self._room = anyio.Event()
+        self._stopping = False
+
+    # What is asked of it, in the engine's thread
+
+    def do(self, command: Command) -> None:
+        """Carry a command out; the next snapshot, at once, shows it."""
+        match command:
+            case AddUrls(urls):
+                self._waiting.extend(urls)
+            case Cancel(None):
+                self._waiting.clear()
+                for task_id in list(self._owned):
+                    self._owned[task_id].cancel()
+            case Cancel(task_id) if task_id in self._owned:
+                self._owned[task_id].cancel()
+            case Drop(task_id):
+                self.drop(task_id)
+            case TogglePin(task_id):
+                self._toggle_pin(task_id)
+            case SetRate(per_second):
+                self._per_second = per_second
+        self._admit()
+        self._changed.set()
+
+    def submit(self, url: str) -> int:
+        """Start a fetch now, whatever waits, and return its id."""
+        task = self._engine.submit(self._make_request(url), watcher=self._finished)
+        self._owned[task.id] = task
+        self._accounts[task.id] = _Account(url, task.recorder, time.monotonic())
+        self._changed.set()
+        return task.id
+
+    def drop(self, task_id: int) -> None:
+        """Let go of a handle, owned or pinned."""
+        if (account := self._accounts.get(task_id)) is not None:
+            account.pinned = False
+        self._engine.unpin(task_id)
+        self._owned.pop(task_id, None)
+
+    def lend(self, task_id: int, keep: Callable[[FetchTask], None]) -> None:
+        """Hand the handle to somebody else as well, who then keeps it alive: the leak of the demo."""
+        if task_id in self._owned:
+            keep(self._owned[task_id])
+
+    async def add(self, url: str) -> None:
+        """Queue a URL; waits while many do already, so that a long list is read only as fast as it is fetched."""
+        while len(self._waiting) >= self._window:
+            self._room = anyio.Event()
+            await self._room.wait()
+        self._waiting.append(url)
+        self._admit()
+
+    def stop(self) -> None:
+        """Publish the last snapshot and end `run`."""
+        self._stopping = True
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Publish snapshots until `stop`: at the redraw rate, and at once after a command."""
+        while not self._stopping:
+            self._take_finished()
+            self._admit()
+            self._publish(self._snapshot())
+            self._changed = anyio.Event()
+            with anyio.move_on_after(1 / self._per_second):
+                await self._changed.wait()
+        self._owned.clear()
+        self._waiting.clear()
+        self._publish(self._snapshot())
+
+    # What it does
+
+    def _toggle_pin(self, task_id: int) -> None:
+        account = self._accounts.get(task_id)
+        if account is None:
+            self._engine.unpin(task_id)
+        elif account.pinned:
+            account.pinned = False
+            self._engine.unpin(task_id)
+        elif task_id in self._owned:
+            account.pinned = True
+            self._engine.pin(self._owned[task_id])
+
+    def _admit(self) -> None:
+        while self._waiting and len(self._owned) < self._window:
+            self.submit(self._waiting.popleft())
+        if len(self._waiting) < self._window:
+            self._room.set()
+
+    def _take_finished(self) -> None:
+        while (ended := self._finished.pop()) is not None:
+            task_id, outcome = ended
+            account = self._accounts.pop(task_id)
+            self._bytes += account.recorder.bytes_received
+            if isinstance(outcome, FetchResult):
+                self._done += 1
+            elif outcome.kind is ErrorKind.CANCELLED:
+                self._cancelled += 1
+            else:
+                self._failed += 1
+            self._records.append(FinishedRecord(task_id, account.url, outcome, time.time()))
+            self._owned.pop(task_id, None)
+
+    def _snapshot(self) -> Snapshot:
+        now = time.monotonic()
+        held = self._held_rows(now)
+        census = self._engine.census()
+        self._peak_alive = max(self._peak_alive, census.alive)
+        while self._next_history <= now:
+            self._history.append(census.alive)
+            self._next_history += 1.0
+        session = self._engine.session
+        total = self._bytes + sum(account.recorder.bytes_received for account in self._accounts.values())
+        return Snapshot(
+            census=census,
+            session=SessionFacts(
+                is_open=session.is_open,
+                generation=session.generation,
+                leases=session.leases,
+                opened=session.opened_generations,
+                closed=session.closed_generations,
+            ),
+            active=tuple(_active_row(task_id, account, now) for task_id, account in self._accounts.items()),
+            held=held,
+            waiting=len(self._waiting),
+            done=self._done,
+            failed=self._failed,
+            cancelled=self._cancelled,
+            rate=self._meter.read(total, now),
+            peak_alive=self._peak_alive,
+            history=tuple(self._history),
+            concurrency=self._engine.limits.concurrency,
+            closing=self._stopping,
+        )
+
+    def _held_rows(self, now: float) -> tuple[HeldRow, ...]:
+        held = self._engine.held()[:HELD_SHOWN]
+        self._holders = {handle.id: self._holders[handle.id] for handle in held if handle.id in self._holders}
+        stale = next((handle.id for handle in held if not handle.pinned and self._is_stale(handle.id, now)), None)
+        if stale is not None and now >= self._next_holders:
+            self._next_holders = now + HOLDERS_EVERY
+            self._holders[stale] = (now, tuple(self._engine.holders(stale)))
+        return tuple(
+            HeldRow(handle.id, handle.url, _code(handle), handle.seconds, handle.pinned, self._names(handle))
+            for handle in held
+        )
+
+    def _is_stale(self, task_id: int, now: float) -> bool:
+        looked = self._holders.get(task_id)
+        return looked is None or now - looked[0] > HOLDERS_STALE
+
+    def _names(self, handle: HeldHandle) -> tuple[str, ...]:
+        if handle.pinned:
+            return ("pinned by you (m)",)
+        looked = self._holders.get(handle.id)
+        return looked[1] if looked else ()
+
+
+def _active_row(task_id: int, account: _Account, now: float) -> ActiveRow:
+    recorder = account.recorder
+    return ActiveRow(
+        id=task_id,
+        url=account.url,
+        state=recorder.state,
+        body_size=recorder.body_size,
+        expected_size=recorder.expected_size,
+        rate=account.meter.read(recorder.bytes_received, now),
+        age=time.perf_counter() - recorder.submitted,
+        attempt=max(1, recorder.attempts),
+        pinned=account.pinned,
+    )
+
+
+def _code(handle: HeldHandle) -> str:
+    if isinstance(handle.outcome, FetchResult):
+        return str(handle.outcome.status)
+    return "CXL" if handle.outcome.kind is ErrorKind.CANCELLED else "ERR"
