@@ -45,14 +45,18 @@ class LineWriter:
 
     async def put(self, line: bytes) -> None:
         """Queue the line, then wait until there is room for another. Raises OutputFailed."""
+        self.put_nowait(line)
+        while self._waiting > ROOM:
+            await self._progress.wait()
+        self._check()
+
+    def put_nowait(self, line: bytes) -> None:
+        """Queue the line, whether there is room or not; after a failure it is lost."""
         with self._state:
             if self._failure is None:
                 self._lines.append(line)
                 self._waiting += len(line)
                 self._state.notify()
-        while self._waiting > ROOM:
-            await self._progress.wait()
-        self._check()
 
     async def drain(self, patience: float | None = None) -> None:
         """Wait until all is written. Raises OutputFailed, also if nothing moved for `patience` seconds."""

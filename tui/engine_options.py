@@ -1,0 +1,43 @@
+"""From the command line to the engine: limits, timeouts, retries, transport and the request that each URL makes."""
+
+from __future__ import annotations
+
+from fetch_engine import FetchEngine, FetchRequest, Limits, RetryPolicy, Timeouts
+from fetch_engine.limits import GIB, KIB
+from fetch_engine.transports.options import TransportOptions
+from tui.options import Options
+
+
+def engine_for(options: Options, *, preview_size: int = 64 * KIB) -> FetchEngine:
+    """An engine as the options want it, not yet opened. Raises ValueError for a value that makes no sense."""
+    return FetchEngine(
+        limits=Limits(
+            concurrency=options.concurrency,
+            per_host=options.per_host,
+            max_redirects=options.max_redirects,
+            max_body=GIB if options.max_filesize is None else options.max_filesize,
+            preview_size=preview_size,
+        ),
+        timeouts=Timeouts(connect=options.connect_timeout, total=options.max_time),
+        retry=RetryPolicy(retries=options.retries, delay=options.retry_delay),
+        transport=TransportOptions(
+            proxy=options.proxy,
+            verify=not options.insecure,
+            ca_file=options.cacert,
+            client_cert=options.cert,
+            client_key=options.key,
+            http2=options.http2,
+        ),
+    )
+
+
+def request_for(options: Options, url: str, timeouts: Timeouts | None = None) -> FetchRequest:
+    """The request that the options make of a URL."""
+    return FetchRequest(
+        url,
+        method=options.method,
+        headers=options.headers,
+        body=options.body,
+        timeouts=timeouts,
+        follow_redirects=options.follow_redirects,
+    )

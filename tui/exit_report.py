@@ -1,0 +1,76 @@
+"""What is left at the end: the account that is printed when the program exits."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fetch_engine import FetchEngine
+
+
+@dataclass(frozen=True, slots=True)
+class ExitReport:
+    """Handles, sessions and descriptors at the end; -1 descriptors where the system does not tell.
+
+    fetches: those whose outcome was reported. opened, closed, alive: handles.
+    """
+
+    fetches: int
+    opened: int
+    closed: int
+    alive: int
+    sessions_opened: int
+    sessions_closed: int
+    descriptors_before: int
+    descriptors_after: int
+
+    @classmethod
+    def of(cls, engine: FetchEngine, *, fetches: int, descriptors_before: int) -> ExitReport:
+        """The account of an engine that was left. Take it when the event loop is closed too: it has descriptors."""
+        census = engine.census()
+        return cls(
+            fetches=fetches,
+            opened=census.opened,
+            closed=census.closed,
+            alive=census.alive,
+            sessions_opened=engine.session.generation,
+            sessions_closed=engine.session.closed_generations,
+            descriptors_before=descriptors_before,
+            descriptors_after=open_descriptors(),
+        )
+
+    @property
+    def clean(self) -> bool:
+        """Whether all that was opened is closed."""
+        return (
+            self.alive == 0
+            and self.sessions_opened == self.sessions_closed
+            and self.descriptors_after <= self.descriptors_before
+        )
+
+    def as_json(self) -> str:
+        """One line, with `clean` as the last key."""
+        return json.dumps({**dataclasses.asdict(self), "clean": self.clean})
+
+    def as_text(self) -> str:
+        """One line for a person."""
+        return (
+            f"{'' if self.clean else 'NOT CLEAN: '}{self.fetches} fetches; "
+            f"handles {self.opened} opened, {self.closed} closed, {self.alive} alive; "
+            f"sessions {self.sessions_opened} opened, {self.sessions_closed} closed; "
+            f"descriptors {self.descriptors_before} before, {self.descriptors_after} after"
+        )
+
+
+def open_descriptors() -> int:
+    """How many descriptors this process has open; -1 if the system does not tell."""
+    for directory in ("/proc/self/fd", "/dev/fd"):
+        try:
+            return len(os.listdir(directory)) - 1  # listing needs one itself
+        except OSError:
+            continue
+    return -1

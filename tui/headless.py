@@ -1,0 +1,195 @@
+"""Fetching without a screen: a line of JSON for each URL, in order of completion, flushed at once."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import importlib.util
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+
+import anyio
+import anyio.abc
+
+from fetch_engine import FetchEngine, FetchRequest, FetchResult, FetchTask, Timeouts
+from fetch_engine.completed import Completions
+from fetch_engine.outputs.ndjson import ndjson_line
+from tui.complaint import complain, write_stderr
+from tui.engine_options import engine_for, request_for
+from tui.exit_report import ExitReport, open_descriptors
+from tui.inputs import UrlSource, open_input
+from tui.line_writer import LineWriter, OutputFailed
+from tui.options import Options
+
+STDOUT = 1
+PATIENCE = 2.0  # seconds for a reader that does not read, once a signal has asked for the end
+LAST_RESORT = 10.0  # seconds from a signal to the end, whatever still hangs (a name look-up cannot be cancelled)
+MIN_WINDOW = 512  # so that one slow host does not keep back the others behind it in the list
+
+
+class Requests:
+    """The source's URLs as requests: an async iterator."""
+
+    def __init__(self, source: UrlSource, options: Options, timeouts: Timeouts | None) -> None:
+        self._source = source
+        self._request_for = partial(request_for, options, timeouts=timeouts)
+
+    def __aiter__(self) -> AsyncIterator[FetchRequest]:
+        return self
+
+    async def __anext__(self) -> FetchRequest:
+        return self._request_for(await anext(self._source))
+
+
+class HeadlessRun:
+    """One run over one source. `signal` is the one that ended it, if any; `problem` why results could not be written.
+
+    fetches: lines written or left to the writer. failed: those without a response below 400.
+    """
+
+    def __init__(self, engine: FetchEngine, requests: Requests, window: int, output: int = STDOUT) -> None:
+        self._engine = engine
+        self._requests = requests
+        self._window = window
+        self._output = output
+        self.fetches = 0
+        self.failed = 0
+        self.signal: int | None = None
+        self.problem: str | None = None
+
+    async def run(self) -> None:
+        """Fetch everything, or as much as there is time for before a signal."""
+        with anyio.open_signal_receiver(*_ending_signals()) as signals:
+            async with anyio.create_task_group() as group:
+                work = anyio.CancelScope()
+                group.start_soon(self._obey, signals, work)
+                writer = LineWriter(self._output)
+                try:
+                    async with self._engine:
+                        await self._fetch(writer, work)
+                finally:
+                    writer.close()
+                group.cancel_scope.cancel()
+
+    async def _fetch(self, writer: LineWriter, work: anyio.CancelScope) -> None:
+        completions = self._engine.as_completed(self._requests, window=self._window)
+        try:
+            with work:
+                async with anyio.create_task_group() as group:
+                    group.start_soon(_cancel_on_failure, writer, work)
+                    await self._write_results(completions, writer)
+                    group.cancel_scope.cancel()
+            if self.signal is None:
+                await writer.drain()
+            else:
+                await self._write_finished(completions, writer)
+                await writer.drain(PATIENCE)
+        except OutputFailed as failure:
+            self.problem = _describe(failure)
+
+    async def _write_results(self, completions: Completions, writer: LineWriter) -> None:
+        with contextlib.suppress(OutputFailed):  # the caller finds out when it drains
+            async for task in completions:
+                line = self._account(task)
+                del task  # not to be held while the next one is awaited
+                await writer.put(line)
+            await writer.drain()
+
+    async def _write_finished(self, completions: Completions, writer: LineWriter) -> None:
+        """What had ended before the signal but was held back by a slow reader."""
+        lines = []
+        with anyio.CancelScope(deadline=-1):
+            async for task in completions:
+                lines.append(self._account(task))
+                del task
+        for line in lines:
+            writer.put_nowait(line)
+
+    def _account(self, task: FetchTask) -> bytes:
+        outcome = task.outcome
+        assert outcome is not None
+        self.fetches += 1
+        self.failed += not (isinstance(outcome, FetchResult) and outcome.status < 400)
+        return f"{ndjson_line(task.url, outcome)}\n".encode()
+
+    async def _obey(self, signals: AsyncIterator[signal.Signals], work: anyio.CancelScope) -> None:
+        async for number in signals:
+            if self.signal is not None:
+                os._exit(128 + self.signal)
+            self.signal = number
+            work.cancel()
+            timer = threading.Timer(LAST_RESORT, os._exit, [128 + number])
+            timer.daemon = True
+            timer.start()
+
+
+def run(options: Options) -> int:
+    """Do what the options say and return the exit code."""
+    descriptors_before = open_descriptors()
+    try:
+        engine = engine_for(options, preview_size=0)
+        source_descriptors = [_open(name) for name in options.inputs]
+    except ValueError as error:
+        complain(str(error))
+        return 2
+    with _demo(options) as (demo_urls, timeouts):
+        source = UrlSource([*options.urls, *demo_urls], source_descriptors)
+        window = max(MIN_WINDOW, 2 * options.concurrency)
+        work = HeadlessRun(engine, Requests(source, options, timeouts), window)
+        try:
+            anyio.run(work.run, backend_options={"use_uvloop": importlib.util.find_spec("uvloop") is not None})
+        finally:
+            source.close()
+    if source.error is not None:
+        complain(f"reading URLs failed: {source.error}")
+    if work.problem is not None:
+        complain(f"{work.problem}, after {work.fetches} results")
+    report = ExitReport.of(engine, fetches=work.fetches, descriptors_before=descriptors_before)
+    if options.exit_report:
+        write_stderr(report.as_json())
+    else:
+        complain(report.as_text())
+    if work.signal is not None:
+        return 128 + work.signal
+    if not report.clean:
+        return 3
+    return 1 if work.failed or work.problem or source.error else 0
+
+
+def _open(name: str) -> int:
+    try:
+        return open_input(name)
+    except OSError as error:
+        raise ValueError(f"cannot read {name}: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def _demo(options: Options) -> Iterator[tuple[list[str], Timeouts | None]]:
+    if not options.demo:
+        yield [], None
+        return
+    from tui.demo import HEADLESS_TIMEOUTS, headless_urls
+    from tui.demo_server import demo_server
+
+    with demo_server() as url:
+        yield headless_urls(url), HEADLESS_TIMEOUTS
+
+
+def _ending_signals() -> list[signal.Signals]:
+    """Those that were ignored when the program was started (nohup, a shell's background jobs) stay so."""
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+async def _cancel_on_failure(writer: LineWriter, work: anyio.CancelScope) -> None:
+    await writer.failed()
+    work.cancel()
+
+
+def _describe(failure: OutputFailed) -> str:
+    if failure.errno == errno.EPIPE:
+        return "the reader of the results has gone"
+    return f"writing results failed: {failure.reason}"
