@@ -24,8 +24,8 @@ ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 
 INPUT_STEP = 4 * 1024
 OUTPUT_STEP = 64 * 1024
-# brotli goes past its limit by up to half; from this one it gives 32,752 bytes at most.
-_BROTLI_STEP = 32 * 1024
+# brotli fills the block it has begun past its limit: 32,752 bytes with this one, 98,272 with 32 KiB.
+_BROTLI_STEP = 16 * 1024
 # RFC 9659: a zstd window in HTTP is at most 8 MiB.
 _ZSTD_WINDOW_LOG = 23
 
