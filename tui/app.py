@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import ClassVar
 
 from textual.app import App, SystemCommand
@@ -14,12 +15,11 @@ from textual.theme import Theme
 from textual.timer import Timer
 
 from tui.glyphs import UNICODE, Glyphs
-from tui.keys import bindings
+from tui.keys import bindings, in_place
 from tui.link import EngineLink
 from tui.rows import DoneRows
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.dashboard import DashboardScreen
-from tui.screens.details import DetailsScreen
 from tui.screens.help import HelpScreen
 from tui.snapshot import Command, SetRate, Snapshot
 
@@ -38,6 +38,7 @@ NIGHT = Theme(
     surface="#14171c",
     panel="#1d2129",
     dark=True,
+    variables={"rule": "#3f4754", "faint": "#858d9b", "selection": "#2b3a52"},
 )
 
 
@@ -81,6 +82,9 @@ class DashboardApp(App[None]):
         """Fetches that have not ended, by the newest snapshot."""
         s = self.snapshot
         return 0 if s is None else s.census.queued + s.census.running + s.waiting
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return {"rule": "ansi_default", "faint": "ansi_default", "selection": "ansi_default"}
 
     def get_default_screen(self) -> Screen[None]:
         return self._dashboard
@@ -158,12 +162,10 @@ class DashboardApp(App[None]):
         self.exit()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        yield SystemCommand("Help", "All keys", self.action_help)
-        yield SystemCommand("Quit", "Quit at once", self.action_quit)
-        if isinstance(screen, DashboardScreen):
-            yield SystemCommand("New", "Type a URL", screen.action_focus_url)
-            yield SystemCommand("Pause", "Pause the view, or go on", self.toggle_pause)
-            yield SystemCommand("Cancel all", "Cancel every fetch (asks)", screen.action_cancel_all)
-            yield SystemCommand("Full size", "Full-size pane, and back", screen.action_full)
-        if not isinstance(screen, DetailsScreen):
-            yield SystemCommand("Picture", "Save the screen as SVG", self.deliver_screenshot)
+        for key in in_place("rows", "screen", "everywhere"):
+            local = key.place == "rows" and not key.action.startswith("screen.")  # moves of the cursor
+            if key.id == "palette" or local or not (key.place == "everywhere" or screen is self._dashboard):
+                continue
+            action = key.action if key.place != "screen" else f"screen.{key.action}"
+            yield SystemCommand(key.text.capitalize(), f"key {key.labels}", partial(self.run_action, action))
+        yield SystemCommand("Picture", "save the screen as SVG", self.deliver_screenshot)

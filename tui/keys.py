@@ -51,11 +51,11 @@ PLACES = {
 
 KEYS = (
     Key("url.focus", ("n", "ctrl+l"), "screen", "type a URL", "new", "focus_url"),
-    Key("row.details", ("enter",), "rows", "details of the selected fetch", "details", "details"),
-    Key("row.cancel", ("x",), "rows", "cancel the selected fetch", "cancel", "cancel"),
-    Key("row.drop", ("d",), "rows", "drop the handle: let go of the fetch, whatever its state", "drop", "drop"),
-    Key("row.again", ("r",), "rows", "fetch the same URL again", "again", "again"),
-    Key("row.pin", ("m",), "rows", "pin the handle, or release it", "pin", "pin"),
+    Key("row.details", ("enter",), "rows", "details of the selected fetch", "details", "screen.details"),
+    Key("row.cancel", ("x",), "rows", "cancel the selected fetch", "cancel", "screen.cancel"),
+    Key("row.drop", ("d",), "rows", "drop the handle, whatever the state of its fetch", "drop", "screen.drop"),
+    Key("row.again", ("r",), "rows", "fetch the same URL again", "again", "screen.again"),
+    Key("row.pin", ("m",), "rows", "pin the handle, or release it", "pin", "screen.pin"),
     Key("row.up", ("k", "up"), "rows", "one row up", "", "move(-1)"),
     Key("row.down", ("j", "down"), "rows", "one row down", "", "move(1)"),
     Key("row.page-up", ("pageup",), "rows", "one page up", "", "page(-1)"),

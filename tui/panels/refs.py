@@ -61,8 +61,10 @@ class RefsPane(Table[HeldRow]):
         line: Line = [("session ", "faint")]
         if session.is_open:
             line += [(f"{g.opened} open", "good"), (f"  generation {session.generation}", "")]
-        else:
+        elif session.generation:
             line += [(f"{g.closed} closed", "faint"), (f"  after generation {session.generation}", "faint")]
+        else:
+            line += [(f"{g.closed} closed", "faint"), ("  opens with the first fetch", "faint")]
         wrong = session.leases < 0 or (session.leases > 0 and not session.is_open and session.generation > 0)
         line.append((f"  leases {session.leases}", "bad" if wrong else ""))
         if census.finished and not census.queued + census.running:
@@ -75,9 +77,10 @@ class RefsPane(Table[HeldRow]):
 
     def _graph(self, snapshot: Snapshot, y: int, width: int) -> Line:
         height = self._graph_height()
-        room = max(1, min(MINUTE, width - 22))
+        room = max(1, min(MINUTE, width - 20 if height == 1 else width - 10))
         counts = snapshot.history[-room:]
-        top = max((*snapshot.history, 1))
+        most = max(counts, default=0)
+        top = max(most, 1)
         scale = self.glyphs.graph
         steps = len(scale) - 1
         bars = []
@@ -85,7 +88,7 @@ class RefsPane(Table[HeldRow]):
             level = -(-count * steps * height // top) - steps * (height - 1 - y)
             bars.append(scale[max(0, min(steps, level))])
         marks = {0: f"{top:>5} ", height - 1: "alive " if height == 1 else "    0 "}
-        ends = f" {room}s, most {top}" if height == 1 else f" {room}s" if y == height - 1 else ""
+        ends = f" {room}s, most {most}" if height == 1 else f" {room}s" if y == height - 1 else ""
         bar = "".join(bars).rjust(room)
         return [(marks.get(y, "      ") if height > 1 else "alive ", "faint"), (bar, "good"), (ends, "faint")]
 

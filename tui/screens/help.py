@@ -42,6 +42,7 @@ class HelpPane(Frame):
         super().__init__(id="help")
         self.lines = help_lines()
         self.top = 0
+        self.styles.height = len(self.lines) + 2
 
     def title(self) -> tuple[Line, Line]:
         return [("Keys", "title")], [("esc back", "faint")]
