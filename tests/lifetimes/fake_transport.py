@@ -1,13 +1,15 @@
-"""A transport without a wire: answers by the path of the URL, and counts what a real one must get right."""
+"""A transport without a wire: answers by the path of the URL, and notes what a real one would suffer from."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from types import TracebackType
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.lowlevel
 
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import Timeouts
@@ -17,18 +19,25 @@ from fetch_engine.transports.protocol import Transport, WireRequest, WireRespons
 
 
 class FakeWire:
-    """Opens fake clients and remembers them. Paths: /ok, /status/N, /fail, /bug, /hang (answered by `release`)."""
+    """Opens fake clients and remembers them.
+
+    Paths: /ok, /status/N, /fail, /bug, /hang (answered when `release` is set), /to/HOST/REST (a redirect there).
+    `violations` lists every use of a client that no engine may make.
+    """
 
     def __init__(self) -> None:
         self.clients: list[FakeClient] = []
         self.started: list[str] = []
         self.finished: list[str] = []
         self.cancelled: list[str] = []
-        self.running = 0
-        self.peak = 0
+        self.violations: list[str] = []
+        self.running: Counter[str] = Counter()  # by host
+        self.peak: Counter[str] = Counter()
+        self.peak_in_all = 0
         self.release = anyio.Event()
         self.shielded = 0.0  # seconds that a cancelled request takes to unwind
-        self.opening: anyio.Event | None = None  # set to hold up the opening of clients
+        self.opening: anyio.Event | None = None  # holds up the opening of clients
+        self.closing: anyio.Event | None = None  # holds up the closing of clients
 
     async def open(self) -> Transport:
         if self.opening is not None:
@@ -40,6 +49,20 @@ class FakeWire:
     @property
     def closes(self) -> list[int]:
         return [client.closes for client in self.clients]
+
+    @property
+    def in_flight(self) -> int:
+        return sum(self.running.values())
+
+
+@contextmanager
+def checked_wire() -> Iterator[FakeWire]:
+    """A wire that has seen no violation at the end, and every client closed once."""
+    wire = FakeWire()
+    yield wire
+    assert wire.violations == []
+    assert wire.in_flight == 0
+    assert wire.closes == [1] * len(wire.clients)
 
 
 class FakeClient:
@@ -54,66 +77,80 @@ class FakeClient:
         return _Exchange(self, request.url, recorder)
 
     async def aclose(self) -> None:
-        assert self.running == 0, "closed under a running request"
+        if self.running:
+            self.wire.violations.append("closed under a running request")
         self.closes += 1
+        if self.closes > 1:
+            self.wire.violations.append("closed twice")
         await anyio.lowlevel.checkpoint()
+        if self.wire.closing is not None:
+            await self.wire.closing.wait()
 
 
 class _Exchange(AbstractAsyncContextManager[WireResponse]):
     def __init__(self, client: FakeClient, url: str, recorder: Recorder) -> None:
         self.client = client
         self.url = url
+        self.host = urlsplit(url).hostname or ""
         self.recorder = recorder
 
     async def __aenter__(self) -> WireResponse:
         client, wire = self.client, self.client.wire
-        assert client.closes == 0, "a request on a closed client"
+        if client.closes:
+            wire.violations.append("a request on a closed client")
         client.running += 1
-        wire.running += 1
-        wire.peak = max(wire.peak, wire.running)
+        wire.running[self.host] += 1
+        wire.peak[self.host] = max(wire.peak[self.host], wire.running[self.host])
+        wire.peak_in_all = max(wire.peak_in_all, wire.in_flight)
         wire.started.append(self.url)
         try:
-            self.recorder.begin("connect")
-            await anyio.lowlevel.checkpoint()
-            self.recorder.begin("wait")
-            path = urlsplit(self.url).path
-            if path.startswith("/hang"):
-                await wire.release.wait()
-            elif path.startswith("/fail"):
-                raise AttemptFailed(ErrorKind.CONNECT, "connection refused")
-            elif path.startswith("/bug"):
-                raise KeyError("a bug of the transport")
+            return await self._answer(urlsplit(self.url).path)
         except BaseException:
-            await self._leave(anyio.get_cancelled_exc_class())
+            await self._leave(cancelled=True)
             raise
-        status = int(path.rpartition("/")[2]) if path.startswith("/status/") else 200
-        return FakeResponse(status, self.recorder)
+
+    async def _answer(self, path: str) -> WireResponse:
+        self.recorder.begin("connect")
+        await anyio.lowlevel.checkpoint()
+        self.recorder.begin("wait")
+        first, _, rest = path[1:].partition("/")
+        if first.startswith("hang"):
+            await self.client.wire.release.wait()
+        elif first == "fail":
+            raise AttemptFailed(ErrorKind.CONNECT, "connection refused")
+        elif first == "bug":
+            raise KeyError("a bug of the transport")
+        elif first == "to":
+            return FakeResponse(302, self.recorder, location=f"http://{rest}")
+        return FakeResponse(int(rest) if first == "status" else 200, self.recorder)
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._leave(anyio.get_cancelled_exc_class() if exc_type else None)
+        await self._leave(cancelled=exc_type is not None)
 
-    async def _leave(self, cancelled: type[BaseException] | None) -> None:
+    async def _leave(self, *, cancelled: bool) -> None:
         wire = self.client.wire
         try:
-            if cancelled is not None and wire.shielded:
+            if cancelled and wire.shielded:
                 with anyio.CancelScope(shield=True):
                     await anyio.sleep(wire.shielded)
         finally:
-            (wire.finished if cancelled is None else wire.cancelled).append(self.url)
+            (wire.cancelled if cancelled else wire.finished).append(self.url)
             self.client.running -= 1
-            wire.running -= 1
+            wire.running[self.host] -= 1
 
 
 class FakeResponse:
     reason = "Fake"
     http_version = "HTTP/1.1"
-    headers: tuple[tuple[str, str], ...] = (("Content-Type", "text/plain"),)
 
-    def __init__(self, status: int, recorder: Recorder) -> None:
+    def __init__(self, status: int, recorder: Recorder, location: str | None = None) -> None:
         self.status = status
         self.recorder = recorder
+        self.headers: tuple[tuple[str, str], ...] = (("Content-Type", "text/plain"),)
+        if location is not None:
+            self.headers += (("Location", location),)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         self.recorder.begin("receive")
