@@ -12,28 +12,26 @@ from tui.options import parse
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run with these arguments (default: the command line's) and return the exit code. Raises nothing."""
+    """Run with these arguments (default: the command line's) and return the exit code."""
     try:
         _occupy_standard_descriptors()
         try:
-            return _run(list(sys.argv[1:] if argv is None else argv))
-        except SystemExit as end:  # argparse: help, version, usage
-            return _flushed(end.code if isinstance(end.code, int) else 0)
+            options = parse(list(sys.argv[1:] if argv is None else argv), stdout_is_terminal=os.isatty(1))
+        except SystemExit as end:  # help, version, usage
+            return end.code if isinstance(end.code, int) else 0
+        except OSError as error:
+            return _cannot_print(error)
+        # Imported only now: --help and --version need not wait for Textual and the HTTP stack.
+        if options.headless:
+            from tui.headless import run
+
+            return run(options)
+        from tui.dashboard import run_dashboard
+
+        return run_dashboard(options)
     except KeyboardInterrupt:
         complain("interrupted")
         return 130
-
-
-def _run(argv: Sequence[str]) -> int:
-    options = parse(argv, stdout_is_terminal=os.isatty(1))
-    # Imported only now: --help and --version need not wait for Textual and the HTTP stack.
-    if options.headless:
-        from tui.headless import run
-
-        return run(options)
-    from tui.dashboard import run_dashboard
-
-    return run_dashboard(options)
 
 
 def _occupy_standard_descriptors() -> None:
@@ -46,18 +44,12 @@ def _occupy_standard_descriptors() -> None:
             os.open(os.devnull, os.O_RDONLY)
 
 
-def _flushed(code: int) -> int:
-    """The code, or 1 if what was printed does not go out; the interpreter's own flush must find nothing left."""
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        if error.errno != errno.EPIPE:
-            complain(f"cannot write: {error.strerror}")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 1
-    except AttributeError:  # no standard output at all
-        pass
-    return code
+def _cannot_print(error: OSError) -> int:
+    if error.errno != errno.EPIPE:
+        complain(f"cannot write: {error.strerror}")
+    # What is still buffered goes nowhere: flushing it at exit would fail once more, and not quietly.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 1
 
 
 if __name__ == "__main__":

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from fetch_engine import FetchEngine, FetchRequest, Limits, RetryPolicy, Timeouts
+from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import GIB, KIB
 from fetch_engine.transports.options import TransportOptions
+from fetch_engine.transports.proxies import Proxy
+from fetch_engine.transports.tls import build_ssl_context
 from tui.options import Options
 
 
 def engine_for(options: Options, *, preview_size: int = 64 * KIB) -> FetchEngine:
-    """An engine as the options want it, not yet opened. Raises ValueError for a value that makes no sense."""
+    """An engine as the options want it, not yet opened. Raises ValueError for a value or file that cannot be used."""
+    transport = TransportOptions(
+        proxy=options.proxy,
+        verify=not options.insecure,
+        ca_file=options.cacert,
+        client_cert=options.cert,
+        client_key=options.key,
+        http2=options.http2,
+    )
+    _check(transport)
     return FetchEngine(
         limits=Limits(
             concurrency=options.concurrency,
@@ -20,14 +32,7 @@ def engine_for(options: Options, *, preview_size: int = 64 * KIB) -> FetchEngine
         ),
         timeouts=Timeouts(connect=options.connect_timeout, total=options.max_time),
         retry=RetryPolicy(retries=options.retries, delay=options.retry_delay),
-        transport=TransportOptions(
-            proxy=options.proxy,
-            verify=not options.insecure,
-            ca_file=options.cacert,
-            client_cert=options.cert,
-            client_key=options.key,
-            http2=options.http2,
-        ),
+        transport=transport,
     )
 
 
@@ -41,3 +46,14 @@ def request_for(options: Options, url: str, timeouts: Timeouts | None = None) ->
         timeouts=timeouts,
         follow_redirects=options.follow_redirects,
     )
+
+
+def _check(transport: TransportOptions) -> None:
+    """Find out now what every single fetch would fail of."""
+    if transport.proxy is not None:
+        Proxy.parse(transport.proxy)
+    if transport.ca_file is not None or transport.client_cert is not None:
+        try:
+            build_ssl_context(transport)
+        except AttemptFailed as failure:
+            raise ValueError(failure.message) from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import importlib.util
 import os
 import signal
 import threading
@@ -19,6 +18,7 @@ from fetch_engine.completed import Completions
 from fetch_engine.outputs.ndjson import ndjson_line
 from tui.complaint import complain, write_stderr
 from tui.engine_options import engine_for, request_for
+from tui.event_loop import prepare_loop
 from tui.exit_report import ExitReport, open_descriptors
 from tui.inputs import UrlSource, open_input
 from tui.line_writer import LineWriter, OutputFailed
@@ -128,6 +128,7 @@ class HeadlessRun:
 
 def run(options: Options) -> int:
     """Do what the options say and return the exit code."""
+    backend_options = prepare_loop()
     descriptors_before = open_descriptors()
     try:
         engine = engine_for(options, preview_size=0)
@@ -140,7 +141,7 @@ def run(options: Options) -> int:
         window = max(MIN_WINDOW, 2 * options.concurrency)
         work = HeadlessRun(engine, Requests(source, options, timeouts), window)
         try:
-            anyio.run(work.run, backend_options={"use_uvloop": importlib.util.find_spec("uvloop") is not None})
+            anyio.run(work.run, backend_options=backend_options)
         finally:
             source.close()
     if source.error is not None:

@@ -54,6 +54,9 @@ class Options:
 
 
 class _Parser(argparse.ArgumentParser):
+    def print_help(self, file: object = None) -> None:
+        _show(self.format_help())
+
     def error(self, message: str) -> NoReturn:
         complain(f"{message}\nTry '{PROGRAM} --help'.")
         sys.exit(2)
@@ -63,8 +66,15 @@ class _Version(argparse.Action):
     def __call__(self, *_: object) -> NoReturn:
         from importlib.metadata import version
 
-        print(PROGRAM, version(PROGRAM))
+        _show(f"{PROGRAM} {version(PROGRAM)}\n")
         sys.exit(0)
+
+
+def _show(text: str) -> None:
+    """Print at once: argparse and the interpreter's exit would each deal with a failure in their own way."""
+    if sys.stdout is not None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 def _number(convert: Callable[[str], T], accept: Callable[[T], bool], what: str) -> Callable[[str], T]:
@@ -222,7 +232,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def parse(argv: Sequence[str], *, stdout_is_terminal: bool) -> Options:
-    """Read the command line. Raises SystemExit with 2 after a message on standard error, with 0 after --help."""
+    """Read the command line. Raises SystemExit with 2 after a message on standard error, with 0 after --help;
+    OSError if the help cannot be written."""
     parser = _parser()
     end = argv.index("--") if "--" in argv else len(argv)
     given: Any = parser.parse_intermixed_args(argv[:end])
