@@ -97,7 +97,7 @@ class Controller:
         self._accounts: dict[int, _Account] = {}
         self._waiting: deque[str] = deque()
         self._finished = Finished()
-        self._done = self._failed = self._cancelled = 0
+        self._done = self._failed = self._cancelled = self._satisfied = 0
         self._bytes = 0  # of ended fetches
         now = time.monotonic()
         self._meter = Meter(now)
@@ -174,9 +174,8 @@ class Controller:
             self._changed = anyio.Event()
             with anyio.move_on_after(1 / self._per_second):
                 await self._changed.wait()
-        self._owned.clear()
-        self._waiting.clear()
         self._publish(self._snapshot())
+        self._owned.clear()
 
     # What it does
 
@@ -204,6 +203,7 @@ class Controller:
             self._bytes += account.recorder.bytes_received
             if isinstance(outcome, FetchResult):
                 self._done += 1
+                self._satisfied += outcome.status < 400
             elif outcome.kind is ErrorKind.CANCELLED:
                 self._cancelled += 1
             else:
@@ -241,6 +241,7 @@ class Controller:
             history=tuple(self._history),
             concurrency=self._engine.limits.concurrency,
             closing=self._stopping,
+            satisfied=self._satisfied,
         )
 
     def _held_rows(self, now: float) -> tuple[HeldRow, ...]:

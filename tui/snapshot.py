@@ -73,6 +73,7 @@ class Snapshot:
     history: tuple[int, ...]  # alive, one number a second, newest last, at most 60
     concurrency: int
     closing: bool = False
+    satisfied: int = 0  # fetches that got a response below 400
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,175 @@
+"""The program with a screen: terminal, engine thread and app put together, and taken apart again at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import anyio
+
+from fetch_engine import FetchTask
+from tui import terminal
+from tui.complaint import complain, write_stderr
+from tui.controller import Controller
+from tui.demo import ForgottenCache, play
+from tui.demo_server import demo_server
+from tui.engine_options import engine_for, request_for
+from tui.engine_thread import Companion, EngineThread
+from tui.exit_report import ExitReport, open_descriptors
+from tui.inputs import UrlSource, open_input
+from tui.options import Options
+from tui.snapshot import Cancel, TogglePin
+
+
+def run_dashboard(options: Options) -> int:
+    """Show the dashboard until the user leaves, then print the exit report; returns the exit code."""
+    reason = terminal.why_not()
+    if reason is not None:
+        complain(reason)
+        return 2
+    try:
+        engine_for(options)  # an invalid option is a usage error, told before the screen is drawn
+        with _keyboard() as stdin:
+            source = UrlSource(options.urls, [_open(name, stdin) for name in options.inputs])
+            try:
+                return _Run(options, source).run()
+            finally:
+                source.close()
+    except ValueError as error:
+        complain(str(error))
+        return 2
+
+
+class _Run:
+    """One run of the dashboard."""
+
+    def __init__(self, options: Options, source: UrlSource) -> None:
+        self._options = options
+        self._source = source
+        self._before = open_descriptors()
+
+    def run(self) -> int:
+        terminal.prepare()
+        with self._demo() as demo:
+            thread = EngineThread(
+                partial(engine_for, self._options),
+                [Reader(self._source), *demo],
+                make_request=partial(request_for, self._options),
+                per_second=self._options.fps,
+            )
+            thread.start()
+            try:
+                code = self._show(thread)
+            finally:
+                ended = thread.stop()
+        if self._source.error is not None:
+            complain(f"reading URLs failed: {self._source.error}")
+        if thread.failure is not None or not ended or thread.engine is None:
+            complain(thread.failure or "the engine did not end; what it had finished is lost")
+            return 1
+        return self._report(thread, code)
+
+    def _show(self, thread: EngineThread) -> int:
+        from tui.app import DashboardApp  # Textual reads the environment that was prepared when it is imported
+        from tui.glyphs import ASCII, UNICODE
+
+        ascii_only = self._options.ascii or terminal.wants_ascii()
+        app = DashboardApp(thread, fps=self._options.fps, glyphs=ASCII if ascii_only else UNICODE)
+        app.ascii_output = ascii_only
+        thread.on_snapshot = app.snapshot_ready
+        thread.on_failure = lambda: app.call_from_thread(app.exit)
+        return asyncio.run(terminal.run_app(app))
+
+    def _report(self, thread: EngineThread, code: int) -> int:
+        last, engine = thread.latest, thread.engine
+        assert engine is not None
+        report = ExitReport.of(engine, fetches=engine.census().opened, descriptors_before=self._before)
+        if self._options.exit_report:
+            write_stderr(report.as_json())
+        else:
+            complain(report.as_text())
+        if code or not report.clean:
+            return code or 3
+        # Some fetches of the demo fail by design.
+        satisfied = self._options.demo or (last is not None and last.satisfied == report.opened + last.waiting)
+        return 0 if satisfied else 1
+
+    @contextlib.contextmanager
+    def _demo(self) -> Iterator[Sequence[Companion]]:
+        if not self._options.demo:
+            yield []
+            return
+        with demo_server() as url:
+            yield [Demo(url)]
+
+
+@contextlib.contextmanager
+def _keyboard() -> Iterator[int]:
+    """The terminal on descriptors 0, 1 and 2; gives the descriptor that standard input is on meanwhile."""
+    saved = terminal.grab()
+    try:
+        yield 0 if saved is None or saved.stdin is None else saved.stdin
+    finally:
+        for descriptor, stream in enumerate(saved or ()):
+            if stream is not None:
+                os.dup2(stream, descriptor)
+                os.close(stream)
+
+
+def _open(name: str, stdin: int) -> int:
+    if name == "-":
+        if stdin == 0:
+            raise ValueError("standard input is the keyboard; give a list of URLs by a pipe or a file")
+        return os.dup(stdin)
+    try:
+        return open_input(name)
+    except OSError as error:
+        raise ValueError(f"cannot read {name}: {error.strerror}") from None
+
+
+class Reader:
+    """A companion of the controller that gives it the URLs of the command line, as fast as they are fetched."""
+
+    def __init__(self, source: UrlSource) -> None:
+        self._source = source
+
+    async def __call__(self, controller: Controller) -> None:
+        async for url in self._source:
+            await controller.add(url)
+
+
+class Demo:
+    """A companion that plays the demo's scenario. It holds the cache that forgets to let go of a handle."""
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url = base_url
+        self._cache = ForgottenCache()
+
+    async def __call__(self, controller: Controller) -> None:
+        try:
+            await play(_DemoVerbs(controller), self._base_url, self._cache)
+            await anyio.sleep_forever()
+        finally:
+            self._cache.clear()
+
+
+class _DemoVerbs:
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+        self.submit = controller.submit
+        self.drop = controller.drop
+
+    def cancel(self, task_id: int) -> None:
+        self._controller.do(Cancel(task_id))
+
+    def pin(self, task_id: int) -> None:
+        self._controller.do(TogglePin(task_id))
+
+    def leak(self, task_id: int, holder: ForgottenCache) -> None:
+        def keep(task: FetchTask) -> None:
+            holder.remember(task)
+
+        self._controller.lend(task_id, keep)
