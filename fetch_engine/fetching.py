@@ -22,7 +22,7 @@ from fetch_engine.recorder import Recorder
 from fetch_engine.redirects import RedirectTrail
 from fetch_engine.requests import FetchRequest, Headers, HopRequest, first_hop
 from fetch_engine.results import ErrorKind, FetchError, FetchResult
-from fetch_engine.retry import IDEMPOTENT, RetryPolicy, parse_retry_after
+from fetch_engine.retry import RetryPolicy, parse_retry_after
 from fetch_engine.transports.protocol import Transport, WireResponse
 from fetch_engine.urls import parse_url
 
@@ -58,7 +58,10 @@ async def fetch(
     except Exception as caught:  # noqa: BLE001 - a bug of ours is an outcome of its own; none may end the engine
         failure = AttemptFailed(ErrorKind.INTERNAL, _describe_bug(caught))
     # Raised out here, it refers to no other exception, and through none to the frames of the fetch.
-    raise failure
+    try:
+        raise failure
+    finally:
+        del failure  # it refers to this frame
 
 
 def describe_failure(request: FetchRequest, recorder: Recorder, failure: AttemptFailed) -> FetchError:
@@ -134,7 +137,10 @@ class _Fetch:
             failure = AttemptFailed(ErrorKind.TIMEOUT_TOTAL, f"not complete after {total:g} seconds")
         if self._retry.repeats(self._request.method, self._recorder.attempts, failure.kind):
             return _Again()
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # it refers to this frame
 
     async def _follow(self, hop: HopRequest, scope: anyio.CancelScope) -> FetchResult | _Again:
         trail = RedirectTrail(self._limits.max_redirects)
@@ -142,7 +148,7 @@ class _Fetch:
             if hop.target.host != self._host:
                 await self._change_host(hop.target.host, scope)
             self._recorder.url = hop.target.shown
-            outcome = await self._exchange_once_more(hop, trail)
+            outcome = await self._exchange(hop, trail)
             if not isinstance(outcome, HopRequest):
                 return outcome
             hop = outcome
@@ -155,16 +161,6 @@ class _Fetch:
             await self._gate(host)
             scope.deadline = deadline + anyio.current_time() - began
         self._host = host
-
-    async def _exchange_once_more(self, hop: HopRequest, trail: RedirectTrail) -> FetchResult | HopRequest | _Again:
-        """One exchange, repeated once for free where a kept connection turned out dead (RFC 9112 section 9.3.1)."""
-        try:
-            return await self._exchange(hop, trail)
-        except AttemptFailed as caught:
-            if not (caught.unsent and caught.kind is ErrorKind.RESET and hop.method in IDEMPOTENT):
-                raise
-        self._recorder.start_hop()
-        return await self._exchange(hop, trail)
 
     async def _exchange(self, hop: HopRequest, trail: RedirectTrail) -> FetchResult | HopRequest | _Again:
         recorder = self._recorder

@@ -225,7 +225,7 @@ def zstd_bomb(size: int) -> bytes:
 def brotli_bomb(size: int) -> bytes:
     compressor = brotli.Compressor(quality=5)
     part = bytes(MIB)
-    return b"".join(compressor.process(part) for _ in range(size)) + compressor.finish()
+    return b"".join([*(compressor.process(part) for _ in range(size)), compressor.finish()])
 
 
 BOMBS: dict[str, tuple[list[str], Callable[[], bytes]]] = {

@@ -157,7 +157,7 @@ def _check_normal(target: Target) -> None:
     authority = target.url.split("/")[2]
     assert not set("@\\%") & set(authority)
     again = parse_url(target.shown)
-    assert (again.origin, again.authorization) == (target.origin, None)
+    assert (again.url, again.fragment, again.authorization) == (target.url, target.fragment, None)
 
 
 @given(_TEXTS)

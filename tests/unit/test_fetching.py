@@ -1,0 +1,536 @@
+"""One fetch against a transport without a wire: attempts, redirects, deadlines, limits, and what stays behind."""
+
+from __future__ import annotations
+
+import gc
+import gzip
+import hashlib
+import weakref
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from types import TracebackType
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from fetch_engine.errors import AttemptFailed
+from fetch_engine.fetching import DRAIN_BYTES, describe_failure, fetch
+from fetch_engine.limits import Limits, Timeouts
+from fetch_engine.recorder import Recorder
+from fetch_engine.requests import FetchRequest
+from fetch_engine.results import ErrorKind, FetchError, FetchResult
+from fetch_engine.retry import RetryPolicy
+from fetch_engine.transports.protocol import WireRequest, WireResponse
+
+pytestmark = pytest.mark.anyio
+
+Headers = tuple[tuple[str, str], ...]
+AT_ONCE = RetryPolicy(retries=2, delay=0)
+
+
+class Fault:
+    """An exception to be raised, made each time anew: a kept one keeps the frames it passed."""
+
+    def __init__(self, kind: ErrorKind | type[Exception], *args: object) -> None:
+        self.kind = kind
+        self.args = args
+
+    def raised(self) -> Exception:
+        if isinstance(self.kind, ErrorKind):
+            return AttemptFailed(self.kind, str(self.args[0]))
+        return self.kind(*self.args)
+
+
+@dataclass
+class Answer:
+    """What one request is answered with. `body`: chunks; a fault in it is raised, a float slept."""
+
+    status: int = 200
+    headers: Headers = ()
+    body: Sequence[bytes | float | Fault] = ()
+    failure: Fault | None = None
+    delay: float = 0.0
+    reason: str = "Fine"
+    http_version: str = "HTTP/1.1"
+    chunks_given: int = 0
+    on_chunk: Callable[[], None] = lambda: None
+    closed: bool = False
+    open_iterators: int = 0
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        self.open_iterators += 1
+        try:
+            for part in self.body:
+                await anyio.lowlevel.checkpoint()
+                if isinstance(part, bytes):
+                    self.chunks_given += 1
+                    self.on_chunk()
+                    yield part
+                elif isinstance(part, float):
+                    await anyio.sleep(part)
+                else:
+                    raise part.raised()
+        finally:
+            self.open_iterators -= 1
+
+
+def redirect(location: str, status: int = 302, **more: object) -> Answer:
+    return Answer(status, (("Location", location),), **more)  # type: ignore[arg-type]
+
+
+@dataclass
+class Scripted:
+    """Answers one request after the other; the last answer stands for all that follow."""
+
+    answers: list[Answer]
+    requests: list[WireRequest] = field(default_factory=list)
+    timeouts: list[Timeouts] = field(default_factory=list)
+
+    def stream(
+        self, request: WireRequest, timeouts: Timeouts, recorder: Recorder
+    ) -> AbstractAsyncContextManager[WireResponse]:
+        self.requests.append(request)
+        self.timeouts.append(timeouts)
+        return _Exchange(self.answers[min(len(self.requests), len(self.answers)) - 1], recorder)
+
+    async def aclose(self) -> None:
+        raise AssertionError("closed by the fetch")
+
+    @property
+    def sent(self) -> list[str]:
+        return [f"{request.method} {request.url}" for request in self.requests]
+
+
+class _Exchange(AbstractAsyncContextManager[WireResponse]):
+    def __init__(self, answer: Answer, recorder: Recorder) -> None:
+        self.answer = answer
+        self.recorder = recorder
+
+    async def __aenter__(self) -> WireResponse:
+        self.recorder.begin("wait")
+        await anyio.sleep(self.answer.delay)
+        if self.answer.failure is not None:
+            raise self.answer.failure.raised()
+        self.recorder.begin("receive")
+        self.recorder.bytes_received += 10
+        return self.answer
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self.answer.open_iterators == 0, "left with a suspended generator"
+        self.answer.closed = True
+
+
+async def run(
+    request: FetchRequest | str,
+    *answers: Answer,
+    transport: Scripted | None = None,
+    limits: Limits | None = None,
+    timeouts: Timeouts | None = None,
+    retry: RetryPolicy | None = None,
+    recorder: Recorder | None = None,
+    gate: Callable[[str], Awaitable[None]] | None = None,
+) -> FetchResult | FetchError:
+    request = FetchRequest(request) if isinstance(request, str) else request
+    recorder = recorder or Recorder()
+    recorder.start()
+    try:
+        return await fetch(
+            request,
+            transport or Scripted(list(answers)),
+            limits or Limits(),
+            timeouts or Timeouts(),
+            retry or RetryPolicy(),
+            recorder,
+            gate,
+        )
+    except AttemptFailed as failure:
+        return describe_failure(request, recorder, failure)
+
+
+async def succeeds(request: FetchRequest | str, *answers: Answer, **options: object) -> FetchResult:
+    outcome = await run(request, *answers, **options)  # type: ignore[arg-type]
+    assert isinstance(outcome, FetchResult), outcome
+    return outcome
+
+
+async def fails(request: FetchRequest | str, *answers: Answer, **options: object) -> FetchError:
+    outcome = await run(request, *answers, **options)  # type: ignore[arg-type]
+    assert isinstance(outcome, FetchError), outcome
+    return outcome
+
+
+async def test_result() -> None:
+    headers = (("Content-Type", "text/plain"), ("X-A", "1"), ("X-A", "2"))
+    answer = Answer(404, headers, [b"hel", b"lo"], reason="Not Found")
+    result = await succeeds("http://user:secret@a.example/x#f", answer)
+    assert (result.url, result.final_url) == ("http://user:secret@a.example/x#f", "http://a.example/x#f")
+    assert (result.status, result.reason, result.http_version) == (404, "Not Found", "HTTP/1.1")
+    assert (result.headers, result.content_type) == (headers, "text/plain")
+    assert (result.body_size, result.preview, result.preview_complete) == (5, b"hello", True)
+    assert result.sha256 == hashlib.sha256(b"hello").hexdigest()
+    assert (result.attempts, result.redirects, result.bytes_received) == (1, (), 10)
+    assert result.timings.wait is not None
+    assert result.timings.queued is not None
+    assert result.elapsed == result.timings.total > 0
+    assert answer.closed
+
+
+@pytest.mark.parametrize(
+    ("request_", "kind", "final_url"),
+    [
+        (FetchRequest("http://u:secret@a.example:99999/"), ErrorKind.INVALID_URL, None),
+        (FetchRequest("file:///etc/passwd"), ErrorKind.UNSUPPORTED_SCHEME, None),
+        (FetchRequest("http://u:secret@a.example/", "GE T"), ErrorKind.PROTOCOL, "http://a.example/"),
+        (FetchRequest("http://a.example/", headers=(("X", "a\nb"),)), ErrorKind.PROTOCOL, "http://a.example/"),
+    ],
+)
+async def test_refused_before_anything_is_sent(request_: FetchRequest, kind: ErrorKind, final_url: str | None) -> None:
+    transport = Scripted([Answer()])
+    error = await fails(request_, transport=transport, retry=AT_ONCE)
+    assert (error.kind, error.final_url, error.attempts, transport.sent) == (kind, final_url, 0, [])
+    assert "secret" not in repr(error)
+
+
+# Redirects
+
+
+async def test_redirects_are_followed_and_recorded() -> None:
+    transport = Scripted(
+        [redirect("/b", 301, body=[b"moved"]), redirect("https://b.example/c?d#g", 307), Answer(body=[b"hello"])]
+    )
+    recorder = Recorder()
+    result = await succeeds("http://u:p@a.example/a#f", transport=transport, recorder=recorder)
+    assert transport.sent == ["GET http://a.example/a", "GET http://a.example/b", "GET https://b.example/c?d"]
+    assert ["Authorization" in dict(request.headers) for request in transport.requests] == [True, True, False]
+    assert [(hop.url, hop.status) for hop in result.redirects] == [
+        ("http://a.example/a#f", 301),
+        ("http://a.example/b#f", 307),
+    ]
+    assert result.final_url == recorder.url == "https://b.example/c?d#g"
+    assert result.redirects[0].timings.wait is not None
+    assert result.bytes_received == 30
+
+
+async def test_redirect_may_be_the_result() -> None:
+    request = FetchRequest("http://a.example/", follow_redirects=False)
+    result = await succeeds(request, redirect("/b", body=[b"moved"]))
+    assert (result.status, result.preview, result.redirects) == (302, b"moved", ())
+
+
+async def test_endless_redirect_body_is_left() -> None:
+    answer = redirect("/b", body=[bytes(4096)] * 10_000)
+    await succeeds("http://a.example/", answer, Answer())
+    assert answer.closed
+    assert answer.chunks_given <= DRAIN_BYTES // 4096 + 1
+
+
+@pytest.mark.parametrize("body", [[b"x", 30.0], [b"x", Fault(ErrorKind.INCOMPLETE, "cut off")]])
+async def test_broken_redirect_body_does_not_matter(body: list[bytes | float | Fault]) -> None:
+    with anyio.fail_after(10):
+        result = await succeeds("http://a.example/", redirect("/b", body=body), Answer())
+    assert result.final_url == "http://a.example/b"
+
+
+async def test_redirect_body_is_not_decoded() -> None:
+    answer = Answer(302, (("Location", "/b"), ("Content-Encoding", "gzip")), [b"no gzip"])
+    await succeeds("http://a.example/", answer, Answer())
+
+
+async def test_redirect_loop() -> None:
+    transport = Scripted([redirect("/")])
+    error = await fails("http://a.example/", transport=transport, limits=Limits(max_redirects=3))
+    assert error.kind is ErrorKind.TOO_MANY_REDIRECTS
+    assert "loop" in error.message
+    assert (len(error.redirects), len(transport.sent), error.status) == (3, 4, 302)
+
+
+async def test_redirect_refused() -> None:
+    error = await fails("http://a.example/", redirect("/b"), redirect("file:///etc/passwd"))
+    assert (error.kind, error.final_url, error.status) == (ErrorKind.REDIRECT_REFUSED, "http://a.example/b", 302)
+    assert len(error.redirects) == 1
+
+
+# Bodies
+
+
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
+async def test_responses_without_a_body(method: str, status: int) -> None:
+    headers = (("Content-Length", "99999"), ("Content-Encoding", "gzip"))
+    result = await succeeds(
+        FetchRequest("http://a.example/", method), Answer(status, headers), limits=Limits(max_body=10)
+    )
+    assert (result.body_size, result.sha256) == (0, hashlib.sha256().hexdigest())
+
+
+async def test_body_is_decoded() -> None:
+    body = gzip.compress(b"one, ") + gzip.compress(b"two")
+    recorder = Recorder()
+    answer = Answer(headers=(("content-encoding", "gzip"), ("Content-Length", "9")), body=[body[:9], body[9:]])
+    result = await succeeds("http://a.example/", answer, recorder=recorder)
+    assert (result.preview, result.body_size) == (b"one, two", 8)
+    assert recorder.expected_size is None
+    assert recorder.body_size == 8
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("gzip", gzip.compress(b"hello")[:-1]),
+        ("gzip", b"hello"),
+        ("utf-8", b"hello"),
+        (", ".join(["gzip"] * 6), b"hello"),
+    ],
+)
+async def test_body_that_cannot_be_decoded(coding: str, body: bytes) -> None:
+    answer = Answer(headers=(("Content-Encoding", coding),), body=[body])
+    error = await fails("http://a.example/", answer)
+    assert (error.kind, error.status) == (ErrorKind.DECODE, 200)
+    assert answer.closed
+
+
+async def test_broken_body_keeps_its_count() -> None:
+    answer = Answer(body=[b"hello", Fault(ErrorKind.INCOMPLETE, "cut off")])
+    error = await fails("http://a.example/", answer)
+    assert (error.kind, error.message, error.body_size) == (ErrorKind.INCOMPLETE, "cut off", 5)
+
+
+async def test_size_limit() -> None:
+    limits = Limits(max_body=10)
+    assert (await succeeds("http://a.example/", Answer(body=[b"12345", b"67890"]), limits=limits)).body_size == 10
+    endless = Answer(body=[b"12345"] * 100)
+    error = await fails("http://a.example/", endless, limits=limits)
+    assert (error.kind, endless.chunks_given, endless.closed) == (ErrorKind.TOO_LARGE, 3, True)
+    announced = Answer(headers=(("Content-Length", "11"),), body=[b"1"])
+    assert (await fails("http://a.example/", announced, limits=limits)).kind is ErrorKind.TOO_LARGE
+    assert announced.chunks_given == 0
+
+
+def bomb(mib: int) -> bytes:
+    deflate = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    block = deflate.compress(bytes(1024**2)) + deflate.flush(zlib.Z_FULL_FLUSH)
+    return gzip.compress(block * mib + deflate.flush())
+
+
+async def test_bomb_lets_others_run() -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await anyio.lowlevel.checkpoint()
+            turns += 1
+
+    answer = Answer(headers=(("Content-Encoding", "deflate, gzip"),), body=[bomb(10_240)])
+    async with anyio.create_task_group() as group:
+        group.start_soon(count)
+        error = await fails("http://a.example/", answer, limits=Limits(max_body=200 * 1024**2))
+        group.cancel_scope.cancel()
+    assert error.kind is ErrorKind.TOO_LARGE
+    assert turns > 10
+
+
+async def test_deadline_holds_inside_a_bomb() -> None:
+    answer = Answer(headers=(("Content-Encoding", "deflate, gzip"),), body=[bomb(10_240)])
+    error = await fails("http://a.example/", answer, limits=Limits(max_body=2**40), timeouts=Timeouts(total=0.2))
+    assert error.kind is ErrorKind.TIMEOUT_TOTAL
+    assert error.elapsed < 5
+
+
+# Deadlines
+
+
+async def test_total_deadline_over_all_hops() -> None:
+    answer = redirect("/", delay=0.05)
+    with anyio.fail_after(20):
+        error = await fails(
+            "http://a.example/", answer, limits=Limits(max_redirects=10_000), timeouts=Timeouts(total=0.3)
+        )
+    assert error.kind is ErrorKind.TIMEOUT_TOTAL
+    assert error.message == "not complete after 0.3 seconds"
+    assert error.redirects
+
+
+async def test_total_deadline_of_a_dripping_body() -> None:
+    answer = Answer(body=[b"x", 0.05] * 10_000)
+    with anyio.fail_after(20):
+        error = await fails("http://a.example/", answer, timeouts=Timeouts(total=0.3))
+    assert (error.kind, error.status) == (ErrorKind.TIMEOUT_TOTAL, 200)
+    assert error.body_size > 0
+    assert answer.closed
+
+
+async def test_timeouts_of_the_request_come_first() -> None:
+    transport = Scripted([Answer()])
+    own = Timeouts(total=None, read=1)
+    await succeeds(FetchRequest("http://a.example/", timeouts=own), transport=transport, timeouts=Timeouts(total=0.001))
+    assert transport.timeouts == [own]
+
+
+async def test_waiting_for_another_host_is_not_part_of_the_deadline() -> None:
+    hosts = []
+
+    async def gate(host: str) -> None:
+        hosts.append(host)
+        await anyio.sleep(0.4)
+
+    answers = [
+        redirect("/b"),
+        redirect("http://b.example/"),
+        redirect("http://b.example:81/"),
+        redirect("http://a.example/"),
+        Answer(503),
+        Answer(),
+    ]
+    await succeeds("http://a.example/", *answers, timeouts=Timeouts(total=0.3), gate=gate, retry=AT_ONCE)
+    assert hosts == ["b.example", "a.example"]
+
+
+async def test_a_new_attempt_goes_back_to_the_first_host() -> None:
+    hosts = []
+
+    async def gate(host: str) -> None:
+        hosts.append(host)
+
+    answers = [redirect("http://b.example/"), Answer(503), Answer()]
+    result = await succeeds("http://a.example/", *answers, gate=gate, retry=AT_ONCE)
+    assert hosts == ["b.example", "a.example"]
+    assert (result.attempts, result.redirects, result.final_url) == (2, (), "http://a.example/")
+
+
+# Retries
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        Answer(503, body=[b"busy"] * 100_000),
+        Answer(failure=Fault(ErrorKind.RESET, "reset")),
+        Answer(body=[b"x", Fault(ErrorKind.INCOMPLETE, "cut off")]),
+        Answer(delay=60.0),
+    ],
+)
+async def test_retry(first: Answer) -> None:
+    transport = Scripted([first, Answer(body=[b"hello"])])
+    timeouts = Timeouts(total=0.2)
+    with anyio.fail_after(20):
+        result = await succeeds("http://a.example/", transport=transport, retry=AT_ONCE, timeouts=timeouts)
+    assert (result.attempts, result.preview, len(transport.sent)) == (2, b"hello", 2)
+
+
+async def test_last_attempt_is_the_outcome() -> None:
+    result = await succeeds("http://a.example/", Answer(503, body=[b"busy"]), retry=AT_ONCE)
+    assert (result.status, result.attempts, result.preview) == (503, 3, b"busy")
+    error = await fails("http://a.example/", Answer(failure=Fault(ErrorKind.DNS, "no")), retry=AT_ONCE)
+    assert (error.kind, error.attempts) == (ErrorKind.DNS, 3)
+
+
+async def test_retry_after() -> None:
+    answer = Answer(429, (("Retry-After", "3600"),))
+    retry = RetryPolicy(retries=1, delay=0, max_delay=0.2)
+    recorder = Recorder()
+    await succeeds("http://a.example/", answer, Answer(), retry=retry, recorder=recorder)
+    assert recorder.timings().total >= 0.2
+
+
+@pytest.mark.parametrize(
+    ("method", "kind"), [("GET", ErrorKind.TLS), ("POST", ErrorKind.RESET), ("GET", ErrorKind.INTERNAL)]
+)
+async def test_not_retried(method: str, kind: ErrorKind) -> None:
+    answer = Answer(failure=Fault(kind, "no"))
+    assert (await fails(FetchRequest("http://a.example/", method), answer, retry=AT_ONCE)).attempts == 1
+
+
+# Bugs, cancellation, and what stays behind
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (Answer(failure=Fault(KeyError, "x\ud800")), "KeyError"),
+        (Answer(body=[Fault(ExceptionGroup, "g", [OSError(5, "x")])]), "ExceptionGroup"),
+    ],
+)
+async def test_any_other_exception_is_a_bug_of_ours(answer: Answer, name: str) -> None:
+    error = await fails("http://a.example/", answer, retry=AT_ONCE)
+    assert (error.kind, error.attempts) == (ErrorKind.INTERNAL, 1)
+    assert error.message.startswith(f"{name} at test_fetching.py:")
+
+
+async def test_cancellation_passes() -> None:
+    begun = anyio.Event()
+    answer = Answer(body=[b"x", 60.0], on_chunk=begun.set)
+    outcomes: list[object] = []
+
+    async def go() -> None:
+        outcomes.append(await run("http://a.example/", answer, retry=AT_ONCE))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(go)
+        await begun.wait()
+        group.cancel_scope.cancel()
+    assert outcomes == []
+    assert answer.closed
+
+
+class Watched(Recorder):
+    """A recorder that can be referred to weakly."""
+
+
+@pytest.mark.parametrize(
+    ("answers", "kind"),
+    [
+        ([Answer(body=[b"x"])], None),
+        ([redirect("/b"), Answer(body=[b"x"])], None),
+        ([Answer(503), Answer(body=[b"x"])], None),
+        ([Answer(failure=Fault(ErrorKind.RESET, "reset"))], ErrorKind.RESET),
+        ([Answer(failure=Fault(KeyError, "x"))], ErrorKind.INTERNAL),
+        ([Answer(body=[b"x", Fault(ErrorKind.INCOMPLETE, "cut off")])], ErrorKind.INCOMPLETE),
+        ([Answer(headers=(("Content-Encoding", "br"),), body=[b"x"])], ErrorKind.DECODE),
+        ([redirect("file:///x")], ErrorKind.REDIRECT_REFUSED),
+        ([redirect("http://[")], ErrorKind.REDIRECT_REFUSED),
+        ([redirect("/b", body=[b"x", 60.0]), Answer()], None),
+        ([Answer(delay=60.0)], ErrorKind.TIMEOUT_TOTAL),
+        ([Answer(body=[b"x", 60.0])], ErrorKind.TIMEOUT_TOTAL),
+    ],
+)
+async def test_nothing_stays_behind_with_the_collector_off(answers: list[Answer], kind: ErrorKind | None) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        recorder = Watched()
+        ref = weakref.ref(recorder)
+        outcome = await run(
+            "http://a.example/", *answers, recorder=recorder, retry=AT_ONCE, timeouts=Timeouts(total=0.6)
+        )
+        del recorder
+        await anyio.lowlevel.checkpoint()
+        assert (outcome.kind if isinstance(outcome, FetchError) else None) is kind
+        assert ref() is None, gc.get_referrers(ref())
+    finally:
+        gc.enable()
+
+
+async def test_failure_refers_to_no_other_exception() -> None:
+    answer = Answer(failure=Fault(ErrorKind.RESET, "reset"))
+    with pytest.raises(AttemptFailed) as caught:
+        await fetch(
+            FetchRequest("http://a.example/"), Scripted([answer]), Limits(), Timeouts(), RetryPolicy(), Recorder()
+        )
+    assert caught.value.__context__ is None
+
+
+async def test_invalid_url_stays_behind_in_no_frame() -> None:
+    gc.disable()
+    try:
+        recorder = Watched()
+        ref = weakref.ref(recorder)
+        assert (await fails("http://", recorder=recorder)).kind is ErrorKind.INVALID_URL
+        del recorder
+        assert ref() is None
+    finally:
+        gc.enable()
