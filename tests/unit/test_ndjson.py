@@ -1,0 +1,112 @@
+"""One line for each URL: the contract's keys in order, pure ASCII."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fetch_engine.outputs.ndjson import ndjson_line
+from fetch_engine.results import ErrorKind, FetchError, FetchResult, Hop, Timings
+
+CONTRACT = ["url", "final_url", "status", "error", "bytes", "sha256", "elapsed_ms", "attempts", "redirects"]
+KEYS = [
+    *CONTRACT,
+    "reason",
+    "http_version",
+    "content_type",
+    "bytes_received",
+    "remote_address",
+    "hops",
+    "timings_ms",
+]
+
+
+def result(reason: str = "OK", content_type: str = "text/plain") -> FetchResult:
+    return FetchResult(
+        url="http://u:p@a.example",
+        final_url="http://a.example/b",
+        status=200,
+        reason=reason,
+        http_version="HTTP/1.1",
+        headers=(("X", "y"),),
+        redirects=(Hop("http://a.example/", 301),),
+        attempts=2,
+        elapsed=0.12345678,
+        timings=Timings(queued=0.001, wait=0.1, total=0.12345678),
+        bytes_received=300,
+        body_size=5,
+        sha256="0" * 64,
+        preview=b"hello",
+        content_type=content_type,
+        remote_address="127.0.0.1:80",
+    )
+
+
+def test_result() -> None:
+    line = json.loads(ndjson_line(" http://u:p@a.example", result()))
+    assert list(line) == KEYS
+    assert [line[key] for key in CONTRACT] == [
+        " http://u:p@a.example",
+        "http://a.example/b",
+        200,
+        None,
+        5,
+        "0" * 64,
+        123.457,
+        2,
+        1,
+    ]
+    assert line["hops"] == [{"url": "http://a.example/", "status": 301}]
+    assert line["timings_ms"] == {
+        "queued": 1.0,
+        "dns": None,
+        "connect": None,
+        "tls": None,
+        "send": None,
+        "wait": 100.0,
+        "receive": None,
+    }
+
+
+def test_error_has_the_same_keys_and_no_status() -> None:
+    error = FetchError(
+        ErrorKind.INCOMPLETE, "cut off", final_url="http://a.example/", status=200, attempts=1, elapsed=1, body_size=3
+    )
+    line = json.loads(ndjson_line("http://a.example", error))
+    assert list(line) == KEYS
+    assert [line[key] for key in CONTRACT] == [
+        "http://a.example",
+        "http://a.example/",
+        None,
+        {"kind": "incomplete", "message": "cut off"},
+        3,
+        None,
+        1000,
+        1,
+        0,
+    ]
+
+
+def test_empty_text_is_not_null() -> None:
+    line = json.loads(ndjson_line("", result(reason="", content_type="")))
+    assert (line["url"], line["reason"], line["content_type"]) == ("", "", "")
+
+
+_NASTY = st.text() | st.text(st.sampled_from('\x00\x1b\x07\r\n\x7f\x85\x9b\u2028\u202e\u2066\ud800\U0001f4a9"\\'))
+
+
+@given(_NASTY, _NASTY, _NASTY)
+def test_nothing_but_printable_ascii_leaves(url: str, first: str, second: str) -> None:
+    for outcome in (result(first, second), FetchError(ErrorKind.PROTOCOL, first, final_url=second)):
+        line = ndjson_line(url, outcome)
+        assert line.isascii()
+        assert line.isprintable()
+        assert json.loads(line)["url"] == url
+
+
+@pytest.mark.parametrize("kind", list(ErrorKind))
+def test_kinds_are_written_as_in_the_contract(kind: ErrorKind) -> None:
+    assert f'"kind": "{kind.value}"' in ndjson_line("x", FetchError(kind, "m"))
