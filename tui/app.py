@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.message import Message
 from textual.reactive import var
@@ -17,6 +17,8 @@ from textual.timer import Timer
 from tui.glyphs import UNICODE, Glyphs
 from tui.keys import bindings, in_place
 from tui.link import EngineLink
+from tui.output import PacedApp
+from tui.output import PacedApp
 from tui.rows import DoneRows
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.dashboard import DashboardScreen
@@ -42,7 +44,7 @@ NIGHT = Theme(
 )
 
 
-class DashboardApp(App[None]):
+class DashboardApp(PacedApp[None]):
     """Widgets hold ids and frozen records only; every handle stays in the engine's thread behind `link`.
 
     fps: redraws a second. glyphs: what the terminal can show. colours: "ansi" for the terminal's own sixteen, which
@@ -69,6 +71,7 @@ class DashboardApp(App[None]):
         self.link = link
         self.fps = min(max(fps, RATES[0]), RATES[-1])
         self.glyphs = glyphs
+        self.ascii_output = glyphs is not UNICODE
         self.done = DoneRows()
         self.arrived = DoneRows()  # ended while the view was paused
         self.animation_level = "none"
@@ -167,5 +170,7 @@ class DashboardApp(App[None]):
             if key.id == "palette" or local or not (key.place == "everywhere" or screen is self._dashboard):
                 continue
             action = key.action if key.place != "screen" else f"screen.{key.action}"
-            yield SystemCommand(key.text.capitalize(), f"key {key.labels}", partial(self.run_action, action))
+            yield SystemCommand(
+                key.text[0].upper() + key.text[1:], f"key {key.labels}", partial(self.run_action, action)
+            )
         yield SystemCommand("Picture", "save the screen as SVG", self.deliver_screenshot)

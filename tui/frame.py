@@ -79,6 +79,8 @@ class Frame(Painted, can_focus=True):
         if spare < 0 or not right:
             right, spare = [], room - used - 1
         corner, end = (g.tee_left, g.tee_right) if self.joins else (g.top_left, g.top_right)
+        if self.closes and self.size.height == 1:  # folded to its title
+            corner, end = g.bottom_left, g.bottom_right
         line: Line = [(corner + g.horizontal + " ", "rule"), *_cut(left, room)]
         line.append((" " + g.horizontal * max(0, spare + 1), "rule"))
         if right:

@@ -10,7 +10,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.glyphs import UNICODE, Glyphs, ascii_form
+from tui.glyphs import UNICODE, Glyphs
 from tui.plain_text import safe
 
 Span = tuple[str, str]
@@ -102,15 +102,11 @@ class Painted(Widget):
                 continue
             if not text:
                 continue
-            shown = self._shown(text)
+            # The last gate: whatever a panel forgot, no control character passes.
+            shown = text if text.isprintable() else safe(text)
             style = self._look(role, on_cursor) if role else base
             segments.append(Segment(shown, style))
         return Strip(segments).adjust_cell_length(width, base)
-
-    def _shown(self, text: str) -> str:
-        if not text.isprintable():  # the last gate: whatever a panel forgot, no control character passes
-            text = safe(text)
-        return text if self.glyphs is UNICODE else ascii_form(text)
 
     def _look(self, role: str, on_cursor: bool = False) -> Style:
         name = f"{role}/cursor" if on_cursor else role

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ from fetch_engine.results import FetchError, FetchResult, Timings
 from tui.body_text import decode_body, hex_lines
 from tui.describe import outcome_code, state_word, status_role
 from tui.glyphs import Glyphs
+from tui.json_lines import coloured, json_lines
 from tui.painted import Line
 from tui.plain_text import duration, rate, safe, size
 from tui.snapshot import ActiveRow, FinishedRecord, HeldRow
@@ -24,7 +26,9 @@ _PHASES = (
     ("wait", "wait"),
     ("receive", "receive"),
 )
+_JSON = re.compile(r"[/+]json\b", re.IGNORECASE)
 _MAX_LINE = 1 << 20
+_MAX_JSON_LINES = 10_000  # beyond this, putting it on lines takes longer than a key may take to answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ def headline(record: FinishedRecord) -> Line:
     if isinstance(outcome, FetchError):
         return [(code, role), (f" {outcome.kind}", role)]
     reason = f" {safe(outcome.reason, 60)}" if outcome.reason else ""
-    facts = (outcome.http_version, size(outcome.body_size), outcome.content_type, outcome.remote_address or "")
+    facts = (outcome.http_version, size(outcome.body_size), outcome.content_type)
     return [(code + reason, role), *((f"  {safe(fact, 120)}", "") for fact in facts if fact)]
 
 
@@ -98,6 +102,29 @@ def wrap(text: str, width: int) -> list[str]:
     return chop_cells(text, width)
 
 
+def wrap_spans(spans: Line, width: int) -> list[Line]:
+    """Spans cut into lines of at most `width` cells."""
+    if sum(cell_len(text) for text, _ in spans) <= width:
+        return [spans]
+    lines: list[Line] = [[]]
+    room = max(2, width)
+    for text, role in spans:
+        at = 0
+        while at < len(text):
+            if room <= 0:
+                lines.append([])
+                room = max(2, width)
+            part = wrap(text[at : at + room], room)[0]
+            if not part or cell_len(part) > room:  # a wide character that does not fit any more
+                lines.append([])
+                room = max(2, width)
+                continue
+            lines[-1].append((part, role))
+            room -= cell_len(part)
+            at += len(part)
+    return lines
+
+
 def _body(result: FetchResult, trimmed: bool, width: int) -> list[Line]:
     if not result.body_size:
         return [[("(no body)", "faint")]]
@@ -106,7 +133,11 @@ def _body(result: FetchResult, trimmed: bool, width: int) -> list[Line]:
     if text is None:
         lines = [[(line, "")] for line in hex_lines(result.preview, width)]
     else:
-        lines = [[(part, "")] for line in text.splitlines() for part in wrap(safe(line, _MAX_LINE), width)]
+        as_json = _JSON.search(result.content_type) is not None and sum(map(text.count, "{[,")) <= _MAX_JSON_LINES
+        lines = []
+        for line in json_lines(text) if as_json else text.splitlines():
+            clean = safe(line, _MAX_LINE)
+            lines += wrap_spans(coloured(clean) if as_json else [(clean, "")], width)
     if result.preview_complete:
         end = f"all {size(result.body_size)} shown"
     else:
@@ -181,7 +212,12 @@ def _timing(outcome: FetchResult | FetchError, glyphs: Glyphs, width: int) -> li
     if "tcp" in missing and known:
         lines.append([("the connection was kept from an earlier request, or none was made", "faint")])
     attempts = f"{outcome.attempts} attempt" + ("s" if outcome.attempts != 1 else "")
-    lines.append([(f"{attempts}, {size(outcome.bytes_received)} from the wire", "faint")])
+    address = (
+        f" from {safe(outcome.remote_address, 60)}"
+        if isinstance(outcome, FetchResult) and outcome.remote_address
+        else ""
+    )
+    lines.append([(f"{attempts}, {size(outcome.bytes_received)} off the wire{address}", "faint")])
     return lines
 
 

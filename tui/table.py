@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 from textual import events
 from textual.binding import BindingType
@@ -16,7 +16,15 @@ from tui.painted import CURSOR, Line, Span
 from tui.plain_text import fit
 from tui.rows import Cursor, Rows
 
-R = TypeVar("R")
+
+class Numbered(Protocol):
+    """A row with the number people know it by."""
+
+    @property
+    def id(self) -> int: ...
+
+
+R = TypeVar("R", bound=Numbered)
 
 
 @dataclass(frozen=True)  # no slots: on 3.11 a frozen generic class with slots cannot be made as Column[Row](...)
@@ -36,7 +44,7 @@ class Column(Generic[R]):
 
 
 class Table(Frame, Generic[R]):
-    """A pane of rows with a cursor. Nothing is held for a row that is not on screen."""
+    """A pane of rows with a cursor, their numbers first. Nothing is held for a row that is not on screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("rows")]
     EMPTY = ""
@@ -52,7 +60,8 @@ class Table(Frame, Generic[R]):
         self.rows = rows
         self.columns = tuple(columns)
         self.cursor = Cursor(newest_first=newest_first)
-        self._layout: tuple[int, list[tuple[Column[R], int]]] = (-1, [])
+        self._layout: tuple[tuple[int, int], list[tuple[Column[R], int]]] = ((-1, 0), [])
+        self._digits = 3  # of the longest number seen
 
     # what subclasses add above and below the rows
 
@@ -95,6 +104,7 @@ class Table(Frame, Generic[R]):
     def update(self) -> None:
         """The rows changed: find the selected one again and paint what differs."""
         self.cursor.settle(self.rows, self.page_height)
+        self._measure_numbers()
         self.repaint()
 
     def on_resize(self) -> None:
@@ -104,6 +114,7 @@ class Table(Frame, Generic[R]):
     def select(self, place: int) -> None:
         """Move the cursor to this place, or the nearest there is."""
         self.cursor.move_to(self.rows, place, self.page_height)
+        self._measure_numbers()
         self.repaint()
         self.post_message(self.Moved())
 
@@ -173,7 +184,7 @@ class Table(Frame, Generic[R]):
 
     def _row(self, place: int, width: int) -> Line:
         row = self.rows.row(place)
-        role = self.row_role(row)
+        role = self.row_role(row) if place != self.cursor.place else ""
         line: Line = [(" ", "")]
         if place == self.cursor.place:
             mark = (self.glyphs.prompt, "key" if self.has_focus else "faint")
@@ -184,9 +195,14 @@ class Table(Frame, Generic[R]):
         return line
 
     def _columns(self, width: int) -> list[tuple[Column[R], int]]:
-        if self._layout[0] != width:
-            self._layout = (width, lay_out(self.columns, width - 1))  # the first cell marks the selected row
+        if self._layout[0] != (width, self._digits):
+            number = Column[R]("#", self._digits, lambda row, _: (str(row.id), "faint"), right=True)
+            self._layout = (width, self._digits), lay_out((number, *self.columns), width - 1)
         return self._layout[1]
+
+    def _measure_numbers(self) -> None:
+        shown = range(self.cursor.top, min(self.cursor.top + self.page_height, len(self.rows)))
+        self._digits = max((self._digits, *(len(str(self.rows.row(place).id)) for place in shown)))
 
 
 def lay_out(columns: Sequence[Column[R]], width: int) -> list[tuple[Column[R], int]]:

@@ -20,7 +20,6 @@ class ActivePane(Table[ActiveRow]):
     def __init__(self) -> None:
         self.waiting = 0  # URLs that have no row yet
         columns = (
-            Column[ActiveRow]("#", 5, lambda row, _: (str(row.id), "faint"), right=True),
             Column[ActiveRow]("", 2, self._mark, rank=5),
             Column[ActiveRow]("ST", 4, lambda row, _: state_word(row.state)),
             Column[ActiveRow]("URL", 14, lambda row, width: (short_url(row.url, width), ""), share=1),

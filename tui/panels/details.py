@@ -14,6 +14,7 @@ from tui.painted import Line
 from tui.sections import Section, headline, of_active, of_held, of_record
 from tui.snapshot import ActiveRow, FinishedRecord, HeldRow
 
+ROOM_FOR_TIMING = 28  # lines
 Subject = FinishedRecord | ActiveRow | HeldRow
 
 
@@ -31,6 +32,7 @@ class DetailsPane(Frame):
         self.top = 0
         self._facts: Line = []
         self._wrapped: tuple[int, list[Line]] | None = None  # of the current section, for one width
+        self._timing: tuple[int, list[Line]] | None = None  # likewise
 
     def show(self, subject: Subject | None, *, trimmed: bool = False) -> None:
         """Take another subject; the section stays the same where the new subject has it too."""
@@ -63,6 +65,9 @@ class DetailsPane(Frame):
             return self._tabs()
         if y == 1:
             return self._facts
+        below = y - self.HEAD - self._height()
+        if below >= 0:
+            return [] if below == 0 else self._timing_lines(width)[below - 1]
         lines = self._lines(width)
         place = self.top + y - self.HEAD
         return lines[place] if y >= self.HEAD and place < len(lines) else []
@@ -107,7 +112,18 @@ class DetailsPane(Frame):
         self.action_move(-3)
 
     def _height(self) -> int:
-        return max(0, self.content_height - self.HEAD)
+        height = max(0, self.content_height - self.HEAD)
+        timing = len(self._timing_lines(self.content_width))
+        return height - timing - 1 if timing else height
+
+    def _timing_lines(self, width: int) -> list[Line]:
+        """The timing, shown below the first section where there is room for both."""
+        if self.content_height < ROOM_FOR_TIMING or self.current != 0 or not isinstance(self.subject, FinishedRecord):
+            return []
+        if self._timing is None or self._timing[0] != width:
+            timing = next(section for section in self.sections if section.name == "Timing")
+            self._timing = width, timing.lines(width)
+        return self._timing[1]
 
     def _tabs(self) -> Line:
         line: Line = []
@@ -123,5 +139,5 @@ class DetailsPane(Frame):
 
     def _start_over(self) -> None:
         self.top = 0
-        self._wrapped = None
+        self._wrapped = self._timing = None
         self.repaint()

@@ -23,7 +23,6 @@ class DonePane(Table[FinishedRecord]):
         self.done_rows = rows
         self.arrived = 0  # rows that came while the view was paused
         columns = (
-            Column[FinishedRecord]("#", 5, lambda row, _: (str(row.id), "faint"), right=True),
             Column[FinishedRecord]("CODE", 4, lambda row, _: outcome_code(row.outcome)),
             Column[FinishedRecord]("TIME", 6, lambda row, _: (duration(row.outcome.elapsed), ""), right=True, rank=3),
             Column[FinishedRecord]("SIZE", 5, lambda row, _: (size(row.outcome.body_size), ""), right=True, rank=2),

@@ -20,7 +20,6 @@ class RefsPane(Table[HeldRow]):
     def __init__(self) -> None:
         self.snapshot: Snapshot | None = None
         columns = (
-            Column[HeldRow]("#", 5, lambda row, _: (str(row.id), "faint"), right=True),
             Column[HeldRow]("CODE", 4, lambda row, _: code_word(row.code)),
             Column[HeldRow]("HELD", 6, lambda row, _: (duration(row.held), ""), right=True),
             Column[HeldRow]("URL", 14, lambda row, width: (short_url(row.url, width), "faint"), share=2, rank=2),

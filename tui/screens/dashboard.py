@@ -10,6 +10,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import DescendantFocus
 from textual.screen import Screen
+from textual.timer import Timer
 
 from tui.frame import Frame
 from tui.keys import bindings, hints
@@ -28,6 +29,7 @@ from tui.table import Table
 if TYPE_CHECKING:
     from tui.app import DashboardApp
 
+REST = 0.05  # seconds the cursor stays on a row before its details are made
 WIDE = 120
 SHORT = 20
 
@@ -42,6 +44,7 @@ class DashboardScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self._rest: Timer | None = None
         self._pane = "done"  # the pane that has the focus, or had it last
 
     @property
@@ -160,7 +163,9 @@ class DashboardScreen(Screen[None]):
     @on(Table.Moved)
     def _moved(self) -> None:
         if self.has_class("-wide"):
-            self._show_details()
+            if self._rest is not None:
+                self._rest.stop()
+            self._rest = self.set_timer(REST, self._show_details)
 
     def _subject(self) -> tuple[Subject | None, bool]:
         """What the selected row stands for, as a frozen copy, and whether it was trimmed."""
