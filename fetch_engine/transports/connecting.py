@@ -47,12 +47,12 @@ class Connector:
             try:
                 stream.recorder = recorder
                 recorder.remote_address = stream.remote_address
-                return await self._prepare(stream, origin, proxy, recorder)
+                return await self._prepare(stream, origin, proxy, recorder, patience)
             except BaseException:
                 stream.close()
                 raise
         where = f"{origin[1]}:{origin[2]}" if proxy is None else f"{proxy}"
-        message = f"no connection to {where} within {timeouts.connect:g} s"
+        message = f"no connection to {where} within {timeouts.connect:g} s ({patience.doing})"
         raise AttemptFailed(ErrorKind.TIMEOUT_CONNECT, message, unsent=True)
 
     async def _to_proxy(self, proxy: Proxy, recorder: Recorder, patience: Patience) -> ByteStream:
@@ -65,10 +65,11 @@ class Connector:
         raise AttemptFailed(ErrorKind.PROXY, message, unsent=True)
 
     async def _prepare(
-        self, stream: ByteStream, origin: Origin, proxy: Proxy | None, recorder: Recorder
+        self, stream: ByteStream, origin: Origin, proxy: Proxy | None, recorder: Recorder, patience: Patience
     ) -> tuple[ByteStream, str | None]:
         scheme, host, port = origin
         if proxy is not None:
+            patience.doing = "opening the tunnel"
             if proxy.scheme == "https":
                 if self._proxy_context is None:
                     self._proxy_context = await to_thread.run_sync(_without_http2, self._options)
@@ -77,6 +78,7 @@ class Connector:
                 await open_tunnel(proxy, stream, host, port, self._limits, recorder)
         if scheme != "https":
             return stream, None
+        patience.doing = "TLS handshake"
         secure = await self._secure(stream, self._context, host, None, recorder)
         return secure, secure.alpn
 

@@ -38,10 +38,11 @@ class Patience:
     """How long one connection may take. `scope` ends the attempt; waiting for a descriptor stops that clock and
     has the pool timeout instead."""
 
-    __slots__ = ("_left", "_pool", "_pool_left", "_waiting", "scope")
+    __slots__ = ("_left", "_pool", "_pool_left", "_waiting", "doing", "scope")
 
     def __init__(self, connect: float | None, pool: float | None) -> None:
         self.scope = anyio.CancelScope(deadline=deadline_in(connect))
+        self.doing = "connecting"
         self._left = 0.0
         self._waiting = 0
         self._pool = pool
@@ -86,6 +87,7 @@ class Dialer:
         try:
             addresses = await self._addresses(host, port, recorder, patience)
             recorder.begin("connect")
+            patience.doing = "connecting"
             if len(addresses) == 1:
                 connected, address = await self.connect(addresses[0], patience), addresses[0]
             else:
@@ -105,6 +107,7 @@ class Dialer:
                 given = [str(ipaddress.ip_address(host))]
             except ValueError:
                 recorder.begin("dns")
+                patience.doing = "looking up the name"
                 given = await self._look_up(host, patience)
         if self.address_filter is not None:
             refused = [ip for ip in given if not self.address_filter(ip)]

@@ -107,6 +107,7 @@ class Http11Connection:
         try:
             head = await self._read_head()
         except AttemptFailed as error:
+            self._clean = False
             if failed is None or error.kind is not ErrorKind.RESET:
                 raise
         else:

@@ -17,7 +17,7 @@ from fetch_engine.errors import AttemptFailed
 from fetch_engine.recorder import Recorder
 from fetch_engine.results import ErrorKind
 
-_UNINTERRUPTED_READS = 8
+_SLICE = 64 * 1024
 
 
 class ByteStream(Protocol):
@@ -43,7 +43,7 @@ class ByteStream(Protocol):
         ...
 
     async def write(self, data: bytes, seconds: float | None) -> None:
-        """Send all of `data`. What a cancelled write has not sent goes out first with the next one."""
+        """Send all of `data`. Of up to 64 KiB, what a cancelled write has not sent goes out first with the next."""
         ...
 
     def read_nowait(self, max_bytes: int) -> bytes | None:
@@ -66,7 +66,7 @@ class ByteStream(Protocol):
 class SocketStream:
     """A connected non-blocking socket. `on_close` is called once, after its descriptor is free."""
 
-    __slots__ = ("_on_close", "_outbox", "_reads", "_socket", "_waiting", "recorder", "remote_address", "sent")
+    __slots__ = ("_on_close", "_outbox", "_socket", "_waiting", "recorder", "remote_address", "sent")
 
     truncated = False
 
@@ -74,53 +74,43 @@ class SocketStream:
         self._socket = connected
         self._on_close: Callable[[], None] | None = on_close
         self._outbox = b""
-        self._reads = 0
         self._waiting = 0
         self.recorder: Recorder | None = None
         self.remote_address = remote_address
         self.sent = 0
 
     async def read(self, max_bytes: int, seconds: float | None) -> bytes:
-        try:
-            data = self._socket.recv(max_bytes)
-        except BlockingIOError:
-            self._reads = 0
-        else:
-            self._count(data)
-            # A peer that sends faster than we read must not keep the loop, and a cancellation, waiting.
-            self._reads += 1
-            if self._reads >= _UNINTERRUPTED_READS:
-                self._reads = 0
-                await anyio.lowlevel.checkpoint()
+        # A peer that is always ahead of us must not keep the loop, nor a cancellation, waiting. Before the read: what
+        # was taken from the socket is never lost to a cancellation.
+        await anyio.lowlevel.checkpoint()
+        data = self.read_nowait(max_bytes)
+        if data is not None:
             return data
-        with anyio.CancelScope(deadline=deadline_in(seconds)) as scope:
+        with anyio.CancelScope(deadline=deadline_in(seconds)):
             while True:
                 await self._wait(anyio.wait_readable)
-                try:
-                    data = self._socket.recv(max_bytes)
-                except BlockingIOError:
-                    continue
-                self._count(data)
-                return data
-        if scope.cancelled_caught:
-            raise AttemptFailed(ErrorKind.TIMEOUT_READ, f"nothing received for {seconds:g} s")
-        raise AssertionError("unreachable")
+                data = self.read_nowait(max_bytes)
+                if data is not None:
+                    return data
+        raise AttemptFailed(ErrorKind.TIMEOUT_READ, f"nothing received for {seconds:g} s")
 
     async def write(self, data: bytes, seconds: float | None) -> None:
-        self.write_nowait(data)
-        while self._outbox:
-            with anyio.CancelScope(deadline=deadline_in(seconds)) as scope:
-                await self._wait(anyio.wait_writable)
-            if scope.cancelled_caught:
-                raise AttemptFailed(ErrorKind.TIMEOUT_WRITE, f"nothing could be sent for {seconds:g} s")
-            self.write_nowait(b"")
+        for start in range(0, len(data), _SLICE):
+            self.write_nowait(data[start : start + _SLICE])
+            while self._outbox:
+                with anyio.CancelScope(deadline=deadline_in(seconds)) as scope:
+                    await self._wait(anyio.wait_writable)
+                if scope.cancelled_caught:
+                    raise AttemptFailed(ErrorKind.TIMEOUT_WRITE, f"nothing could be sent for {seconds:g} s")
+                self.write_nowait(b"")
 
     def read_nowait(self, max_bytes: int) -> bytes | None:
         try:
             data = self._socket.recv(max_bytes)
         except BlockingIOError:
             return None
-        self._count(data)
+        if self.recorder is not None:
+            self.recorder.bytes_received += len(data)
         return data
 
     def write_nowait(self, data: bytes) -> None:
@@ -153,10 +143,6 @@ class SocketStream:
         self._socket.close()
         self.recorder = None
         on_close()
-
-    def _count(self, data: bytes) -> None:
-        if self.recorder is not None:
-            self.recorder.bytes_received += len(data)
 
     async def _wait(self, until: Callable[[socket.socket], object]) -> None:
         self._waiting += 1

@@ -1,0 +1,113 @@
+"""Fixtures for tests over real sockets."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import pytest
+import trustme
+
+from fetch_engine.limits import Limits, Timeouts
+from fetch_engine.recorder import Recorder
+from fetch_engine.transports.httpx_transport import HttpxTransport, TransportOptions, open_httpx_transport
+from fetch_engine.transports.protocol import WireRequest
+from fetch_engine.transports.tls import build_ssl_context
+
+TIMEOUTS = Timeouts(connect=5, read=5, write=5, pool=5, total=20)
+
+
+@dataclass
+class Fetched:
+    """One response, read whole."""
+
+    status: int
+    reason: str
+    http_version: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    recorder: Recorder
+
+
+class Client:
+    """A transport, and a way to say `get(url)`."""
+
+    def __init__(self, transport: HttpxTransport) -> None:
+        self.transport = transport
+        self.pool = transport.pool
+
+    async def get(
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: tuple[tuple[str, str], ...] = (),
+        body: bytes = b"",
+        timeouts: Timeouts = TIMEOUTS,
+        recorder: Recorder | None = None,
+    ) -> Fetched:
+        recorder = recorder or Recorder()
+        recorder.start_hop()
+        async with self.transport.stream(WireRequest(method, url, headers, body), timeouts, recorder) as response:
+            received = [chunk async for chunk in response.chunks()]
+        return Fetched(
+            response.status, response.reason, response.http_version, response.headers, b"".join(received), recorder
+        )
+
+
+Opener = Callable[..., Client]
+
+
+@pytest.fixture(scope="session")
+def plain_context() -> ssl.SSLContext:
+    return build_ssl_context()
+
+
+@pytest.fixture
+async def open_client(anyio_backend: object, plain_context: ssl.SSLContext) -> AsyncIterator[Opener]:
+    """Opens clients; at the end each must have given back every socket."""
+    opened: list[Client] = []
+
+    def opener(options: TransportOptions | None = None, limits: Limits | None = None) -> Client:
+        context = plain_context if options is None else build_ssl_context(options)
+        client = Client(open_httpx_transport(options, limits or Limits(), context))
+        opened.append(client)
+        return client
+
+    yield opener
+    for client in opened:
+        await client.transport.aclose()
+        assert client.pool.budget.used == 0
+        assert not client.pool.budget.contended
+
+
+@pytest.fixture
+def client(open_client: Opener) -> Client:
+    return open_client()
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("ca") / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+    """A server's context with a good certificate for 127.0.0.1, ::1 and localhost."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "::1", "localhost").configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def tls_client(open_client: Opener, ca_file: str) -> Client:
+    """A client that trusts `authority`."""
+    return open_client(TransportOptions(ca_file=ca_file))
