@@ -18,7 +18,6 @@ from tui.glyphs import UNICODE, Glyphs
 from tui.keys import bindings, in_place
 from tui.link import EngineLink
 from tui.output import PacedApp
-from tui.output import PacedApp
 from tui.rows import DoneRows
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.dashboard import DashboardScreen
