@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+import anyio
 import pytest
 import trustme
 
@@ -57,6 +59,14 @@ class Client:
 
 
 Opener = Callable[..., Client]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until `condition()` is true; it may come true in another thread."""
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        await anyio.sleep(0.005)
 
 
 @pytest.fixture(scope="session")
