@@ -162,5 +162,5 @@ def _tls_text(error: ssl.SSLError) -> str:
         return _CERTIFICATE.get(error.verify_code, f"the certificate is not valid: {error.verify_message}")
     if isinstance(error, ssl.SSLEOFError):
         return "closed by the server inside TLS"
-    reason = error.reason or ""
+    reason = getattr(error, "reason", None) or ""  # absent where Python itself raised it
     return _TLS.get(reason) or f"TLS failed: {reason.replace('_', ' ').lower() or error}"

@@ -161,7 +161,7 @@ class _PoolTransport(httpx.AsyncBaseTransport):
             request.method.encode("ascii"),
             url.scheme,
             url.raw_host.decode("ascii"),
-            url.port or _PORTS[url.scheme],
+            _PORTS[url.scheme] if url.port is None else url.port,
             url.raw_path,
             request.headers.raw,
             request.content,

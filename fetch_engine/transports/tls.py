@@ -46,7 +46,7 @@ def _load(path: str | None, load: Callable[[], None]) -> None:
     try:
         load()
     except OSError as error:
-        reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+        reason = getattr(error, "reason", None) or error.strerror
     else:
         return
     raise AttemptFailed(ErrorKind.TLS, f"cannot use {path or 'the CA bundle'}: {reason or 'not PEM'}", unsent=True)

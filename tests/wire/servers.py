@@ -91,10 +91,13 @@ class RawServer:
     An exception in a handler fails the test that leaves the block.
     """
 
-    def __init__(self, handler: Handler, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, handler: Handler, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
         self._handler = handler
         self._tls = tls
         self._host = host
+        self._port = port
         self.accepted = 0
         self.left = threading.Event()
         self.seen: list[bytes] = []
@@ -104,7 +107,7 @@ class RawServer:
 
     def __enter__(self) -> RawServer:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        self._listener = socket.create_server((self._host, 0), family=family, backlog=512)
+        self._listener = socket.create_server((self._host, self._port), family=family, backlog=512)
         self.port: int = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
