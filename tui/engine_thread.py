@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 import traceback
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 import anyio
 
@@ -20,7 +21,7 @@ from tui.event_loop import prepare_loop
 from tui.snapshot import Command, FinishedRecord, Snapshot
 
 # What else runs beside the controller, in its task group: a reader of URLs, the demo.
-Companion = Callable[[Controller], Awaitable[None]]
+Companion = Callable[[Controller], Coroutine[Any, Any, None]]
 
 JOIN_LIMIT = 10.0  # seconds for the engine to let go of everything
 
