@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fetch_engine.body import BodySink
@@ -14,6 +14,7 @@ from fetch_engine.limits import Limits
 from fetch_engine.results import ErrorKind
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=30), max_size=10), st.integers(0, 40))
 def test_pieces_do_not_matter(pieces: list[bytes], preview_size: int) -> None:
     sink = BodySink(Limits(preview_size=preview_size))

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 
 import brotli  # type: ignore[import-untyped]
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fetch_engine.decoders import ACCEPT_ENCODING, INPUT_STEP, OUTPUT_STEP, open_decoder
@@ -65,18 +65,15 @@ def assert_refused(coded: bytes, *codings: str, chunk: int = 0, match: str = "."
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
-BODIES = st.binary(max_size=300) | st.builds(
-    lambda part, times: part * times, st.binary(max_size=9), st.integers(0, 30_000)
-)
-
-
+@settings(deadline=None)
 @given(
-    data=BODIES,
+    part=st.binary(max_size=300),
+    times=st.sampled_from([1, 1, 1, 2, 300, 3000]),
     names=st.lists(st.sampled_from(sorted(CODERS)), min_size=1, max_size=5),
     sizes=st.lists(st.sampled_from([1, 2, 3, 50, INPUT_STEP, 100_000]), min_size=1),
 )
-def test_round_trip_of_chains_in_chunks(data: bytes, names: list[str], sizes: list[int]) -> None:
-    coded = data
+def test_round_trip_of_chains_in_chunks(part: bytes, times: int, names: list[str], sizes: list[int]) -> None:
+    data = coded = part * times
     for name in names:
         coded = CODERS[name][1](coded)
     decoder = open_decoder([", ".join(CODERS[name][0] for name in names)], 5)

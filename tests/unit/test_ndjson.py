@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fetch_engine.outputs.ndjson import ndjson_line
@@ -98,6 +98,7 @@ def test_empty_text_is_not_null() -> None:
 _NASTY = st.text() | st.text(st.sampled_from('\x00\x1b\x07\r\n\x7f\x85\x9b\u2028\u202e\u2066\ud800\U0001f4a9"\\'))
 
 
+@settings(deadline=None)
 @given(_NASTY, _NASTY, _NASTY)
 def test_nothing_but_printable_ascii_leaves(url: str, first: str, second: str) -> None:
     for outcome in (result(first, second), FetchError(ErrorKind.PROTOCOL, first, final_url=second)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fetch_engine.errors import AttemptFailed
@@ -88,6 +88,7 @@ def test_header_refused(header: tuple[str, str]) -> None:
     assert caught.value.message.isprintable()
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_what_is_not_refused_cannot_break_a_line(name: str, value: str) -> None:
     try:

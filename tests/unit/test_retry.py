@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fetch_engine.results import ErrorKind
@@ -85,6 +85,7 @@ def test_retry_after_of_any_length() -> None:
     assert RetryPolicy().wait(1, parse_retry_after("9" * 100_000)) == 60
 
 
+@settings(deadline=None)
 @given(st.text() | st.from_regex(r"(Thu, )?[0-9]{1,9} (Feb|Xyz) [0-9]{1,30} [0-9:]{1,9} ?[A-Z+0-9-]{0,8}"))
 def test_parse_retry_after_never_raises(value: str) -> None:
     seconds = parse_retry_after(value)

@@ -7,7 +7,7 @@ import string
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fetch_engine.errors import AttemptFailed
@@ -160,6 +160,7 @@ def _check_normal(target: Target) -> None:
     assert (again.url, again.fragment, again.authorization) == (target.url, target.fragment, None)
 
 
+@settings(deadline=None)
 @given(_TEXTS)
 def test_never_raises_anything_else(text: str) -> None:
     try:
@@ -173,6 +174,7 @@ def test_never_raises_anything_else(text: str) -> None:
     assert failure.message.isprintable()
 
 
+@settings(deadline=None)
 @given(_TEXTS)
 def test_resolve_never_raises_anything_else(location: str) -> None:
     try:
@@ -182,6 +184,7 @@ def test_resolve_never_raises_anything_else(location: str) -> None:
     _check_normal(target)
 
 
+@settings(deadline=None)
 @given(
     scheme=st.sampled_from(["http://", "https://", "HTTP://", "", "ftp://", "http:", "//", "\\\\", "x:"]),
     password=st.text(st.sampled_from("ab12%/\\?#:@[] \n\ud800ü"), max_size=8),
