@@ -182,7 +182,9 @@ def test_files_that_cannot_be_used(tmp_path: pathlib.Path, option: str, content:
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(AttemptFailed) as caught:
-        build_ssl_context(TransportOptions(**{option: str(path)}))
+        build_ssl_context(
+            TransportOptions(ca_file=str(path)) if option == "ca_file" else TransportOptions(client_cert=str(path))
+        )
     assert caught.value.kind is ErrorKind.TLS
     assert str(path) in caught.value.message
 
