@@ -18,6 +18,7 @@ from tui.demo import ForgottenCache, play
 from tui.demo_server import demo_server
 from tui.engine_options import engine_for, request_for
 from tui.engine_thread import Companion, EngineThread
+from tui.event_loop import prepare_loop
 from tui.exit_report import ExitReport, open_descriptors
 from tui.inputs import UrlSource, open_input
 from tui.options import Options
@@ -49,6 +50,7 @@ class _Run:
     def __init__(self, options: Options, source: UrlSource) -> None:
         self._options = options
         self._source = source
+        prepare_loop()
         self._before = open_descriptors()
 
     def run(self) -> int:
