@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import anyio
 
+from fetch_engine.errors import EngineClosed
 from fetch_engine.requests import FetchRequest
 from fetch_engine.task import FetchTask, Finished
 
@@ -38,8 +39,19 @@ class Feed:
         """Read the source to its end, or until `stop`."""
         if self.ended:
             return
-        with anyio.CancelScope() as scope:
-            self._scope = scope
+        try:
+            with anyio.CancelScope() as scope:
+                self._scope = scope
+                await self._read_all(source)
+        finally:
+            self._scope = None
+            if not self.ended and self.error is None:
+                self.error = EngineClosed("the engine was closed before the source of requests had ended")
+            self.ended = True
+            self.finished.notify()
+
+    async def _read_all(self, source: AsyncIterable[str | FetchRequest]) -> None:
+        try:
             try:
                 async for request in source:
                     self._read.append(request)
@@ -47,11 +59,14 @@ class Feed:
                     while len(self._read) >= self._ahead:
                         self._room = anyio.Event()
                         await self._room.wait()
-            except Exception as error:  # noqa: BLE001 - the source is the caller's, and so is its error
+            finally:
+                # Left to the collector, a generator that was not read to its end is a warning on trio.
+                if isinstance(source, AsyncGenerator):
+                    await source.aclose()
+            self.ended = True
+        except Exception as error:  # noqa: BLE001 - the source is the caller's, and so is its error
+            if not self.ended:
                 self.error = error
-        self._scope = None
-        self.ended = True
-        self.finished.notify()
 
     def pop(self) -> str | FetchRequest | None:
         """The next request, or None if none has been read ahead."""
@@ -65,6 +80,7 @@ class Feed:
     def stop(self) -> None:
         """Nobody wants more."""
         self.ended = True
+        self.error = None
         if self._scope is not None:
             self._scope.cancel()
 
@@ -98,9 +114,10 @@ class Completions:
     async def __anext__(self) -> FetchTask:
         while True:
             self._fill()
-            ended = self._finished.pop()
-            if ended is not None:
-                return self._owned.pop(ended[0])
+            while (ended := self._finished.pop()) is not None:
+                task = self._owned.pop(ended[0], None)
+                if task is not None:
+                    return task
             if not self._owned and self._exhausted:
                 raise StopAsyncIteration
             await self._finished.wait()
@@ -117,6 +134,7 @@ class Completions:
                 self._owned[task.id] = task
         except BaseException:
             self._owned.clear()
+            self._source = None
             raise
 
     def _next(self) -> str | FetchRequest | None:

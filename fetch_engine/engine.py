@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 import weakref
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
@@ -62,7 +63,7 @@ class FetchEngine:
         self._idle_close = idle_close
         self._outlived_after = outlived_after
         self._registry: weakref.WeakValueDictionary[int, FetchTask] = weakref.WeakValueDictionary()
-        self._last_id = 0
+        self._ids = itertools.count(1)
         self._group: anyio.abc.TaskGroup | None = None
         self._opened: Scheduler | None = None
         self._left = False
@@ -116,26 +117,28 @@ class FetchEngine:
         timeout: seconds from now, queueing included, after which it fails with `timeout-total`. pin: the engine owns
         it until it has ended. watcher: told when it has ended.
         A URL that cannot be fetched fails when it runs, as any other. Raises EngineClosed when the engine is not open,
-        RuntimeError from another thread than the loop's (use `anyio.from_thread.run_sync`).
+        RuntimeError outside of its loop (from another thread, use `anyio.from_thread.run_sync`), ValueError for a
+        timeout that is not above 0.
         """
         scheduler = self._scheduler
         mailbox = scheduler.mailbox
         if self._left:
             raise EngineClosed("the engine is closed")
-        if not mailbox.is_own_thread:
-            raise RuntimeError("submit belongs to the thread of the engine's event loop")
+        if not mailbox.is_in_loop():
+            raise RuntimeError("submit belongs into the engine's event loop")
+        if timeout is not None and not timeout > 0:
+            raise ValueError("timeout must be above 0, or None for no limit")
         if isinstance(request, str):
             request = FetchRequest(request)
-        self._last_id += 1
-        job = Job(self._last_id, request, lane_of(request.url), mailbox, Scheduler.cancel, timeout, watcher)
+        job = Job(next(self._ids), request, lane_of(request.url), mailbox, Scheduler.cancel, timeout, watcher)
         task = FetchTask(job)
         self._registry[job.id] = task
         # The finalizer holds the mailbox and the job. With anything in it that leads to the handle, or to the engine,
         # the handle would never die. It does not run at interpreter exit: no loop is left to act on it.
         weakref.finalize(task, mailbox.post, Scheduler.reap, job).atexit = False
         if pin:
-            job.pinned_until_done = True
             self.pin(task)
+            job.pinned_until_done = True
         mailbox.post_now(Scheduler.admit, job)
         return task
 
@@ -167,9 +170,15 @@ class FetchEngine:
         await self._scheduler.join()
 
     def pin(self, task: FetchTask) -> None:
-        """Own the handle too, until `unpin` or the engine's end. Raises ValueError for another engine's handle."""
+        """Own the handle too, until `unpin` or the engine's end.
+
+        Raises ValueError for another engine's handle, EngineClosed when the engine is not open.
+        """
+        if self._left:
+            raise EngineClosed("the engine is closed")
         if self._registry.get(task.id) is not task:
             raise ValueError("the handle belongs to another engine")
+        task.job.pinned_until_done = False
         self._scheduler.pins[task.id] = task
         self._scheduler.ledger.pin(task.job)
 
@@ -193,7 +202,8 @@ class FetchEngine:
         """The ledger now; the cost does not depend on the number of handles."""
         self._scheduler.advance()
         census = self._scheduler.ledger.census()
-        late = self._scheduler.mailbox.late(Scheduler.reap)
+        # Handles that outlived the engine are ended ones, their leases are back: dropping them only counts.
+        late = 0 if self._group is not None else self._scheduler.mailbox.late(Scheduler.reap)
         return replace(census, closed=census.closed + late, finished=census.finished - late) if late else census
 
     def held(self) -> list[HeldHandle]:

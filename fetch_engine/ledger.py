@@ -14,6 +14,8 @@ class Ledger:
     """Counts handles by what became of them. Called by the engine in its loop, once for each transition of a job.
 
     A finished handle that is still held is fresh, then outlived; pinned ones are neither. `outlived_after`: seconds.
+    The counters of one transition change with no call in between: whatever interrupts (the collector may, at a call,
+    run code that asks the census) finds opened == closed + alive.
     """
 
     def __init__(self, outlived_after: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -23,6 +25,7 @@ class Ledger:
         self.closed = 0
         self.queued = 0
         self.running = 0
+        self.finished = 0  # handles alive after the end of their fetch
         self.dropping = 0
         self.dropped_before_start = 0
         self._pinned: set[int] = set()
@@ -35,13 +38,8 @@ class Ledger:
         """Whether no request is queued, running or unwinding."""
         return not (self.queued or self.running or self.dropping)
 
-    @property
-    def finished(self) -> int:
-        """Handles alive after the end of their fetch."""
-        return len(self._fresh) + len(self._outlived) + len(self._kept)
-
     def finished_jobs(self) -> list[Job]:
-        """The jobs of those handles; the cost is their number."""
+        """The jobs of the handles alive after the end of their fetch; the cost is their number."""
         return [*self._fresh.values(), *self._outlived.values(), *self._kept.values()]
 
     def admit(self) -> None:
@@ -59,42 +57,57 @@ class Ledger:
         if job.reaped:
             self.dropping -= job.started
             return
+        job.ended_at = self._clock()
         if job.started:
             self.running -= 1
         else:
             self.queued -= 1
+        self.finished += 1
         self._shelve(job)
 
     def reap(self, job: Job) -> None:
         """A handle died; its fetch may be queued, running or ended."""
-        self.closed += 1
         self._pinned.discard(job.id)
-        if job.outcome is None:
-            if job.started:
-                self.running -= 1
-                self.dropping += 1
-            else:
-                self.queued -= 1
-            self.dropped_before_start += job.recorder.started is None
+        for shelf in (self._fresh, self._outlived, self._kept):
+            shelf.pop(job.id, None)
+        self.closed += 1
+        if job.outcome is not None:
+            self.finished -= 1
+            return
+        self.dropped_before_start += job.recorder.started is None
+        if job.started:
+            self.running -= 1
+            self.dropping += 1
         else:
-            for shelf in (self._fresh, self._outlived, self._kept):
-                shelf.pop(job.id, None)
+            self.queued -= 1
 
     def pin(self, job: Job) -> None:
         """The handle is kept on purpose: it will not count as outlived."""
         self._pinned.add(job.id)
-        if self._fresh.pop(job.id, None) or self._outlived.pop(job.id, None):
+        if job.id in self._fresh or job.id in self._outlived:
             self._kept[job.id] = job
+            self._fresh.pop(job.id, None)
+            self._outlived.pop(job.id, None)
 
     def unpin(self, job: Job) -> None:
         """From now on the handle counts as any other; its age starts anew."""
         self._pinned.discard(job.id)
         if self._kept.pop(job.id, None):
+            job.ended_at = self._clock()
             self._shelve(job)
 
+    def age(self) -> None:
+        """Count those that have been held for long enough as outlived."""
+        due = self._clock() - self._outlived_after
+        while self._fresh:
+            task_id, job = next(iter(self._fresh.items()))
+            if job.ended_at > due:
+                break
+            del self._fresh[task_id]
+            self._outlived[task_id] = job
+
     def census(self) -> Census:
-        """The counts now."""
-        self._age()
+        """The counts, outlived ones as of the last `age`."""
         return Census(
             opened=self.opened,
             closed=self.closed,
@@ -102,14 +115,14 @@ class Ledger:
             running=self.running,
             finished=self.finished,
             dropping=self.dropping,
+            dropped_before_start=self.dropped_before_start,
             pinned=len(self._pinned),
             outlived=len(self._outlived),
-            dropped_before_start=self.dropped_before_start,
         )
 
     def held(self) -> list[HeldHandle]:
         """Finished handles that are pinned or count as outlived, pinned ones first."""
-        self._age()
+        self.age()
         now = self._clock()
         return [
             HeldHandle(task_id, job.request.url, job.outcome, now - job.ended_at, shelf is self._kept)
@@ -119,14 +132,4 @@ class Ledger:
         ]
 
     def _shelve(self, job: Job) -> None:
-        job.ended_at = self._clock()
         (self._kept if job.id in self._pinned else self._fresh)[job.id] = job
-
-    def _age(self) -> None:
-        due = self._clock() - self._outlived_after
-        while self._fresh:
-            task_id, job = next(iter(self._fresh.items()))
-            if job.ended_at > due:
-                break
-            del self._fresh[task_id]
-            self._outlived[task_id] = job

@@ -7,10 +7,11 @@ awaits nothing and changes no state of the engine: it appends one entry and wake
 from __future__ import annotations
 
 import os
-import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+
+AT_ONCE = 5000  # entries acted on before the loop gets its turn
 
 Action = Callable[[Any, Any], None]
 Entry = tuple[Action, Any]
@@ -19,37 +20,28 @@ Entry = tuple[Action, Any]
 class Mailbox:
     """Entries `(action, subject)` in the order they were posted, and one coalesced wake-up of the loop.
 
-    `wake` may be called from any thread; `pump` only from the thread that made the mailbox. Both end in a call of the
-    engine that takes the entries out; both reach the engine weakly, since handles keep the mailbox.
+    `wake` may be called from any thread; `pump` only in the loop, which `is_in_loop` tells. Wake and pump end in a
+    call of the engine that takes the entries out; both reach the engine weakly, since handles keep the mailbox.
     """
 
-    __slots__ = ("_armed", "_entries", "_late", "_pid", "_pump", "_thread", "_wake")
+    __slots__ = ("_armed", "_entries", "_late", "_pid", "_pump", "_wake", "is_in_loop")
 
-    def __init__(self, wake: Callable[[], None], pump: Callable[[], None]) -> None:
+    def __init__(self, wake: Callable[[], None], pump: Callable[[], None], is_in_loop: Callable[[], bool]) -> None:
         self._entries: deque[Entry] = deque()
-        self._late: deque[Action] = deque()
+        self._late: dict[Action, deque[None]] = {}
         self._armed = False
         self._wake: Callable[[], None] | None = wake
         self._pump = pump
         self._pid = os.getpid()
-        self._thread = threading.get_ident()
+        self.is_in_loop = is_in_loop
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    @property
-    def is_open(self) -> bool:
-        """Whether anybody still takes entries out."""
-        return self._wake is not None
-
-    @property
-    def is_own_thread(self) -> bool:
-        """Whether the caller runs in the thread of the engine's event loop."""
-        return threading.get_ident() == self._thread
-
     def late(self, action: Action) -> int:
-        """How many posts of this action came after `close`; those of a reap are handles that outlived the engine."""
-        return self._late.count(action)
+        """How many entries of this action came too late to be acted on: of a reap, handles that outlived the engine."""
+        self._count_the_rest()
+        return len(self._late.get(action, ()))
 
     def post(self, action: Action, subject: Any, getpid: Callable[[], int] = os.getpid) -> None:
         """Leave an entry. Any thread, any moment; never raises, never blocks."""
@@ -58,8 +50,7 @@ class Mailbox:
             return
         wake = self._wake
         if wake is None:
-            # Only counted: the subject is a job, and a job holds this mailbox.
-            self._late.append(action)
+            self._count(action)
             return
         self._entries.append((action, subject))
         if not self._armed:
@@ -71,33 +62,51 @@ class Mailbox:
                 self._wake = None
 
     def post_now(self, action: Action, subject: Any) -> None:
-        """Leave an entry, and have it acted on at once where the caller is in the loop's own thread."""
-        if not self.is_open:
+        """Leave an entry, and have it acted on at once where the caller is in the loop."""
+        if self._wake is None or os.getpid() != self._pid:
             return
-        if self.is_own_thread:
+        if self.is_in_loop():
             self._entries.append((action, subject))
             self._pump()
         else:
             self.post(action, subject)
 
-    def disarm(self) -> None:
-        """The next post wakes the loop again. Called before taking, so that no entry is left without a wake-up."""
+    def act(self, engine: object, spare: Callable[[], bool]) -> None:
+        """Act on the entries; where there is none, call `spare` until it finds nothing to do. After AT_ONCE of both
+        the loop gets its turn."""
+        # Disarmed first, so that no entry is left without a wake-up.
         self._armed = False
+        for _ in range(AT_ONCE):
+            entry = self._take()
+            if entry is not None:
+                action, subject = entry
+                action(engine, subject)
+            elif not spare():
+                return
+        self.ask_again()
 
-    def rearm(self) -> None:
-        """Ask for another round, for entries left behind."""
-        if self._entries and not self._armed and self._wake is not None:
+    def ask_again(self) -> None:
+        """Have the loop come back after others had their turn."""
+        if not self._armed and self._wake is not None:
             self._armed = True
             self._wake()
 
-    def take(self) -> Entry | None:
+    def close(self) -> None:
+        """From now on entries are only counted: there is nobody left to act on them."""
+        self._wake = None
+        self._count_the_rest()
+
+    def _count(self, action: Action) -> None:
+        # The subject is not kept: it is a job, and a job holds this mailbox. A deque counts without a lock.
+        self._late.setdefault(action, deque()).append(None)
+
+    def _count_the_rest(self) -> None:
+        while self._wake is None and (entry := self._take()) is not None:
+            self._count(entry[0])
+
+    def _take(self) -> Entry | None:
         """The oldest entry, or None."""
         try:
             return self._entries.popleft()
         except IndexError:
             return None
-
-    def close(self) -> None:
-        """From now on posts are only counted: there is nobody left to act on them."""
-        self._wake = None
-        self._entries.clear()

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 
 from fetch_engine.completed import Feed
 from fetch_engine.errors import AttemptFailed
@@ -23,24 +24,13 @@ from fetch_engine.lanes import Lanes
 from fetch_engine.ledger import Ledger
 from fetch_engine.limits import Limits
 from fetch_engine.mailbox import Mailbox
-from fetch_engine.results import ErrorKind, FetchResult, FetchState
+from fetch_engine.results import ErrorKind, FetchResult
 from fetch_engine.session import SharedSession
-from fetch_engine.task import FetchTask, Job, Outcome
+from fetch_engine.task import FetchTask, Job, Outcome, Passage
 from fetch_engine.transports.protocol import Transport
-from fetch_engine.wake import waker
-
-AT_ONCE = 5000  # entries acted on before the loop gets its turn
+from fetch_engine.wake import presence, waker
 
 RunFetch = Callable[[Job, Transport, HopGate], Awaitable[FetchResult]]
-
-
-class _Passage:
-    """A running job that waits for a place with another host, where a redirect sent it."""
-
-    __slots__ = ("event",)
-
-    def __init__(self) -> None:
-        self.event = anyio.Event()
 
 
 class Scheduler:
@@ -69,7 +59,7 @@ class Scheduler:
             if advance is not None:
                 advance()
 
-        self.mailbox = Mailbox(waker(advance_weakly), advance_weakly)
+        self.mailbox = Mailbox(waker(advance_weakly), advance_weakly, presence())
         self.session = SharedSession(open_transport, self.spawn, grace=grace, idle_close=idle_close)
         self.ledger = Ledger(outlived_after)
         self.pins: dict[int, FetchTask] = {}
@@ -77,40 +67,43 @@ class Scheduler:
         self._run_fetch = run_fetch
         # Runners start in this context, not in the submitter's: its variables may hold a handle.
         self._context = contextvars.copy_context()
-        self._lanes: Lanes[Job | _Passage] = Lanes(limits.concurrency, limits.per_host)
+        self._lanes: Lanes[Job | Passage] = Lanes(limits.concurrency, limits.per_host)
         self._running: set[Job] = set()
         self._granted: deque[Job] = deque()  # given a place, not yet taken by a runner
         self._workers = 0
         self._free_workers = 0  # started, or about to be free: each takes one of `_granted`
         self._advancing = False
         self._leaving = False
+        self._left = False
         self._changed: anyio.Event | None = None
 
     def advance(self) -> None:
-        """Act on what the mailbox holds, then give free places away. Never raises; does nothing in another thread."""
-        if self._advancing or not self.mailbox.is_own_thread:
+        """Act on what the mailbox holds, then give free places away. Never raises; does nothing outside of the loop."""
+        if self._advancing or not (self.mailbox.is_in_loop() or self._left):
             return
         self._advancing = True
         try:
-            self.mailbox.disarm()
-            for _ in range(AT_ONCE):
-                entry = self.mailbox.take()
-                if entry is not None:
-                    action, subject = entry
-                    action(self, subject)
-                elif not self._give_place():
-                    break
+            self.mailbox.act(self, self._give_place)
+            while len(self._granted) > self._free_workers:
+                self._free_workers += 1
+                self._workers += 1
+                self.spawn(self._work)
+            self.ledger.age()
         finally:
             self._advancing = False
-        self.mailbox.rearm()
-        if self._changed is not None and (self.ledger.idle or not self._workers):
+        if len(self.mailbox):
+            self.mailbox.ask_again()
+        elif self._changed is not None and (self.ledger.idle or not self._workers):
             self._changed.set()
             self._changed = None
 
     async def join(self) -> None:
         """Wait until nothing is queued, running or unwinding."""
+        await self._wait_for(lambda: self.ledger.idle)
+
+    async def _wait_for(self, condition: Callable[[], bool]) -> None:
         self.advance()
-        while not self.ledger.idle:
+        while not condition():
             self._changed = self._changed or anyio.Event()
             await self._changed.wait()
 
@@ -130,7 +123,7 @@ class Scheduler:
             self._stop(job, ErrorKind.CANCELLED, "the engine was closed")
             return
         if job.timeout is not None:
-            self.spawn(self._expire, job)
+            self.spawn(job.expire, Scheduler.time_out)
         self._lanes.push(job.host, job)
 
     def cancel(self, job: Job) -> None:
@@ -151,16 +144,40 @@ class Scheduler:
         else:
             self._stop(job, ErrorKind.CANCELLED, "dropped: nobody held it any more")
 
+    def begin(self, job: Job) -> None:
+        """Its runner is about to start the request. A handle that died since the place was given was reaped before."""
+        job.begun = job.cancel_error is None and job.generation is not None
+        if job.begun and job.generation is not None:
+            job.generation = self.session.renew(job.generation)
+            self.session.start(job.generation)
+            job.recorder.start()
+
+    def depart(self, passage: Passage) -> None:
+        """A redirect sends it to another host. It waits without a place, so that nobody waits for it."""
+        self._leave_lane(passage.job)
+        self._lanes.push(passage.host, passage, ahead=True)
+
+    def arrive(self, passage: Passage) -> None:
+        """It waits no longer: it was given the place, or has been cancelled."""
+        self._lanes.remove(passage.host, passage)
+
     def end(self, ended: tuple[Job, Outcome]) -> None:
         """Its runner is through with it."""
         job, outcome = ended
         self._running.discard(job)
-        if job.lane is not None:
-            self._lanes.release(job.lane)
-            job.lane = None
-        if job.recorder.started is not None and job.generation is not None:
+        self._leave_lane(job)
+        if job.begun and job.generation is not None:
             self.session.stop(job.generation)
         self._conclude(job, outcome)
+
+    def leave(self, _: None) -> None:
+        """The engine ends."""
+        self._leaving = True
+        for ticket in self._lanes.waiting():
+            if isinstance(ticket, Job):
+                self._stop(ticket, ErrorKind.CANCELLED, "the engine was closed")
+        for job in list(self._running):
+            job.stop(ErrorKind.CANCELLED, "the engine was closed")
 
     def stop_feed(self, feed: Feed) -> None:
         """The iterator that was fed has died."""
@@ -170,7 +187,8 @@ class Scheduler:
 
     def _give_place(self) -> bool:
         ticket = self._lanes.pop()
-        if isinstance(ticket, _Passage):
+        if isinstance(ticket, Passage):
+            ticket.job.lane = ticket.host
             ticket.event.set()
         elif ticket is not None:
             self.ledger.start()
@@ -178,11 +196,12 @@ class Scheduler:
             ticket.lane = ticket.host
             self._running.add(ticket)
             self._granted.append(ticket)
-            if len(self._granted) > self._free_workers:
-                self._free_workers += 1
-                self._workers += 1
-                self.spawn(self._work)
         return ticket is not None
+
+    def _leave_lane(self, job: Job) -> None:
+        if job.lane is not None:
+            self._lanes.release(job.lane)
+            job.lane = None
 
     def _stop(self, job: Job, kind: ErrorKind, message: str) -> None:
         if job.outcome is not None:
@@ -194,26 +213,14 @@ class Scheduler:
             self._conclude(job, describe_failure(job.request, job.recorder, AttemptFailed(kind, message)))
 
     def _conclude(self, job: Job, outcome: Outcome) -> None:
-        job.outcome = outcome
-        if isinstance(outcome, FetchResult):
-            job.recorder.state = FetchState.DONE
-        elif outcome.kind is ErrorKind.CANCELLED:
-            job.recorder.state = FetchState.CANCELLED
-        else:
-            job.recorder.state = FetchState.FAILED
+        job.conclude(outcome)
         self.ledger.end(job)
         if job.reaped:
             # Only now: closing a client under the runner of a dropped handle would fail its neighbours.
             self._give_back_lease(job)
-        if job.deadline_scope is not None:
-            job.deadline_scope.cancel()
         if job.pinned_until_done:
             self.pins.pop(job.id, None)
             self.ledger.unpin(job)
-        if job.event is not None:
-            job.event.set()
-        if job.watcher is not None:
-            job.watcher.add(job.id, outcome)
 
     def _give_back_lease(self, job: Job) -> None:
         if job.generation is not None:
@@ -243,12 +250,11 @@ class Scheduler:
             self.advance()
 
     async def _run(self, job: Job) -> Outcome | None:
-        self.advance()  # a handle that was dropped since the place was given must not start
+        self.mailbox.post_now(Scheduler.begin, job)
+        while job.begun is None:
+            await anyio.lowlevel.checkpoint()
         if job.cancel_error is not None or job.generation is None:
             return None
-        job.generation = self.session.renew(job.generation)
-        job.recorder.start()
-        self.session.start(job.generation)
         with anyio.CancelScope() as scope:
             job.scope = scope
             try:
@@ -256,9 +262,6 @@ class Scheduler:
                 return await self._run_fetch(job, transport, functools.partial(self._move, job))
             except AttemptFailed as failure:
                 return describe_failure(job.request, job.recorder, failure)
-            except Exception as bug:  # noqa: BLE001 - the caller's `open_transport` may raise anything; one fetch pays
-                internal = AttemptFailed(ErrorKind.INTERNAL, f"{type(bug).__name__}: {bug}")
-                return describe_failure(job.request, job.recorder, internal)
             finally:
                 job.scope = None
         return None
@@ -268,47 +271,29 @@ class Scheduler:
         return describe_failure(job.request, job.recorder, AttemptFailed(kind, message))
 
     async def _move(self, job: Job, host: str) -> None:
-        """Exchange the job's place for one with another host. It waits without a place, so that nobody waits for it."""
-        passage = _Passage()
-        if job.lane is not None:
-            self._lanes.release(job.lane)
-            job.lane = None
-        self._lanes.push(host, passage, ahead=True)
-        self.advance()
+        """Exchange the job's place for one with another host."""
+        passage = Passage(job, host)
+        self.mailbox.post_now(Scheduler.depart, passage)
         try:
             await passage.event.wait()
         finally:
-            if not self._lanes.remove(host, passage):
-                job.lane = host
-
-    async def _expire(self, job: Job) -> None:
-        if job.outcome is None and job.timeout is not None:
-            with anyio.CancelScope() as scope:
-                job.deadline_scope = scope
-                await anyio.sleep(job.timeout)
-                self.mailbox.post_now(Scheduler.time_out, job)
+            self.mailbox.post_now(Scheduler.arrive, passage)
 
     async def shut_down(self) -> None:
         """Cancel and drain everything, close the session, then the mailbox. Run it in the task group itself: natively
         cancelling the task that hosts the group cannot break it there."""
-        self._leaving = True
         with anyio.CancelScope(shield=True):
-            self.advance()
-            for ticket in self._lanes.waiting():
-                if isinstance(ticket, Job):
-                    self._stop(ticket, ErrorKind.CANCELLED, "the engine was closed")
-            for job in list(self._running):
-                job.stop(ErrorKind.CANCELLED, "the engine was closed")
-            while self._workers:
-                self._changed = self._changed or anyio.Event()
-                await self._changed.wait()
-            for job in list(self._running):  # given a place, but the runners were cancelled before they took it
-                self.end((job, self._cancelled(job)))
+            self.mailbox.post_now(Scheduler.leave, None)
+            await self._wait_for(self._is_drained)
             self.pins.clear()
-            self.advance()
+            await self._wait_for(self._is_drained)
             await self.session.aclose()
-            self.advance()
+            await self._wait_for(self._is_drained)
             self.mailbox.close()
             for job in self.ledger.finished_jobs():
                 self._give_back_lease(job)
+            self._left = True
         self._group.cancel_scope.cancel()
+
+    def _is_drained(self) -> bool:
+        return not self._workers and not len(self.mailbox)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
+import warnings
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
 
+from fetch_engine.errors import AttemptFailed
+from fetch_engine.results import ErrorKind
 from fetch_engine.transports.protocol import Transport
 
 CLOSE_LIMIT = 5.0  # seconds for closing a client; its sockets are left to the collector after that
@@ -16,7 +20,20 @@ CLOSE_LIMIT = 5.0  # seconds for closing a client; its sockets are left to the c
 class Generation:
     """One opening of the client. `leases`: jobs not yet let go; `running`: those whose request is under way."""
 
-    __slots__ = ("closed", "closing", "idle_since", "keeper", "leases", "number", "opening", "running", "transport")
+    __slots__ = (
+        "close_at",
+        "closed",
+        "closing",
+        "idle_since",
+        "keeper",
+        "leases",
+        "number",
+        "opening",
+        "running",
+        "sooner",
+        "transport",
+        "unleased_since",
+    )
 
     def __init__(self) -> None:
         self.number = 0
@@ -24,7 +41,10 @@ class Generation:
         self.leases = 0
         self.running = 0
         self.idle_since = 0.0
-        self.keeper = False
+        self.unleased_since = 0.0
+        self.keeper = False  # whether a task waits to close it
+        self.close_at = math.inf  # what that task waits for
+        self.sooner = anyio.Event()
         self.closing = False
         self.closed = anyio.Event()
         self.opening = anyio.Lock()
@@ -79,6 +99,7 @@ class SharedSession:
         generation.leases -= 1
         self.leases -= 1
         if generation.leases == 0:
+            generation.unleased_since = time.monotonic()
             if generation.transport is None and self._current is generation:
                 self._current = None
             self._watch(generation)
@@ -95,20 +116,30 @@ class SharedSession:
         generation.running += 1
 
     async def transport(self, generation: Generation) -> Transport:
-        """The generation's client, opened if this is its first request."""
+        """The generation's client, opened if this is its first request. Raises AttemptFailed."""
         if generation.transport is None:
             async with generation.opening:
                 if generation.transport is None:
-                    generation.transport = await self._open_transport()
+                    generation.transport = await self._opened()
                     self.opened_generations += 1
                     generation.number = self.opened_generations
                     self._open.add(generation)
         return generation.transport
 
+    async def _opened(self) -> Transport:
+        try:
+            return await self._open_transport()
+        except AttemptFailed:
+            raise
+        except Exception as bug:  # noqa: BLE001 - it may end this fetch, not the engine
+            message = f"opening an HTTP client: {bug!r}"
+        raise AttemptFailed(ErrorKind.INTERNAL, message)
+
     def stop(self, generation: Generation) -> None:
         """A request has ended."""
         generation.running -= 1
         if generation.running == 0:
+            generation.idle_since = time.monotonic()
             self._watch(generation)
 
     async def aclose(self) -> None:
@@ -117,32 +148,39 @@ class SharedSession:
         for generation in list(self._open):
             await self._close(generation)
 
-    def _due(self, generation: Generation) -> float | None:
-        """When this generation is to be closed, if nothing changes (as `time.monotonic`)."""
+    def _due(self, generation: Generation) -> float:
+        """When this generation is to be closed, if nothing changes (as `time.monotonic`); infinity for never."""
         if generation.running or generation.transport is None or generation.closing:
-            return None
+            return math.inf
+        due = math.inf
         if not generation.leases:
-            return generation.idle_since + self._grace
+            due = generation.unleased_since + self._grace
         if self._idle_close is not None:
-            return generation.idle_since + self._idle_close
-        return None
+            due = min(due, generation.idle_since + self._idle_close)
+        return due
 
     def _watch(self, generation: Generation) -> None:
-        generation.idle_since = time.monotonic()
-        if not generation.keeper and self._due(generation) is not None:
+        due = self._due(generation)
+        if generation.keeper:
+            if due < generation.close_at:
+                generation.sooner.set()
+        elif due < math.inf:
             generation.keeper = True
             self._spawn(self._keep, generation)
 
     async def _keep(self, generation: Generation) -> None:
         """Wait until the generation is due; a lease or request in between puts it off."""
-        while (due := self._due(generation)) is not None:
+        while (due := self._due(generation)) < math.inf:
             remaining = due - time.monotonic()
             if remaining <= 0:
                 if self._current is generation:
                     self._current = None
                 await self._close(generation)
                 break
-            await anyio.sleep(remaining)
+            generation.close_at = due
+            generation.sooner = anyio.Event()
+            with anyio.move_on_after(remaining):
+                await generation.sooner.wait()
         generation.keeper = False
 
     async def _close(self, generation: Generation) -> None:
@@ -156,6 +194,8 @@ class SharedSession:
             try:
                 with anyio.move_on_after(CLOSE_LIMIT):
                     await transport.aclose()
+            except Exception as error:  # noqa: BLE001 - no fetch of another generation may suffer from it
+                warnings.warn(f"closing an HTTP client failed: {error!r}", ResourceWarning, stacklevel=2)
             finally:
                 self._open.discard(generation)
                 self.closed_generations += 1

@@ -61,6 +61,7 @@ class Job:
     """
 
     __slots__ = (
+        "begun",
         "cancel_error",
         "deadline_scope",
         "ended_at",
@@ -107,7 +108,8 @@ class Job:
         self.scope: anyio.CancelScope | None = None
         self.deadline_scope: anyio.CancelScope | None = None
         self.cancel_error: tuple[ErrorKind, str] | None = None
-        self.started = False
+        self.started = False  # it was given a place
+        self.begun: bool | None = None  # its request was allowed to start, or refused
         self.reaped = False
         self.pinned_until_done = False
         self.ended_at = 0.0
@@ -120,11 +122,49 @@ class Job:
         if self.scope is not None:
             self.scope.cancel()
 
+    def conclude(self, outcome: Outcome) -> None:
+        """It has ended; tell whoever waits. A handle that is kept from now on keeps the outcome and nothing else."""
+        self.outcome = outcome
+        if isinstance(outcome, FetchResult):
+            self.recorder.state = FetchState.DONE
+        elif outcome.kind is ErrorKind.CANCELLED:
+            self.recorder.state = FetchState.CANCELLED
+        else:
+            self.recorder.state = FetchState.FAILED
+        if self.deadline_scope is not None:
+            self.deadline_scope.cancel()
+            self.deadline_scope = None
+        if self.event is not None:
+            self.event.set()
+            self.event = None
+        if self.watcher is not None:
+            self.watcher.add(self.id, outcome)
+            self.watcher = None
+
+    async def expire(self, time_out: Action) -> None:
+        """Have it time out, `timeout` seconds from now."""
+        if self.outcome is None and self.timeout is not None:
+            with anyio.CancelScope() as scope:
+                self.deadline_scope = scope
+                await anyio.sleep(self.timeout)
+                self.mailbox.post_now(time_out, self)
+
     async def wait(self) -> None:
         """Wait for the end."""
         if self.event is None:
             self.event = anyio.Event()
         await self.event.wait()
+
+
+class Passage:
+    """A running job that waits for a place with another host, where a redirect sent it."""
+
+    __slots__ = ("event", "host", "job")
+
+    def __init__(self, job: Job, host: str) -> None:
+        self.job = job
+        self.host = host
+        self.event = anyio.Event()
 
 
 class FetchTask:

@@ -21,3 +21,21 @@ def waker(callback: Callable[[], None]) -> Callable[[], None]:
         # An empty context: the poster's context variables may hold a handle, which the callback would keep alive.
         return functools.partial(loop.call_soon_threadsafe, callback, context=contextvars.Context())
     return functools.partial(loop.run_sync_soon, callback, idempotent=True)
+
+
+def presence() -> Callable[[], bool]:
+    """A function that tells whether the loop that is running now is running in the calling thread at that moment."""
+    loop: Any = current_token().native_token
+    current: Callable[[], object]
+    if isinstance(loop, asyncio.AbstractEventLoop):
+        current = asyncio.get_running_loop
+    else:
+        from trio.lowlevel import current_trio_token as current
+
+    def is_here() -> bool:
+        try:
+            return current() is loop
+        except RuntimeError:
+            return False
+
+    return is_here

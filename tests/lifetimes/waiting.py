@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import anyio
+import anyio.lowlevel
 
 from fetch_engine import FetchEngine
 
@@ -32,4 +33,4 @@ async def all_let_go(engine: FetchEngine, limit: float = 5.0) -> None:
 async def turns(count: int) -> None:
     """Let everybody else run `count` times."""
     for _ in range(count):
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
