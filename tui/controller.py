@@ -250,7 +250,7 @@ class Controller:
         stale = next((handle.id for handle in held if not handle.pinned and self._is_stale(handle.id, now)), None)
         if stale is not None and now >= self._next_holders:
             self._next_holders = now + HOLDERS_EVERY
-            self._holders[stale] = (now, tuple(self._engine.holders(stale)))
+            self._holders[stale] = (now, _nearest_first(self._engine.holders(stale)))
         return tuple(
             HeldRow(handle.id, handle.url, _code(handle), handle.seconds, handle.pinned, self._names(handle))
             for handle in held
@@ -280,6 +280,14 @@ def _active_row(task_id: int, account: _Account, now: float) -> ActiveRow:
         attempt=max(1, recorder.attempts),
         pinned=account.pinned,
     )
+
+
+def _nearest_first(chains: list[str]) -> tuple[str, ...]:
+    """The first chain, which is written from the root on, turned round: a narrow screen shows its start."""
+    if not chains:
+        return ()
+    others = (f"and {len(chains) - 1} more",) if len(chains) > 1 else ()
+    return (*reversed(chains[0].split(" > ")), *others)
 
 
 def _code(handle: HeldHandle) -> str:

@@ -35,7 +35,7 @@ class FinishedRecord:
 
 @dataclass(frozen=True, slots=True)
 class HeldRow:
-    """A handle that is alive after its fetch ended. held: seconds since then; by: who holds it, outermost last."""
+    """A handle that is alive after its fetch ended. held: seconds since then; by: who holds it, nearest first."""
 
     id: int
     url: str
