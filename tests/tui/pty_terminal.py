@@ -37,6 +37,8 @@ os.execvp(command[0], command)
 """
 
 _QUERIES = re.compile(rb"\x1b\[(?:6n|5n|0?c|\?(2026|2048)\$p)")
+_KEYBOARD_MODES = re.compile(rb"\x1b\[[<>=?][\d;]*u")  # pyte would show the "u"
+_UNFINISHED = re.compile(rb"\x1b(\[[<>=?\d;]*)?\Z")
 _LEFT_ALTERNATE_SCREEN = b"\x1b[?1049l"
 
 
@@ -75,6 +77,7 @@ class PtyTerminal:
         self._reading.set()
         self._closed = False
         self._searched = 0
+        self._held_back = b""
         self._timers: list[threading.Timer] = []
         self.master, slave = os.openpty()
         self._set_size(*size)
@@ -114,8 +117,6 @@ class PtyTerminal:
 
     def close(self) -> None:
         """End the command if it still runs, and give back every descriptor."""
-        if self._closed:
-            return
         self._reading.set()
         if self.process.poll() is None:
             self.process.kill()
@@ -126,7 +127,9 @@ class PtyTerminal:
             timer.join()
         self.forget_slave()
         self._reader.join(LIMIT)
-        os.close(self.master)
+        if self.master >= 0:
+            os.close(self.master)
+            self.master = -1
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()
@@ -152,9 +155,15 @@ class PtyTerminal:
                 return
             with self._changed:
                 self.raw += data
-                self._stream.feed(data)
+                self._show(data)
                 self._reply()
                 self._changed.notify_all()
+
+    def _show(self, data: bytes) -> None:
+        data = self._held_back + data
+        cut = _UNFINISHED.search(data)
+        data, self._held_back = (data[: cut.start()], cut.group()) if cut else (data, b"")
+        self._stream.feed(_KEYBOARD_MODES.sub(b"", data))
 
     def _reply(self) -> None:
         for query in _QUERIES.finditer(self.raw, self._searched):
@@ -191,7 +200,11 @@ class PtyTerminal:
     def lines(self) -> list[str]:
         """The rows of the screen as text, with trailing blanks."""
         with self._changed:
-            return list(self.screen.display)
+            buffer, columns = (
+                self.screen.buffer,
+                range(self.screen.columns),
+            )  # pyte's own view fails on half a wide cell
+            return ["".join(buffer[y][x].data for x in columns) for y in range(self.screen.lines)]
 
     @property
     def text(self) -> str:
@@ -274,6 +287,15 @@ class PtyTerminal:
 
     def resume_reading(self) -> None:
         self._reading.set()
+
+    def hang_up(self) -> None:
+        """Take the terminal away, as a closed window or a dead connection does."""
+        self.forget_slave()
+        self._closed = True
+        self._reading.set()
+        self._reader.join(LIMIT)
+        os.close(self.master)
+        self.master = -1
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
