@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 from textual.app import SystemCommand
@@ -46,12 +48,12 @@ NIGHT = Theme(
 class DashboardApp(PacedApp[None]):
     """Widgets hold ids and frozen records only; every handle stays in the engine's thread behind `link`.
 
-    fps: redraws a second. glyphs: what the terminal can show. colours: "ansi" for the terminal's own sixteen, which
-    takes half the bytes, or "full".
+    fps: redraws a second. glyphs: what the terminal can show. colours: "full", "ansi" for the terminal's own sixteen,
+    which takes half the bytes, or None for "full" where the terminal says that it has them.
     """
 
     TITLE = "weakfetch"
-    CSS_PATH = "theme.tcss"
+    CSS_PATH = Path(__file__).with_name("theme.tcss")  # absolute, so that subclasses find it
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("everywhere")]
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
@@ -65,7 +67,11 @@ class DashboardApp(PacedApp[None]):
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, DashboardApp.SnapshotReady)
 
-    def __init__(self, link: EngineLink, *, fps: float = 4.0, glyphs: Glyphs = UNICODE, colours: str = "full") -> None:
+    def __init__(
+        self, link: EngineLink, *, fps: float = 4.0, glyphs: Glyphs = UNICODE, colours: str | None = None
+    ) -> None:
+        if colours is None:
+            colours = "full" if os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit") else "ansi"
         super().__init__(ansi_color=colours == "ansi")
         self.link = link
         self.fps = min(max(fps, RATES[0]), RATES[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -12,6 +13,8 @@ from tui.frame import Extent, Frame
 from tui.keys import PLACES, bindings, in_place
 from tui.painted import Line
 
+WIDTH = 74  # cells, where the screen has them
+NAMES = 13  # cells for the names of the keys
 STATES = (
     ("QUE", "waits for a free place"),
     ("CONN", "name, connection, TLS"),
@@ -23,15 +26,26 @@ STATES = (
 )
 
 
-def help_lines() -> list[Line]:
+def help_lines(width: int) -> list[Line]:
     """Every key of the table under the name of its place, and the words of the tables."""
     lines: list[Line] = []
     for place, name in PLACES.items():
         lines.append([(name, "title")])
-        lines += [[(f"  {key.labels:<16} ", "key"), (key.text, "")] for key in in_place(place)]
+        for key in in_place(place):
+            lines += _entry(key.labels, "key", key.text, width)
         lines.append([])
     lines.append([("Words in the tables", "title")])
-    lines += [[(f"  {word:<16} ", "strong"), (text, "")] for word, text in STATES]
+    for word, text in STATES:
+        lines += _entry(word, "strong", text, width)
+    return lines
+
+
+def _entry(name: str, role: str, text: str, width: int) -> list[Line]:
+    lines: list[Line] = [[(f"  {name:<{NAMES}} ", role)]]
+    for at, part in enumerate(textwrap.wrap(text, max(8, width - NAMES - 3))):
+        if at:
+            lines.append([(" " * (NAMES + 3), "")])
+        lines[-1].append((part, ""))
     return lines
 
 
@@ -40,8 +54,9 @@ class HelpPane(Frame):
 
     def __init__(self) -> None:
         super().__init__(id="help")
-        self.lines = help_lines()
+        self.lines = help_lines(WIDTH - 4)
         self.top = 0
+        self.styles.width = WIDTH
         self.styles.height = len(self.lines) + 2
 
     def title(self) -> tuple[Line, Line]:
@@ -60,12 +75,13 @@ class HelpPane(Frame):
         self.repaint()
 
     def on_resize(self) -> None:
+        self.lines = help_lines(self.content_width)
         self.scroll_by(0)
         super().on_resize()
 
 
 class HelpScreen(ModalScreen[None]):
-    """All keys; any of the keys for no closes it."""
+    """All keys."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("text", "back"), Binding("question_mark,f1", "back", show=False)]
 
