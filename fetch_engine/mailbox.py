@@ -26,11 +26,11 @@ class Mailbox:
 
     __slots__ = ("_armed", "_entries", "_late", "_pid", "_pump", "_wake", "is_in_loop")
 
-    def __init__(self, wake: Callable[[], None], pump: Callable[[], None], is_in_loop: Callable[[], bool]) -> None:
+    def __init__(self, wake: Callable[[], object], pump: Callable[[], None], is_in_loop: Callable[[], bool]) -> None:
         self._entries: deque[Entry] = deque()
         self._late: dict[Action, deque[None]] = {}
         self._armed = False
-        self._wake: Callable[[], None] | None = wake
+        self._wake: Callable[[], object] | None = wake
         self._pump = pump
         self._pid = os.getpid()
         self.is_in_loop = is_in_loop

@@ -11,7 +11,7 @@ from typing import Any
 from anyio.lowlevel import current_token
 
 
-def waker(callback: Callable[[], None]) -> Callable[[], None]:
+def waker(callback: Callable[[], None]) -> Callable[[], object]:
     """A function that, from any thread, has `callback` run soon in the loop that is running now.
 
     It raises RuntimeError once that loop is closed. `callback` must not raise: trio would end its run.

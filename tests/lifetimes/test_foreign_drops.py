@@ -1,0 +1,252 @@
+"""Handles dropped in other threads, in finalizers and by the collector; and what a finalizer may touch."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import anyio.from_thread
+import anyio.to_thread
+import pytest
+from fake_transport import checked_wire
+from waiting import all_let_go, turns, until
+
+from fetch_engine import FetchEngine, FetchTask, Limits
+from fetch_engine.mailbox import Mailbox
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("collector_off")]
+
+HOST = "http://a.test"
+
+
+def in_threads(count: int, function: Callable[[int], None]) -> list[threading.Thread]:
+    threads = [threading.Thread(target=function, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+async def test_a_drop_in_another_thread_wakes_an_idle_loop() -> None:
+    with checked_wire() as wire:
+        async with FetchEngine(open_transport=wire.open) as engine:
+            tasks = [engine.submit(f"{HOST}/hang")]
+            await until(lambda: bool(wire.started))
+            threads = in_threads(1, lambda _: tasks.clear())
+            with anyio.fail_after(5):
+                await engine.join()  # nothing else would wake the loop
+            await all_let_go(engine)
+            await anyio.to_thread.run_sync(threads[0].join)
+
+
+async def test_eight_threads_drop_twenty_thousand() -> None:
+    with checked_wire() as wire:
+        async with FetchEngine(open_transport=wire.open, limits=Limits(concurrency=8)) as engine:
+            shares = [[engine.submit(f"{HOST}/hang") for _ in range(2500)] for _ in range(8)]
+            await until(lambda: len(wire.started) == 8)
+            mailbox = engine._scheduler.mailbox
+            wakes = 0
+            wake = mailbox._wake
+            assert wake is not None
+
+            def counted() -> None:
+                nonlocal wakes
+                wakes += 1
+                wake()
+
+            mailbox._wake = counted
+
+            threads = in_threads(8, lambda number: shares[number].clear())
+            await all_let_go(engine, limit=30)
+            for thread in threads:
+                thread.join()
+            assert engine.census().closed == 20_000
+            assert len(wire.started) == len(wire.cancelled) <= 16
+            assert wakes < 200
+            mailbox._wake = wake
+
+
+async def test_a_census_every_turn_while_threads_drop() -> None:
+    with checked_wire() as wire:
+        async with FetchEngine(open_transport=wire.open) as engine:
+            shares = [[engine.submit(f"{HOST}/ok") for _ in range(1250)] for _ in range(4)]
+
+            def drop_one_by_one(number: int) -> None:
+                while shares[number]:
+                    shares[number].pop()
+
+            threads = in_threads(4, drop_one_by_one)
+            while any(thread.is_alive() for thread in threads):
+                census = engine.census()
+                assert census.opened == census.closed + census.alive == 5000
+                assert min(census.queued, census.running, census.finished, census.dropping) >= 0
+                await turns(1)
+            await all_let_go(engine)
+
+
+async def test_cancel_in_another_thread() -> None:
+    with checked_wire() as wire:
+        async with FetchEngine(open_transport=wire.open, limits=Limits(concurrency=2)) as engine:
+            tasks = [engine.submit(f"{HOST}/hang") for _ in range(4)]
+            await until(lambda: len(wire.started) == 2)
+            for thread in in_threads(4, lambda number: tasks[number].cancel()):
+                await anyio.to_thread.run_sync(thread.join)
+            await until(lambda: all(task.done() for task in tasks))
+            tasks.clear()
+            await all_let_go(engine)
+
+
+async def test_submit_belongs_into_the_loop() -> None:
+    with checked_wire() as wire:
+        async with FetchEngine(open_transport=wire.open) as engine:
+
+            def elsewhere() -> FetchTask:
+                with pytest.raises(RuntimeError, match="event loop"):
+                    engine.submit(f"{HOST}/ok")
+                return anyio.from_thread.run_sync(engine.submit, f"{HOST}/ok")
+
+            task = await anyio.to_thread.run_sync(elsewhere)
+            assert (await task).status == 200
+            assert engine.census().opened == 1
+            del task
+            await all_let_go(engine)
+
+
+class Owner:
+    """Drops its handle while it is being torn down itself."""
+
+    def __init__(self, task: FetchTask) -> None:
+        self.task: FetchTask | None = task
+
+    def __del__(self) -> None:
+        self.task = None
+
+
+def drop_in_del(task: FetchTask) -> None:
+    Owner(task)
+
+
+def drop_in_a_finalizer(task: FetchTask) -> None:
+    class Thing:
+        pass
+
+    thing = Thing()
+    holder = [task]
+    weakref.finalize(thing, holder.clear)
+    del task, thing
+
+
+def drop_in_a_weakref_callback(task: FetchTask) -> None:
+    class Thing:
+        pass
+
+    thing = Thing()
+    holder = [task]
+    callbacks.append(weakref.ref(thing, lambda _: holder.clear()))
+    del task, thing
+
+
+callbacks: list[Any] = []
+
+
+def drop_in_a_cycle(task: FetchTask) -> None:
+    cycle: list[Any] = [task]
+    cycle.append(cycle)
+
+
+def drop_in_a_cycle_of_owners(task: FetchTask) -> None:
+    one, other = Owner(task), Owner(task)
+    one.other, other.other = other, one  # type: ignore[attr-defined]
+
+
+WAYS = [drop_in_del, drop_in_a_finalizer, drop_in_a_weakref_callback, drop_in_a_cycle, drop_in_a_cycle_of_owners]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("path", ["/ok", "/hang"])
+async def test_every_way_to_drop(way: Callable[[FetchTask], None], path: str) -> None:
+    with checked_wire() as wire:
+        async with FetchEngine(open_transport=wire.open) as engine:
+            for _ in range(10):
+                way(engine.submit(HOST + path))
+            await turns(5)
+            for _ in range(10):
+                task = engine.submit(HOST + path)
+                await until(lambda: engine.census().running + engine.census().finished >= 1)
+                way(task)
+                del task
+            if "cycle" in way.__name__:
+                assert engine.alive == 20
+                gc.collect()
+            await all_let_go(engine)
+
+
+async def test_a_cycle_found_by_the_collector_in_another_thread() -> None:
+    with checked_wire() as wire:
+        async with FetchEngine(open_transport=wire.open) as engine:
+            for _ in range(20):
+                drop_in_a_cycle(engine.submit(f"{HOST}/hang"))
+            await until(lambda: len(wire.started) == 8)
+            await anyio.to_thread.run_sync(gc.collect)
+            await all_let_go(engine)
+    assert len(wire.cancelled) == len(wire.started)
+
+
+async def test_of_the_engine_a_finalizer_runs_the_mailbox_alone() -> None:
+    """The collector runs finalizers between any two lines, also of the engine's own."""
+    with checked_wire() as wire:
+        async with FetchEngine(open_transport=wire.open) as engine:
+            tasks = [engine.submit(f"{HOST}/hang"), engine.submit(f"{HOST}/ok")]
+            await until(tasks[1].done)
+            called: set[str] = set()
+
+            def profile(frame: Any, event: str, argument: Any) -> None:
+                if event == "call":
+                    called.add(f"{frame.f_globals['__name__']}.{frame.f_code.co_name}")
+
+            def drop(_: int) -> None:
+                sys.setprofile(profile)
+                tasks.clear()
+                sys.setprofile(None)
+
+            for thread in in_threads(1, drop):
+                thread.join()
+            assert {name for name in called if name.startswith("fetch_engine.")} == {"fetch_engine.mailbox.post"}
+            assert {name for name in called if name.startswith("threading.")} == set()
+            await all_let_go(engine)
+
+
+def test_a_burst_of_posts_is_one_wake() -> None:
+    wakes: list[None] = []
+    acted: list[object] = []
+    mailbox = Mailbox(lambda: wakes.append(None), lambda: None, lambda: False)
+    for number in range(100):
+        mailbox.post(lambda _, subject: acted.append(subject), number)
+    assert len(wakes) == 1
+    mailbox.act(None, lambda: False)
+    assert acted == list(range(100))
+    mailbox.post(lambda _, subject: acted.append(subject), 100)
+    assert len(wakes) == 2
+
+
+def test_a_closed_mailbox_counts_and_keeps_nothing() -> None:
+    def action(engine: object, subject: object) -> None:
+        raise AssertionError("nobody acts any more")
+
+    class Subject:
+        pass
+
+    mailbox = Mailbox(lambda: None, lambda: None, lambda: True)
+    subject = Subject()
+    gone = weakref.ref(subject)
+    mailbox.post(action, subject)
+    mailbox.close()
+    mailbox.post(action, subject)
+    mailbox.post_now(action, subject)
+    del subject
+    assert gone() is None
+    assert mailbox.late(action) == 2
