@@ -9,10 +9,12 @@ import errno
 import fcntl
 import io
 import os
+import select
 import signal
 import sys
 import termios
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -95,8 +97,10 @@ def prepare(environ: MutableMapping[str, str] = os.environ) -> None:
     if environ.get("TERM", "") in _NO_COLOUR:
         environ.setdefault("NO_COLOR", "1")
     for stream in (sys.__stdout__, sys.__stderr__):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="replace")
+        # a stream that was opened on a file, and is on the terminal now, refuses
+        with suppress(OSError):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(encoding="utf-8", errors="replace")
 
 
 def wants_ascii(environ: Mapping[str, str] = os.environ) -> bool:
@@ -110,16 +114,23 @@ def wants_ascii(environ: Mapping[str, str] = os.environ) -> bool:
     return bool(locale) and "utf8" not in locale.lower().replace("-", "")
 
 
-def _let_go_of_lost_terminal() -> None:
-    """With the terminal gone, what is still said goes nowhere, instead of failing."""
+def _let_go_of_dead_terminal() -> None:
+    """Where the terminal is gone or has stopped reading, what is said from now on goes nowhere."""
     for fd in (0, 1, 2):
-        try:
-            termios.tcgetattr(fd)
-        except termios.error as error:
-            if error.args[0] == errno.EIO:
-                null = os.open(os.devnull, os.O_RDWR)
-                os.dup2(null, fd)
-                os.close(null)
+        if _is_dead(fd):
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, fd)
+            os.close(null)
+
+
+def _is_dead(fd: int) -> bool:
+    try:
+        termios.tcgetattr(fd)
+    except termios.error as error:
+        return bool(error.args[0] == errno.EIO)
+    poller = select.poll()
+    poller.register(fd, select.POLLOUT)
+    return not poller.poll(0)
 
 
 async def run_app(app: App[Any], *, mouse: bool = False) -> int:
@@ -143,5 +154,5 @@ async def run_app(app: App[Any], *, mouse: bool = False) -> int:
     finally:
         for number in ENDING_SIGNALS:
             loop.remove_signal_handler(number)
-        _let_go_of_lost_terminal()
+        _let_go_of_dead_terminal()
     return app.return_code or 0

@@ -285,6 +285,11 @@ class PtyTerminal:
         """Like Ctrl-S at the emulator, or a dead link: what the program writes stays in the kernel until full."""
         self._reading.clear()
 
+    def takes_output(self) -> bool:
+        """Whether the program could write at least one byte now."""
+        assert self.slave is not None
+        return bool(select.select([], [self.slave], [], 0)[1])
+
     def resume_reading(self) -> None:
         self._reading.set()
 

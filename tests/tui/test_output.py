@@ -76,6 +76,10 @@ def back(terminal: PtyTerminal) -> bool:
     return terminal.in_alternate_screen
 
 
+def left(terminal: PtyTerminal) -> bool:
+    return not terminal.in_alternate_screen
+
+
 def assert_repainting_changes_nothing(terminal: PtyTerminal) -> None:
     terminal.wait_quiet(1.2)  # longer than a frame waits for an answer
     before, count = terminal.cells(), terminal.bytes_out
@@ -98,7 +102,7 @@ def test_the_screen_is_that_of_stock_textual_through_changes_resizes_and_suspens
         for terminal in (stock, paced):
             terminal.send("z")
             terminal.wait_for(partial(stopped, terminal))
-            assert not terminal.in_alternate_screen
+            terminal.wait_for(partial(left, terminal))
             if terminal is paced:
                 terminal.screen.reset()  # the alternate screen is blank when it is entered again
             terminal.signal(signal.SIGCONT)
@@ -174,11 +178,14 @@ def test_stock_textual_blocks_when_the_terminal_stops_reading(heart: Heart) -> N
 
 
 def test_a_terminal_that_stops_reading_does_not_stop_the_loop_nor_sigterm(heart: Heart) -> None:
-    with probe(env=heart.env) as terminal:
+    with probe(size=(200, 50), env=heart.env) as terminal:
         terminal.stop_reading()
         terminal.send("t")
-        end = time.monotonic() + 3
-        while time.monotonic() < end:
+        end = time.monotonic() + STALL
+        while terminal.takes_output():
+            assert heart.beats(2.0)
+            assert time.monotonic() < end
+        for _ in range(20):
             assert heart.beats(2.0)
         settings = terminal.attributes()
         began = time.monotonic()
@@ -242,10 +249,9 @@ def test_no_answer_is_left_for_the_shell(how: str | signal.Signals, delay: float
             terminal.wait_for(lambda: stopped(terminal))
         else:
             terminal.wait_exit()
-        time.sleep(delay)
-        assert terminal.asked == terminal.answered
+        terminal.wait_for(lambda: not terminal.in_alternate_screen)
+        terminal.wait_for(lambda: terminal.asked == terminal.answered)
         assert terminal.unread_input() == b""
-        assert not terminal.in_alternate_screen
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
