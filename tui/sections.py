@@ -32,11 +32,35 @@ _MAX_JSON_LINES = 10_000  # beyond this, putting it on lines takes longer than a
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """What details are asked of: a row, and the record of its fetch where there is one.
+
+    trimmed: the record lost its headers and most of its body.
+    """
+
+    row: FinishedRecord | ActiveRow | HeldRow
+    record: FinishedRecord | None = None
+    trimmed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """One tab: its name and its lines for a width in cells."""
 
     name: str
     lines: Callable[[int], list[Line]]
+
+
+def sections_of(subject: Subject, glyphs: Glyphs) -> list[Section]:
+    """All there is to say about it, the most telling first."""
+    sections: list[Section] = []
+    if isinstance(subject.row, ActiveRow):
+        sections.append(of_active(subject.row))
+    elif isinstance(subject.row, HeldRow):
+        sections.append(of_held(subject.row))
+    if subject.record is not None:
+        sections += of_record(subject.record, glyphs, trimmed=subject.trimmed)
+    return sections
 
 
 def of_record(record: FinishedRecord, glyphs: Glyphs, *, trimmed: bool = False) -> list[Section]:
@@ -57,8 +81,8 @@ def of_record(record: FinishedRecord, glyphs: Glyphs, *, trimmed: bool = False) 
     ]
 
 
-def of_active(row: ActiveRow) -> list[Section]:
-    """The one section of a fetch that has not ended, as it was when this was asked."""
+def of_active(row: ActiveRow) -> Section:
+    """A fetch that has not ended, as it was when this was asked."""
     word, role = state_word(row.state)
     expected = f" of {size(row.expected_size)}" if row.expected_size else ""
     facts = [
@@ -70,15 +94,15 @@ def of_active(row: ActiveRow) -> list[Section]:
         ("attempt", str(row.attempt), ""),
         ("pinned", "yes" if row.pinned else "no", ""),
     ]
-    return [Section("Fetch", partial(_facts, tuple(facts)))]
+    return Section("Fetch", partial(_facts, tuple(facts)))
 
 
-def of_held(row: HeldRow) -> list[Section]:
+def of_held(row: HeldRow) -> Section:
     """Who holds a handle whose fetch has ended."""
     by = row.by or (("pinned by you",) if row.pinned else ("not found yet",))
     facts = [("url", row.url, ""), ("held", duration(row.held), "")]
     facts += [("by" if at == 0 else "held by", holder, "warn") for at, holder in enumerate(by)]
-    return [Section("Holders", partial(_facts, tuple(facts)))]
+    return Section("Holders", partial(_facts, tuple(facts)))
 
 
 def headline(record: FinishedRecord) -> Line:
@@ -210,7 +234,7 @@ def _timing(outcome: FetchResult | FetchError, glyphs: Glyphs, width: int) -> li
     missing = [name for name, _ in _PHASES if name not in seen]
     lines.append([])
     if "tcp" in missing and known:
-        lines.append([("the connection was kept from an earlier request, or none was made", "faint")])
+        lines.append([("no new connection was made", "faint")])
     attempts = f"{outcome.attempts} attempt" + ("s" if outcome.attempts != 1 else "")
     address = (
         f" from {safe(outcome.remote_address, 60)}"

@@ -289,12 +289,15 @@ async def test_details_scroll() -> None:
             assert line in text_of(pane), key
 
 
-async def test_details_of_rows_without_a_record() -> None:
+async def test_details_of_active_and_of_held_rows() -> None:
     async with shown() as (pilot, _):
         await pilot.press("1", "enter")
         assert "state: RECV" in text_of(pilot.app.screen.query_one(DetailsPane))
         await pilot.press("escape", "3", "j", "enter")
-        assert "frame local 'handle' fetch.py:88" in text_of(pilot.app.screen.query_one(DetailsPane))
+        pane = pilot.app.screen.query_one(DetailsPane)
+        assert "frame local 'handle' fetch.py:88" in text_of(pane)
+        await pilot.press("right")
+        assert "503 Service Unavailable" in text_of(pane)
 
 
 async def test_wide_screens_show_details_beside_the_rows() -> None:

@@ -11,11 +11,9 @@ from tui.describe import short_url
 from tui.frame import Extent, Frame
 from tui.keys import bindings
 from tui.painted import Line
-from tui.sections import Section, headline, of_active, of_held, of_record
-from tui.snapshot import ActiveRow, FinishedRecord, HeldRow
+from tui.sections import Section, Subject, headline, sections_of
 
 ROOM_FOR_TIMING = 28  # lines
-Subject = FinishedRecord | ActiveRow | HeldRow
 
 
 class DetailsPane(Frame):
@@ -34,20 +32,14 @@ class DetailsPane(Frame):
         self._wrapped: tuple[int, list[Line]] | None = None  # of the current section, for one width
         self._timing: tuple[int, list[Line]] | None = None  # likewise
 
-    def show(self, subject: Subject | None, *, trimmed: bool = False) -> None:
+    def show(self, subject: Subject) -> None:
         """Take another subject; the section stays the same where the new subject has it too."""
-        if subject is self.subject and subject is not None:
+        if subject == self.subject:
             return
         name = self.sections[self.current].name.split()[0] if self.sections else ""
         self.subject = subject
-        self._facts = []
-        if subject is None:
-            self.sections = []
-        elif isinstance(subject, FinishedRecord):
-            self.sections = of_record(subject, self.glyphs, trimmed=trimmed)
-            self._facts = headline(subject)
-        else:
-            self.sections = of_active(subject) if isinstance(subject, ActiveRow) else of_held(subject)
+        self.sections = sections_of(subject, self.glyphs)
+        self._facts = headline(subject.record) if subject.record is not None else []
         names = [section.name.split()[0] for section in self.sections]
         self.current = names.index(name) if name in names else 0
         self._start_over()
@@ -55,12 +47,12 @@ class DetailsPane(Frame):
     def title(self) -> tuple[Line, Line]:
         if self.subject is None:
             return [("Details", "title")], []
-        name = short_url(self.subject.url, max(12, self.content_width - 24))
-        return [(f"{self.subject.id} ", "faint"), (name, "title")], [("frozen copy", "faint")]
+        name = short_url(self.subject.row.url, max(12, self.content_width - 24))
+        return [(f"{self.subject.row.id} ", "faint"), (name, "title")], [("frozen copy", "faint")]
 
     def content(self, y: int, width: int) -> Line:
         if self.subject is None:
-            return [("select a finished fetch", "faint")] if y == 0 else []
+            return [("the selected fetch is shown here", "faint")] if y == 0 else []
         if y == 0:
             return self._tabs()
         if y == 1:
@@ -118,7 +110,7 @@ class DetailsPane(Frame):
 
     def _timing_lines(self, width: int) -> list[Line]:
         """The timing, shown below the first section where there is room for both."""
-        if self.content_height < ROOM_FOR_TIMING or self.current != 0 or not isinstance(self.subject, FinishedRecord):
+        if self.content_height < ROOM_FOR_TIMING or self.current != 0 or self._facts == []:
             return []
         if self._timing is None or self._timing[0] != width:
             timing = next(section for section in self.sections if section.name == "Timing")

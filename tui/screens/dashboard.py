@@ -15,7 +15,7 @@ from textual.timer import Timer
 from tui.frame import Frame
 from tui.keys import bindings, hints
 from tui.panels.active import ActivePane
-from tui.panels.details import DetailsPane, Subject
+from tui.panels.details import DetailsPane
 from tui.panels.done import DonePane
 from tui.panels.footer import Footer
 from tui.panels.refs import RefsPane
@@ -23,7 +23,8 @@ from tui.panels.status import StatusLine
 from tui.panels.url_bar import UrlBar, UrlFacts, UrlInput
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.details import DetailsScreen
-from tui.snapshot import AddUrls, Cancel, Drop, FinishedRecord, Snapshot, TogglePin
+from tui.sections import Subject
+from tui.snapshot import ActiveRow, AddUrls, Cancel, Drop, FinishedRecord, HeldRow, Snapshot, TogglePin
 from tui.table import Table
 
 if TYPE_CHECKING:
@@ -120,8 +121,8 @@ class DashboardScreen(Screen[None]):
             pane.joins = pane is not panes[0]
             pane.closes = pane is panes[-1]
 
-    def _table(self) -> Table[Subject]:
-        return cast("Table[Subject]", self.query_one(f"#{self._pane}", Table))
+    def _table(self) -> Table[FinishedRecord | ActiveRow | HeldRow]:
+        return cast("Table[FinishedRecord | ActiveRow | HeldRow]", self.query_one(f"#{self._pane}", Table))
 
     def action_pane(self, name: str) -> None:
         self.query_one(f"#{name}").focus()
@@ -167,28 +168,29 @@ class DashboardScreen(Screen[None]):
                 self._rest.stop()
             self._rest = self.set_timer(REST, self._show_details)
 
-    def _subject(self) -> tuple[Subject | None, bool]:
-        """What the selected row stands for, as a frozen copy, and whether it was trimmed."""
-        table = self._table()
-        subject = table.selected
-        done = self._app.done
-        if isinstance(table, DonePane) and isinstance(subject, FinishedRecord):
-            return subject, done.is_trimmed(done.key(table.cursor.place))
-        return subject, False
+    def _subject(self) -> Subject | None:
+        """What the selected row stands for, as a frozen copy."""
+        table, done = self._table(), self._app.done
+        row = table.selected
+        if row is None:
+            return None
+        if isinstance(row, FinishedRecord):
+            return Subject(row, row, done.is_trimmed(done.key(table.cursor.place)))
+        return Subject(row, done.find(row.id) if isinstance(row, HeldRow) else None)
 
     def _show_details(self) -> None:
-        subject, trimmed = self._subject()
-        self.query_one(DetailsPane).show(subject, trimmed=trimmed)
+        if (subject := self._subject()) is not None:
+            self.query_one(DetailsPane).show(subject)
 
     def action_details(self) -> None:
-        subject, trimmed = self._subject()
+        subject = self._subject()
         if subject is None:
             return
         if self.has_class("-wide") and not self.has_class("-full"):
             self._show_details()
             self.query_one(DetailsPane).focus()
         else:
-            self.app.push_screen(DetailsScreen(subject, trimmed=trimmed))
+            self.app.push_screen(DetailsScreen(subject))
 
     # commands
 

@@ -9,8 +9,9 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from tui.keys import bindings, hints
-from tui.panels.details import DetailsPane, Subject
+from tui.panels.details import DetailsPane
 from tui.panels.footer import Footer
+from tui.sections import Subject
 
 
 class DetailsScreen(Screen[None]):
@@ -18,9 +19,9 @@ class DetailsScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("back")]
 
-    def __init__(self, subject: Subject, *, trimmed: bool = False) -> None:
+    def __init__(self, subject: Subject) -> None:
         super().__init__()
-        self._subject, self._trimmed = subject, trimmed
+        self._subject = subject
 
     def compose(self) -> ComposeResult:
         yield DetailsPane()
@@ -28,7 +29,7 @@ class DetailsScreen(Screen[None]):
 
     def on_mount(self) -> None:
         pane = self.query_one(DetailsPane)
-        pane.show(self._subject, trimmed=self._trimmed)
+        pane.show(self._subject)
         pane.focus()
 
     def action_back(self) -> None:
