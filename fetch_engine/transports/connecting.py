@@ -12,12 +12,11 @@ from fetch_engine.recorder import Recorder
 from fetch_engine.results import ErrorKind
 from fetch_engine.transports.dialing import Dialer, Patience
 from fetch_engine.transports.failures import describe
+from fetch_engine.transports.idle import Origin
 from fetch_engine.transports.network import ByteStream
 from fetch_engine.transports.options import TransportOptions
 from fetch_engine.transports.proxies import Proxy, open_tunnel
 from fetch_engine.transports.tls import TLSStream, build_ssl_context
-
-Origin = tuple[str, str, int]
 
 
 class Connector:

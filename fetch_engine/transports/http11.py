@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import h11
 
@@ -12,38 +12,13 @@ from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.recorder import Recorder
 from fetch_engine.results import ErrorKind
+from fetch_engine.transports.exchange import MAX_INFORMATIONAL, ConnectionLost, Head, Outgoing, check_size
 from fetch_engine.transports.failures import describe
 from fetch_engine.transports.network import ByteStream
 
-MAX_INFORMATIONAL = 20
 _READ = 64 * 1024
 _ONE_WRITE = 64 * 1024
 _START = b"HTTP/1."
-
-RawHeaders = list[tuple[bytes, bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A request ready for the wire. `target` is the request target in the form the next hop wants."""
-
-    method: bytes
-    scheme: str
-    host: str
-    port: int
-    target: bytes
-    headers: RawHeaders = field(repr=False)
-    body: bytes = field(default=b"", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """Status line and header fields of a response."""
-
-    status: int
-    reason: bytes
-    http_version: str
-    headers: RawHeaders
 
 
 class Http11Connection:
@@ -55,6 +30,7 @@ class Http11Connection:
     """
 
     __slots__ = (
+        "_answered",
         "_body_size",
         "_clean",
         "_complete",
@@ -63,8 +39,8 @@ class Http11Connection:
         "_limits",
         "_on_idle",
         "_recorder",
+        "_sent_before",
         "_timeouts",
-        "answered",
         "idle_since",
         "stream",
     )
@@ -76,45 +52,54 @@ class Http11Connection:
         self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.max_header_bytes)
         self._timeouts = Timeouts()
         self._recorder: Recorder | None = None
-        self.answered = False
+        self._answered = False
         self.idle_since = 0.0
         self._complete = False
         self._clean = True
         self._framed = False
         self._body_size = 0
+        self._sent_before = 0
 
-    async def send(self, request: Outgoing, timeouts: Timeouts, recorder: Recorder) -> Head:
-        """Send the request and read the response's head. Raises AttemptFailed; the caller then calls `close`.
+    async def send(self, request: Outgoing, timeouts: Timeouts, recorder: Recorder) -> tuple[Head, Http11Connection]:
+        """Send the request and read the response's head.
 
-        `unsent` is set where not a byte of the request has left.
+        Raises AttemptFailed, or ConnectionLost with `unsent` where not a byte of the request has left; the exchange
+        is then closed.
         """
         self._timeouts = timeouts
         self._recorder = self.stream.recorder = recorder
-        self.answered = self._complete = self._framed = False
+        self._answered = self._complete = self._framed = False
         self._body_size = 0
         recorder.remote_address = self.stream.remote_address
-        sent_before = self.stream.sent
-        recorder.begin("send")
-        failed: tuple[ErrorKind, str] | None = None
+        try:
+            recorder.begin("send")
+            await self._send(request)
+            recorder.begin("wait")
+            head = await self._read_head()
+        except BaseException:
+            self._clean = False
+            self.close()
+            raise
+        recorder.begin("receive")
+        return head, self
+
+    async def _send(self, request: Outgoing) -> None:
+        self._sent_before = self.stream.sent
         try:
             for data in self._encoded(request):
-                await self.stream.write(data, timeouts.write)
+                await self.stream.write(data, self._timeouts.write)
         except OSError as error:
+            if not self.stream.readable():
+                raise self._lost(error) from None
             # The server may have answered, and closed, before it had read everything.
             self._clean = False
-            failed = describe(error)
-        recorder.begin("wait")
-        try:
-            head = await self._read_head()
-        except AttemptFailed as error:
-            self._clean = False
-            if failed is None or error.kind is not ErrorKind.RESET:
-                raise
-        else:
-            recorder.begin("receive")
-            return head
-        kind, message = failed
-        raise AttemptFailed(kind, f"{message} (while sending)", unsent=self.stream.sent == sent_before)
+
+    def _lost(self, error: OSError | None) -> AttemptFailed:
+        """The connection is gone and no answer will come."""
+        if isinstance(error, ssl.SSLError):
+            return AttemptFailed(*describe(error))
+        message = "the server closed the connection without an answer" if error is None else describe(error)[1]
+        return ConnectionLost(message, unsent=self.stream.sent == self._sent_before)
 
     async def read(self) -> bytes:
         """The next bytes of the body, none at its end. Raises AttemptFailed."""
@@ -136,7 +121,7 @@ class Http11Connection:
         """Give the connection back if it can be used again, else close it."""
         recorder, self._recorder = self._recorder, None
         self.stream.recorder = None
-        if recorder is not None and self.answered and not self._complete:
+        if recorder is not None and self._answered and not self._complete:
             self._skip_buffered()
         if recorder is not None and self._on_idle is not None and self._reusable():
             self._h11.start_next_cycle()
@@ -148,6 +133,10 @@ class Http11Connection:
     def tunnelled(self) -> bool:
         """After a successful CONNECT: whether the stream is at the first byte of the tunnel."""
         return not self._h11.trailing_data[0]
+
+    def fresh(self) -> bool:
+        """Whether nothing has happened since it became idle."""
+        return not self.stream.readable()
 
     def discard(self) -> None:
         """Close the socket."""
@@ -183,12 +172,13 @@ class Http11Connection:
             event = self._next_event()
             if event is h11.NEED_DATA:
                 data = await self._receive()
+                if not data and self._answered:
+                    raise AttemptFailed(ErrorKind.RESET, "the server closed the connection inside the headers")
                 if not data:
-                    where = "inside the headers" if begun else "without an answer"
-                    raise AttemptFailed(ErrorKind.RESET, f"the server closed the connection {where}")
+                    raise self._lost(None)
                 if not begun:
                     _check_start(data)
-                begun = self.answered = True
+                begun = self._answered = True
                 self._h11.receive_data(data)
             elif type(event) is h11.InformationalResponse:
                 informational += 1
@@ -204,11 +194,7 @@ class Http11Connection:
 
     def _head(self, event: h11.Response) -> Head:
         headers = event.headers.raw_items()
-        size = sum(len(name) + len(value) + 4 for name, value in headers)
-        if size > self._limits.max_header_bytes:
-            raise AttemptFailed(ErrorKind.PROTOCOL, f"more than {self._limits.max_header_bytes} bytes of headers")
-        if len(headers) > self._limits.max_headers:
-            raise AttemptFailed(ErrorKind.PROTOCOL, f"more than {self._limits.max_headers} header fields")
+        check_size(headers, self._limits)
         names = {name for name, _ in event.headers}
         self._framed = b"content-length" in names or b"transfer-encoding" in names
         if b"content-length" in names and b"transfer-encoding" in names:
@@ -256,8 +242,9 @@ class Http11Connection:
         try:
             return await self.stream.read(_READ, self._timeouts.read)
         except OSError as error:
-            kind, message = describe(error)
-        raise AttemptFailed(kind, message)
+            if self._answered:
+                raise AttemptFailed(*describe(error)) from None
+            raise self._lost(error) from None
 
 
 def _check_start(data: bytes) -> None:

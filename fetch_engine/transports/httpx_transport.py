@@ -13,9 +13,9 @@ from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.recorder import Recorder
 from fetch_engine.results import ErrorKind
-from fetch_engine.transports.connections import ConnectionPool, Exchange
+from fetch_engine.transports.connections import ConnectionPool
+from fetch_engine.transports.exchange import Exchange, Head, Outgoing
 from fetch_engine.transports.failures import describe
-from fetch_engine.transports.http11 import Head, Outgoing
 from fetch_engine.transports.options import TransportOptions
 from fetch_engine.transports.protocol import WireRequest, WireResponse
 

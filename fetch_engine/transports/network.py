@@ -95,7 +95,7 @@ class SocketStream:
         raise AttemptFailed(ErrorKind.TIMEOUT_READ, f"nothing received for {seconds:g} s")
 
     async def write(self, data: bytes, seconds: float | None) -> None:
-        for start in range(0, len(data), _SLICE):
+        for start in range(0, max(len(data), 1), _SLICE):
             self.write_nowait(data[start : start + _SLICE])
             while self._outbox:
                 with anyio.CancelScope(deadline=deadline_in(seconds)) as scope:

@@ -12,7 +12,8 @@ from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.recorder import Recorder
 from fetch_engine.results import ErrorKind
-from fetch_engine.transports.http11 import Http11Connection, Outgoing, RawHeaders
+from fetch_engine.transports.exchange import Outgoing, RawHeaders
+from fetch_engine.transports.http11 import Http11Connection
 from fetch_engine.transports.network import ByteStream
 
 _DEFAULT_PORT = {"http": 80, "https": 443}
@@ -88,7 +89,7 @@ async def open_tunnel(
     request = Outgoing(b"CONNECT", "http", host, port, target, [(b"Host", target), *proxy.headers()])
     connection = Http11Connection(stream, limits, None)
     try:
-        head = await connection.send(request, Timeouts(None, None, None, None, None), recorder)
+        head, _ = await connection.send(request, Timeouts(None, None, None, None, None), recorder)
     except AttemptFailed as error:
         message = f"{proxy}: {error.message}"
     else:
