@@ -29,7 +29,8 @@ def weight(row: FinishedRecord) -> int:
     return len(outcome.preview) + sum(len(name) + len(value) + 120 for name, value in outcome.headers)
 
 
-def check(rows: DoneRows, arrived: list[int]) -> None:
+def check(rows: DoneRows, records: list[FinishedRecord]) -> None:
+    arrived = [row.id for row in records]
     kept = [rows.row(place).id for place in range(len(rows))]
     assert kept == arrived[::-1][: len(rows)]
     assert rows.total == len(arrived) == rows.left_out + len(rows)
@@ -37,6 +38,7 @@ def check(rows: DoneRows, arrived: list[int]) -> None:
     full = [rows.row(place) for place in range(len(rows)) if not rows.is_trimmed(rows.key(place))]
     assert rows.size == sum(map(weight, full)) <= rows.max_bytes
     assert rows.trimmed == len(rows) - len(full)
+    assert full == records[::-1][: len(full)]
     for place in range(len(rows)):
         assert rows.place(rows.key(place)) == place
         if rows.is_trimmed(rows.key(place)):
@@ -51,10 +53,10 @@ batches = st.lists(st.lists(st.integers(0, 3000), max_size=8), max_size=12)
 @given(batches, st.integers(1, 12), st.integers(200, 9000))
 def test_done_rows_stay_within_their_bounds_and_in_order(sizes: list[list[int]], max_rows: int, max_bytes: int) -> None:
     rows = DoneRows(max_rows, max_bytes)
-    arrived: list[int] = []
+    arrived: list[FinishedRecord] = []
     for batch in sizes:
         records = [record(len(arrived) + at, size) for at, size in enumerate(batch)]
-        arrived += [row.id for row in records]
+        arrived += records
         rows.add(records)
         check(rows, arrived)
 
@@ -62,10 +64,12 @@ def test_done_rows_stay_within_their_bounds_and_in_order(sizes: list[list[int]],
 @given(st.lists(st.integers(0, 3000), max_size=20), st.lists(st.integers(0, 3000), max_size=30))
 def test_rows_that_came_while_paused_join_the_others(before: list[int], meanwhile: list[int]) -> None:
     rows, later = DoneRows(12, 6000), DoneRows(12, 6000)
-    rows.add(record(at, size) for at, size in enumerate(before))
-    later.add(record(1000 + at, size) for at, size in enumerate(meanwhile))
+    first = [record(at, size) for at, size in enumerate(before)]
+    then = [record(1000 + at, size) for at, size in enumerate(meanwhile)]
+    rows.add(first)
+    later.add(then)
     rows.absorb(later)
-    check(rows, [*range(len(before)), *range(1000, 1000 + len(meanwhile))])
+    check(rows, first + then)
 
 
 def test_a_row_keeps_its_key_when_older_ones_go() -> None:
