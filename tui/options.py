@@ -64,9 +64,13 @@ class _Parser(argparse.ArgumentParser):
 
 class _Version(argparse.Action):
     def __call__(self, *_: object) -> NoReturn:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        _show(f"{PROGRAM} {version(PROGRAM)}\n")
+        try:
+            number = version(PROGRAM)
+        except PackageNotFoundError:  # run from its sources
+            number = "(not installed)"
+        _show(f"{PROGRAM} {number}\n")
         sys.exit(0)
 
 

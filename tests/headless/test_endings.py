@@ -96,7 +96,8 @@ def test_a_signal_while_nobody_reads_ends_it_with_whole_lines() -> None:
 
 
 def test_a_signal_while_nobody_reads_either_output_ends_it_too() -> None:
-    with start("-", stderr=subprocess.STDOUT) as process:
+    # Not in development mode: asyncio then logs slow callbacks on standard error, and waits for its reader.
+    with start("-", command=[sys.executable, "-m", "tui.cli"], stderr=subprocess.STDOUT) as process:
         assert process.stdin
         process.stdin.write(MANY_LINES)
         process.stdin.flush()

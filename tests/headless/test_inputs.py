@@ -125,9 +125,12 @@ async def test_a_read_error_ends_the_source_and_is_told() -> None:
 
 @pytest.mark.anyio
 async def test_close_ends_the_source() -> None:
-    source = UrlSource(["a", "b"], [read_pipe(b"c\n")])
+    reading, writing = os.pipe()
+    os.write(writing, b"c\n")
+    source = UrlSource(["a", "b"], [reading])
     assert await anext(source) == "a"
     source.close()
+    os.close(writing)
     assert await collect(source) == []
 
 

@@ -1,0 +1,66 @@
+"""The same run on every event loop."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+import anyio
+import pytest
+
+from tui.demo_server import demo_server
+from tui.engine_options import engine_for
+from tui.headless import HeadlessRun, Requests
+from tui.inputs import UrlSource
+from tui.options import parse
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with demo_server() as url:
+        yield url
+
+
+async def test_results_are_written_and_everything_is_closed(server: str) -> None:
+    options = parse(["-j", "4", "-", "x"], stdout_is_terminal=False)
+    reading, writing = os.pipe()
+    listed, listing = os.pipe()
+    os.write(listing, f"{server}/fast\n{server}/status/500\nnot a url\n".encode())
+    os.close(listing)
+    engine = engine_for(options, preview_size=0)
+    source = UrlSource([f"{server}/slow?s=0.1"], [listed])
+    run = HeadlessRun(engine, Requests(source, options, None), 8, writing)
+    await run.run()
+    os.close(writing)
+    with os.fdopen(reading, "rb") as results:
+        lines = [json.loads(line) for line in results]
+    assert [line["status"] for line in lines if line["error"] is None and line["status"] != 500][-1] == 200
+    assert (len(lines), run.fetches, run.failed, run.signal, run.problem) == (4, 4, 2, None, None)
+    assert (engine.alive, engine.session.opened_generations, engine.session.closed_generations) == (0, 1, 1)
+
+
+async def test_a_signal_ends_the_run(server: str) -> None:
+    options = parse(["-"], stdout_is_terminal=False)
+    reading, writing = os.pipe()
+    listed, listing = os.pipe()
+    os.write(listing, f"{server}/fast\n{server}/hang\n".encode())
+    engine = engine_for(options, preview_size=0)
+    source = UrlSource([], [listed])
+    run = HeadlessRun(engine, Requests(source, options, None), 8, writing)
+
+    def send_after_the_first_line() -> None:
+        os.read(reading, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=send_after_the_first_line).start()
+    with anyio.fail_after(20):
+        await run.run()
+    source.close()
+    for descriptor in (reading, writing, listing):
+        os.close(descriptor)
+    assert (run.signal, run.fetches, engine.alive) == (signal.SIGTERM, 1, 0)
