@@ -190,7 +190,8 @@ class _Brotli:
                 raise _failed("br body is corrupt") from None
             data = b""
             yield piece
-            if self._decompressor.can_accept_more_data():
+            # It accepts more as soon as all input is taken; what is full may have left output inside all the same.
+            if self._decompressor.can_accept_more_data() and len(piece) < _BROTLI_STEP:
                 return
 
 

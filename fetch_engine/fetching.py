@@ -266,4 +266,4 @@ def _describe_bug(exc: Exception) -> str:
     place = ""
     for frame, line in traceback.walk_tb(exc.__traceback__):
         place = f" at {os.path.basename(frame.f_code.co_filename)}:{line}"
-    return f"{type(exc).__name__}{place}: {str(exc)[:200]}"
+    return f"{type(exc).__name__}{place}: {' '.join(str(exc)[:200].split())}"

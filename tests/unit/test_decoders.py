@@ -91,6 +91,14 @@ def test_round_trip_of_chains_in_chunks(part: bytes, times: int, names: list[str
 
 
 @ALL
+@pytest.mark.parametrize("size", [16_384, 32_752, 33_000, 65_536, 65_537, 131_072, 131_073])
+def test_sizes_around_a_step(name: str, size: int) -> None:
+    coding, coder = CODERS[name]
+    coded = coder(bytes(size))
+    assert decode(coded, coding) == decode(coded, coding, chunk=1) == bytes(size)
+
+
+@ALL
 def test_truncated_anywhere(name: str) -> None:
     coding, coder = CODERS[name]
     coded = coder(b"hello, hello " * 20 + os.urandom(60))

@@ -260,7 +260,9 @@ async def test_redirect_refused() -> None:
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
 async def test_responses_without_a_body(method: str, status: int) -> None:
-    headers = (("Content-Length", "99999"), ("Content-Encoding", "gzip"))
+    headers: Headers = (("Content-Length", "99999"),)
+    coded = await succeeds(FetchRequest("http://a.example/", method), Answer(status, (("Content-Encoding", "x"),)))
+    assert coded.body_size == 0
     result = await succeeds(
         FetchRequest("http://a.example/", method), Answer(status, headers), limits=Limits(max_body=10)
     )
