@@ -202,20 +202,18 @@ class Http2Connection:
         if not data:
             self._fail(ErrorKind.RESET, "closed by the server")
             return
-        for part in self._frames.feed(data):
-            if isinstance(part, GoAway):
-                self._leave(part)
-                continue
-            try:
-                events = self.h2.receive_data(part)
-            except h2.exceptions.ProtocolError as error:
-                self.write_nowait()
-                kind, message = describe(error)
-                # Nobody can tell whose fault it was; those who share the connection may try again.
-                self._fail(kind if len(self._exchanges) == 1 else ErrorKind.RESET, message)
-                return
-            for event in events:
-                self._dispatch(event)
+        try:
+            for part in self._frames.feed(data):
+                if isinstance(part, GoAway):
+                    self._leave(part)
+                else:
+                    for event in self.h2.receive_data(part):
+                        self._dispatch(event)
+        except h2.exceptions.ProtocolError as error:
+            self.write_nowait()
+            kind, message = describe(error)
+            # Nobody can tell whose fault it was; those who share the connection may try again.
+            self._fail(kind if len(self._exchanges) == 1 else ErrorKind.RESET, message)
 
     def _dispatch(self, event: h2.events.Event) -> None:
         number = getattr(event, "stream_id", None)

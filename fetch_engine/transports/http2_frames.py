@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from h2.exceptions import FrameTooLargeError
+
 _HEADER = 9
 _GOAWAY = 7
-_LARGEST_GOAWAY = 16 * 1024
+_LARGEST = 16 * 1024  # SETTINGS_MAX_FRAME_SIZE as it is when nobody says otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,10 @@ class FrameSplitter:
         self._left = 0
 
     def feed(self, data: bytes) -> Iterator[bytes | GoAway]:
-        """What `data` completes: runs of bytes for h2, and each GOAWAY by itself, in order."""
+        """What `data` completes: runs of bytes for h2, and each GOAWAY by itself, in order.
+
+        Raises FrameTooLargeError.
+        """
         if self._held:
             data = self._held + data
             self._held = b""
@@ -41,8 +46,11 @@ class FrameSplitter:
                 self._held = data[at:]
                 break
             length = int.from_bytes(data[at : at + 3], "big")
+            if length > _LARGEST:
+                # h2 would first collect all of it.
+                raise FrameTooLargeError("frame larger than allowed, or no HTTP/2 at all")
             end = at + _HEADER + length
-            if data[at + 3] == _GOAWAY and 8 <= length <= _LARGEST_GOAWAY:
+            if data[at + 3] == _GOAWAY and length >= 8:
                 if at > passed:
                     yield data[passed:at]
                 passed = at
