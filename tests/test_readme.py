@@ -1,0 +1,137 @@
+"""The README says what is: its commands run, its tables are those of the program."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from tests.tui.pty_terminal import PtyTerminal
+from tui.demo_server import demo_server
+from tui.keys import KEYS, PLACES
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+PROGRAM = f"{sys.executable} -m tui.cli"
+LIMIT = 60.0
+
+
+def block(heading: str, language: str) -> str:
+    """The first fenced block of this language under a heading."""
+    section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    found = re.search(rf"```{language}\n(.*?)```", section, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with demo_server() as url:
+        yield url
+
+
+@pytest.fixture
+def folder(tmp_path: Path, server: str) -> Path:
+    (tmp_path / "urls.txt").write_text(f"# a list\n{server}/fast\n{server}/json\n")
+    (tmp_path / "page.html").write_text('<a href="https://example.com/fast">x</a>')
+    return tmp_path
+
+
+USE = [line.partition(" # ")[0].rstrip() for line in block("Use", "sh").splitlines()]
+
+
+def runnable(command: str, server: str) -> str:
+    command = command.replace("https://example.com", server).replace(
+        " example.com", f" {server.removeprefix('http://')}"
+    )
+    return command.replace("weakfetch-tui", PROGRAM).replace("https://[^", "http://[^")
+
+
+@pytest.mark.parametrize("command", [line for line in USE if "--headless" in line])
+def test_each_headless_command_does_its_work(command: str, server: str, folder: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", runnable(command, server)], cwd=folder, capture_output=True, check=False, timeout=LIMIT
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"Traceback" not in done.stderr
+    results = folder / "results.ndjson"
+    lines = (results.read_bytes() if results.exists() else done.stdout).splitlines()
+    assert [json.loads(line)["status"] for line in lines] == [200, 200]
+
+
+@pytest.mark.parametrize("command", [line for line in USE if "--headless" not in line])
+def test_each_dashboard_command_opens_and_leaves(command: str, server: str, folder: Path) -> None:
+    (folder / "page.html").write_text(f'<a href="{server}/fast">x</a>')
+    with PtyTerminal(["sh", "-c", f"cd {folder} && {runnable(command, server)}"], size=(80, 24)) as terminal:
+        terminal.wait_for("Refs 0 alive", LIMIT)
+        terminal.wait_for(lambda: re.search(r"[12] done", terminal.text), LIMIT)
+        terminal.send("q")
+        code = terminal.wait_exit(LIMIT)
+        assert "0 alive" in terminal.text
+    assert code == (1 if "missing" in command else 0)
+
+
+def test_the_demo_command_opens_the_dashboard_and_leaves_nothing(tmp_path: Path) -> None:
+    assert ".venv/bin/weakfetch-tui --demo" in block("Try it", "sh")
+    with PtyTerminal([*PROGRAM.split(), "--demo"], size=(80, 24)) as terminal:
+        terminal.wait_for("3 done", LIMIT)
+        terminal.send("q")
+        terminal.wait_for("Quit and cancel?", LIMIT)
+        terminal.send("y")
+        assert terminal.wait_exit(LIMIT) == 0
+        assert "0 alive" in terminal.text
+
+
+def test_the_result_line_starts_with_the_keys_that_are_promised(server: str) -> None:
+    promised = json.loads(block("Use", "json"))
+    done = subprocess.run(
+        [*PROGRAM.split(), "--headless", f"{server}/fast"], capture_output=True, check=False, timeout=LIMIT
+    )
+    line = json.loads(done.stdout)
+    assert list(line)[: len(promised)] == list(promised)
+    assert {key: type(value) for key, value in promised.items()} == {key: type(line[key]) for key in promised}
+
+
+def test_the_example_of_the_library_runs(server: str, tmp_path: Path) -> None:
+    example = tmp_path / "example.py"
+    example.write_text(block("The library", "python").replace("https://example.com", server))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", example], capture_output=True, check=False, text=True, timeout=LIMIT
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == 102
+    census = dict(re.findall(r"(\w+)=(\d+)", done.stdout.splitlines()[-1]))
+    assert census["opened"] == census["closed"] == "102"
+
+
+def keys_table() -> str:
+    """The keys as the README has them."""
+    rows = ["| where | keys | what |", "| --- | --- | --- |"]
+    for place, where in PLACES.items():
+        rows += [f"| {where} | {_code(key.labels)} | {key.text} |" for key in KEYS if key.place == place]
+    return "\n".join(rows)
+
+
+def _code(labels: str) -> str:
+    return " ".join(f"`{label}`" for label in labels.split())
+
+
+def test_the_keys_are_those_of_the_program() -> None:
+    assert keys_table() in README
+
+
+def test_the_exit_codes_of_signals_are_the_real_ones() -> None:
+    named = [128 + number for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)]
+    assert f"| {', '.join(map(str, named))} | after SIGINT, SIGHUP, SIGTERM" in README
+
+
+def test_pictures_and_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (Path(__file__).parent.parent / unquote(target)).is_file(), target
