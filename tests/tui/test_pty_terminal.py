@@ -24,12 +24,11 @@ def test_shows_what_is_written_and_types_what_is_sent() -> None:
 
 def test_the_pty_is_the_controlling_terminal_and_tells_of_its_size() -> None:
     code = """
-import os, signal
-signal.signal(signal.SIGWINCH, lambda *_: print(os.get_terminal_size(tty)))
+import os, time
 tty = os.open("/dev/tty", os.O_RDWR)
-print(os.get_terminal_size(tty), flush=True)
 while True:
-    signal.pause()
+    print(os.get_terminal_size(tty), end="\\r", flush=True)
+    time.sleep(0.02)
 """
     with PtyTerminal(python(code), size=(50, 6)) as terminal:
         terminal.wait_for("columns=50, lines=6")
