@@ -1,0 +1,64 @@
+"""python -m tests.bench [--only NAME ...] [--quick] [--rounds N] [--json FILE]"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+from pathlib import Path
+
+from .figures import say
+from .machine import machine_line
+from .settings import Settings
+
+BENCHES = {
+    "rate": ("fetch_rate", "requests/s and CPU per fetch beside curl and httpx"),
+    "pool": ("pool_cost", "the pool: stock httpx and ours at 1, 16 and 100 connections"),
+    "overhead": ("overhead", "the engine's own cost per fetch, handle and census"),
+    "ledger": ("ledger", "what is left after 10,000 fetches with the collector off"),
+    "memory": ("memory", "peak memory with 100,000 URLs"),
+    "keys": ("key_latency", "key to screen with 10,000 rows, idle and under load"),
+    "bytes": ("terminal_bytes", "bytes to the terminal, live and idle"),
+    "startup": ("startup", "time to the first full frame; CPU of --help"),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench",
+        description="Measure, side by side with other programs, and print one table. Needs nothing but the test "
+        "dependencies; nginx and curl are used where they are installed. Servers are on 127.0.0.1 only.",
+        epilog="\n".join(f"{name:<10}{text}" for name, (_, text) in BENCHES.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--only", action="append", choices=BENCHES, metavar="NAME", help="this bench; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="smaller amounts and one round")
+    parser.add_argument("--rounds", type=int, metavar="N", help="turns of each contender (default: 5; --quick: 1)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every value there too")
+    given = parser.parse_args()
+    settings = Settings(rounds=given.rounds or (1 if given.quick else 5), quick=given.quick)
+    machine = machine_line()
+    print(f"{machine}\nMedian (least-most) of n runs, taken in turns; x: the median as a multiple of the reference's.")
+    groups, failed = [], []
+    for name in given.only or BENCHES:
+        module = importlib.import_module(f".{BENCHES[name][0]}", __package__)
+        try:
+            measured = module.run(settings)
+        except (OSError, RuntimeError) as error:
+            say(f"{name} failed: {error}")
+            failed.append(name)
+            continue
+        groups += measured
+        for group in measured:
+            print("", *group.lines(), sep="\n", flush=True)
+    if given.json:
+        result = {"machine": machine, "failed": failed, "groups": [group.as_json() for group in groups]}
+        given.json.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    if failed:
+        print(f"\nnot measured: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,20 @@
+"""How long a bench may take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """rounds: turns each contender gets. quick: smaller amounts, figures of less worth."""
+
+    rounds: int
+    quick: bool
+
+    def pick(self, full: T, quick: T) -> T:
+        """The amount for this run."""
+        return quick if self.quick else full
