@@ -20,7 +20,7 @@ from fetch_engine.transports.http11 import Http11Connection
 from fetch_engine.transports.idle import IdleConnections, Origin
 from fetch_engine.transports.network import ByteStream, deadline_in
 from fetch_engine.transports.options import TransportOptions
-from fetch_engine.transports.proxies import Proxy, ProxyRules
+from fetch_engine.transports.proxies import Proxy, ProxyRules, without_proxy_authorization
 
 # RFC 9110 section 9.2.2
 IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
@@ -156,5 +156,5 @@ def _routed(request: Outgoing, proxy: Proxy | None) -> tuple[Outgoing, Origin]:
     if not 0 < request.port < 65536:
         raise AttemptFailed(ErrorKind.INVALID_URL, f"port {request.port} does not exist", unsent=True)
     if proxy is None or request.scheme == "https":
-        return request, (request.scheme, request.host, request.port)
+        return without_proxy_authorization(request), (request.scheme, request.host, request.port)
     return proxy.forwarded(request), (proxy.scheme, proxy.host, proxy.port)

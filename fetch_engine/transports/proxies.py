@@ -16,6 +16,7 @@ from fetch_engine.transports.exchange import Outgoing, RawHeaders
 from fetch_engine.transports.http11 import Http11Connection
 from fetch_engine.transports.network import ByteStream
 
+_AUTHORIZATION = b"proxy-authorization"
 _DEFAULT_PORT = {"http": 80, "https": 443}
 
 
@@ -55,6 +56,8 @@ class Proxy:
         host = f"[{request.host}]" if ":" in request.host else request.host
         port = "" if request.port == _DEFAULT_PORT[request.scheme] else f":{request.port}"
         target = f"{request.scheme}://{host}{port}".encode("ascii") + request.target
+        if self.authorization is not None:
+            request = without_proxy_authorization(request)
         return dataclasses.replace(request, target=target, headers=[*request.headers, *self.headers()])
 
 
@@ -78,6 +81,14 @@ class ProxyRules:
         if urllib.request.proxy_bypass_environment(host):  # type: ignore[attr-defined]
             return None
         return self._by_scheme.get(scheme)
+
+
+def without_proxy_authorization(request: Outgoing) -> Outgoing:
+    """The request as a target may see it."""
+    if not any(name.lower() == _AUTHORIZATION for name, _ in request.headers):
+        return request
+    headers = [(name, value) for name, value in request.headers if name.lower() != _AUTHORIZATION]
+    return dataclasses.replace(request, headers=headers)
 
 
 async def open_tunnel(

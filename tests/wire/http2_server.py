@@ -18,7 +18,7 @@ from .servers import Connection, Handler
 class Http2Side:
     """One connection. Requests are kept in `requests` by stream, as (fields, body)."""
 
-    def __init__(self, connection: Connection, settings: Mapping[int, int] | None = None) -> None:
+    def __init__(self, connection: Connection, settings: Mapping[h2.settings.SettingCodes, int] | None = None) -> None:
         self.connection = connection
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding=None))
         if settings:
@@ -32,10 +32,10 @@ class Http2Side:
         self.connection.send(self.h2.data_to_send())
 
     def respond(
-        self, stream: int, body: bytes = b"", *, status: int = 200, fields: tuple = (), end: bool = True
-    ) -> None:  # type: ignore[type-arg]
+        self, stream: int, body: bytes = b"", *, fields: tuple[tuple[bytes, bytes], ...] = (), end: bool = True
+    ) -> None:
         """Send a response; as much of its body as the windows allow, the rest when they open."""
-        self.h2.send_headers(stream, [(b":status", str(status).encode()), *fields], end_stream=end and not body)
+        self.h2.send_headers(stream, [(b":status", b"200"), *fields], end_stream=end and not body)
         if body:
             self.waiting[stream] = body
         self.pump(end=end)
@@ -84,7 +84,7 @@ class Http2Side:
 Respond = Callable[[Http2Side, int], None]
 
 
-def speaking_http2(respond: Respond, settings: Mapping[int, int] | None = None) -> Handler:
+def speaking_http2(respond: Respond, settings: Mapping[h2.settings.SettingCodes, int] | None = None) -> Handler:
     """Calls `respond(side, stream)` for each complete request."""
 
     def handle(connection: Connection) -> None:

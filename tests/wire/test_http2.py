@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import ssl
+import subprocess
+import sys
 import threading
+import time
+from collections.abc import Iterator
 
 import anyio
 import h2.events
@@ -242,7 +248,7 @@ async def test_goaway_finishes_what_was_promised(http2_client: Client, http2_tls
         async with anyio.create_task_group() as fetches:
             for turn in range(3):
                 fetches.start_soon(fetch)
-                await until(lambda turn=turn: len(held) == turn + 1)
+                await until(lambda: len(held) == turn + 1)  # noqa: B023  (awaited in this turn)
         assert sorted(bodies) == [b"first connection"] * 2 + [b"second connection"]
         assert (await http2_client.get(server.url())).body == b"second connection"
         assert server.accepted == 2
@@ -382,6 +388,55 @@ async def test_the_request_as_it_goes_out(http2_client: Client, http2_tls: ssl.S
             b"accept": b"*/*",
         }
     ]
+
+
+@pytest.fixture(scope="module")
+def hypercorn_port(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    directory = tmp_path_factory.mktemp("hypercorn")
+    pem = directory / "server.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(pem))
+    (directory / "app.py").write_text(
+        "async def app(scope, receive, send):\n"
+        "    if scope['type'] != 'http': return\n"
+        "    body = scope['http_version'].encode() + scope['path'].encode() * 50_000\n"
+        "    await send({'type': 'http.response.start', 'status': 200, 'headers': []})\n"
+        "    await send({'type': 'http.response.body', 'body': body})\n"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "hypercorn", "--bind", f"127.0.0.1:{port}", "--log-file", "/dev/null"]
+    command += ["--certfile", str(pem), "--keyfile", str(pem), "app:app"]
+    with subprocess.Popen(command, cwd=directory, stderr=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + 20
+            while not accepts(port):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            yield port
+        finally:
+            process.kill()
+
+
+async def test_hypercorn(http2_client: Client, hypercorn_port: int) -> None:
+    """A server that is not ours."""
+    sizes: list[int] = []
+
+    async def fetch(number: int) -> None:
+        fetched = await http2_client.get(f"https://127.0.0.1:{hypercorn_port}/{number % 10}")
+        assert fetched.body == b"2" + f"/{number % 10}".encode() * 50_000
+        sizes.append(len(fetched.body))
+
+    async with anyio.create_task_group() as fetches:
+        for number in range(30):
+            fetches.start_soon(fetch, number)
+    assert sizes == [100_001] * 30
+    assert http2_client.pool.budget.used == 1
+
+
+def accepts(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 @pytest.mark.parametrize("step", [1, 2, 5, 9, 100])
