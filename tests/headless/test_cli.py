@@ -10,8 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from program import run, start
 
+from tests.headless.program import run, start
 from tui.demo_server import demo_server
 from tui.options import parse
 

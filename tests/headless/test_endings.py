@@ -14,9 +14,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from program import check_stderr, run, start
-from test_headless import next_line
 
+from tests.headless.program import check_stderr, run, start
+from tests.headless.test_headless import next_line
 from tui.demo_server import demo_server
 
 

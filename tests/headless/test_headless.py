@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from program import run, start
-from test_inputs import expected
 
 from fetch_engine.results import ErrorKind
+from tests.headless.program import run, start
+from tests.headless.test_inputs import expected
 from tui.demo import HEADLESS
 from tui.demo_server import demo_server
 
