@@ -11,7 +11,6 @@ from typing import ClassVar
 from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.message import Message
-from textual.reactive import var
 from textual.screen import Screen
 from textual.theme import Theme
 from textual.timer import Timer
@@ -58,9 +57,6 @@ class DashboardApp(PacedApp[None]):
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
 
-    snapshot: var[Snapshot | None] = var(None)
-    paused: var[bool] = var(False)
-
     class SnapshotReady(Message):
         """There is something to pull. Many at once count as one."""
 
@@ -74,6 +70,8 @@ class DashboardApp(PacedApp[None]):
             colours = "full" if os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit") else "ansi"
         super().__init__(ansi_color=colours == "ansi")
         self.link = link
+        self.snapshot: Snapshot | None = None
+        self.paused = False
         self.fps = min(max(fps, RATES[0]), RATES[-1])
         self.glyphs = glyphs
         self.ascii_output = glyphs is not UNICODE

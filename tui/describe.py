@@ -69,7 +69,7 @@ def glimpse(outcome: FetchResult | FetchError, limit: int = 100) -> str:
             return safe(f"{outcome.message or 'cancelled'}{kept}", limit)
         return safe(f"{outcome.kind}: {outcome.message}", limit)
     if not outcome.body_size:
-        return "(no body)"
+        return safe("(no body)", limit)
     # four bytes make at most one character, and runs of blanks count as one
     text = decode_body(outcome.preview[: 8 * limit], outcome.content_type)
     if text is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -84,11 +85,11 @@ def of_record(record: FinishedRecord, glyphs: Glyphs, *, trimmed: bool = False) 
 def of_active(row: ActiveRow) -> Section:
     """A fetch that has not ended, as it was when this was asked."""
     word, role = state_word(row.state)
-    expected = f" of {size(row.expected_size)}" if row.expected_size else ""
+    expected = f" of {amount(row.expected_size)}" if row.expected_size else ""
     facts = [
         ("url", row.url, ""),
         ("state", f"{word} ({row.state})", role),
-        ("body", f"{size(row.body_size)}{expected}", ""),
+        ("body", f"{amount(row.body_size)}{expected}", ""),
         ("rate", rate(row.rate), ""),
         ("age", duration(row.age), ""),
         ("attempt", str(row.attempt), ""),
@@ -112,8 +113,13 @@ def headline(record: FinishedRecord) -> Line:
     if isinstance(outcome, FetchError):
         return [(code, role), (f" {outcome.kind}", role)]
     reason = f" {safe(outcome.reason, 60)}" if outcome.reason else ""
-    facts = (outcome.http_version, size(outcome.body_size), outcome.content_type)
+    facts = (outcome.http_version, amount(outcome.body_size), outcome.content_type)
     return [(code + reason, role), *((f"  {safe(fact, 120)}", "") for fact in facts if fact)]
+
+
+def amount(count: int) -> str:
+    """A number of bytes in words."""
+    return f"{size(count)}B" if count >= 1000 else f"{count} byte" + ("s" if count != 1 else "")
 
 
 def wrap(text: str, width: int) -> list[str]:
@@ -163,13 +169,13 @@ def _body(result: FetchResult, trimmed: bool, width: int) -> list[Line]:
             clean = safe(line, _MAX_LINE)
             lines += wrap_spans(coloured(clean) if as_json else [(clean, "")], width)
     if result.preview_complete:
-        end = f"all {size(result.body_size)} shown"
+        end = f"all {amount(result.body_size)} shown"
     else:
-        end = f"the first {size(len(result.preview))} of {size(result.body_size)}"
+        end = f"the first {amount(len(result.preview))} of {amount(result.body_size)}"
         if trimmed:
             end += "; the rest was let go of to bound memory"
     notes = ("", f"-- {end} --", f"sha256 {result.sha256}")
-    lines += [[(part, "faint")] for note in notes for part in wrap(note, width)]
+    lines += [[(part, "faint")] for note in notes for part in textwrap.wrap(note, max(2, width)) or [""]]
     return lines
 
 
@@ -186,7 +192,7 @@ def _error(error: FetchError, width: int) -> list[Line]:
     if error.status is not None:
         facts.append(("status", str(error.status), status_role(error.status)))
     facts.append(("attempts", str(error.attempts), ""))
-    facts.append(("received", f"{size(error.bytes_received)}, {size(error.body_size)} of body", ""))
+    facts.append(("received", f"{amount(error.bytes_received)}, {amount(error.body_size)} of body", ""))
     return _pairs(facts, width)
 
 
@@ -241,7 +247,7 @@ def _timing(outcome: FetchResult | FetchError, glyphs: Glyphs, width: int) -> li
         if isinstance(outcome, FetchResult) and outcome.remote_address
         else ""
     )
-    lines.append([(f"{attempts}, {size(outcome.bytes_received)} off the wire{address}", "faint")])
+    lines.append([(f"{attempts}, {amount(outcome.bytes_received)} off the wire{address}", "faint")])
     return lines
 
 

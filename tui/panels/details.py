@@ -33,10 +33,10 @@ class DetailsPane(Frame):
         self._timing: tuple[int, list[Line]] | None = None  # likewise
 
     def show(self, subject: Subject) -> None:
-        """Take another subject; the section stays the same where the new subject has it too."""
+        """Take another subject; a section that was chosen stays the same where the new subject has it too."""
         if subject == self.subject:
             return
-        name = self.sections[self.current].name.split()[0] if self.sections else ""
+        name = self.sections[self.current].name.split()[0] if self.current else ""
         self.subject = subject
         self.sections = sections_of(subject, self.glyphs)
         self._facts = headline(subject.record) if subject.record is not None else []
