@@ -47,7 +47,8 @@ class Requests:
 class HeadlessRun:
     """One run over one source. `signal` is the one that ended it, if any; `problem` why results could not be written.
 
-    fetches: lines written or left to the writer. failed: those without a response below 400.
+    fetches: lines written or left to the writer. failed: those without a response below 400. last_resort: runs from the
+    signal on and ends the process; to be cancelled when the event loop is closed.
     """
 
     def __init__(self, engine: FetchEngine, requests: Requests, window: int, output: int = STDOUT) -> None:
@@ -59,6 +60,7 @@ class HeadlessRun:
         self.failed = 0
         self.signal: int | None = None
         self.problem: str | None = None
+        self.last_resort: threading.Timer | None = None
 
     async def run(self) -> None:
         """Fetch everything, or as much as there is time for before a signal."""
@@ -121,9 +123,9 @@ class HeadlessRun:
                 os._exit(128 + self.signal)
             self.signal = number
             work.cancel()
-            timer = threading.Timer(LAST_RESORT, os._exit, [128 + number])
-            timer.daemon = True
-            timer.start()
+            self.last_resort = threading.Timer(LAST_RESORT, os._exit, [128 + number])
+            self.last_resort.daemon = True
+            self.last_resort.start()
 
 
 def run(options: Options) -> int:
@@ -144,6 +146,8 @@ def run(options: Options) -> int:
             anyio.run(work.run, backend_options=backend_options)
         finally:
             source.close()
+            if work.last_resort is not None:
+                work.last_resort.cancel()
     if source.error is not None:
         complain(f"reading URLs failed: {source.error}")
     if work.problem is not None:

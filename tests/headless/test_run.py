@@ -60,6 +60,8 @@ async def test_a_signal_ends_the_run(server: str) -> None:
     threading.Thread(target=send_after_the_first_line).start()
     with anyio.fail_after(20):
         await run.run()
+    assert run.last_resort is not None
+    run.last_resort.cancel()
     source.close()
     for descriptor in (reading, writing, listing):
         os.close(descriptor)
