@@ -55,7 +55,9 @@ def _dashboard(keys: int) -> dict[str, float]:
     with file_server() as (_, url), _fed_program() as (terminal, stdin):
         feed = _Feed(stdin, url)
         feed.give(ROWS)
-        terminal.wait_until(lambda text: re.search(rf"2 Done {ROWS}\b.*", text) and " 0 run " in text, PATIENCE)
+        text = terminal.wait_until(lambda text: f"2 Done {ROWS} " in text and " 0 run " in text, PATIENCE)
+        if f" {ROWS} done " not in text:
+            raise RuntimeError(f"some fetches failed:\n{text}")
         terminal.press("2" + "j" * 3)
         time.sleep(1)
         terminal.show()
@@ -137,7 +139,7 @@ class _Walk:
         self, terminal: RecordedTerminal, look: Look, down: tuple[str, ...] = DOWN, up: tuple[str, ...] = UP
     ) -> None:
         self._terminal = terminal
-        self._look = lambda: look(terminal.screen)
+        self._look: Callable[[], str] = lambda: look(terminal.screen)
         self._down, self._up = down, up
         self._rows = [self._look()]
         for _ in range(DEPTH):

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
-import select
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TypeVar
 
-from .child import ROOT
+from tests.tui.pty_terminal import LIMIT, PtyTerminal
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tui"))  # where the tests' terminal is; no package
-from pty_terminal import LIMIT, PtyTerminal
+from .child import ROOT
 
 T = TypeVar("T")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -29,29 +25,23 @@ class RecordedTerminal(PtyTerminal):
         self.started_at = time.perf_counter()
         super().__init__(command, size=size, cwd=ROOT, stdin=stdin)
 
-    def _read(self) -> None:
-        while not self._closed:
-            if not select.select([self.master], [], [], 0.05)[0]:
-                continue
-            try:
-                data = os.read(self.master, 65536)
-            except OSError:  # nobody has the other end any more
-                return
-            self.pieces.append((time.perf_counter(), data))
-            self.raw += data
-            self._reply()
+    def __enter__(self) -> RecordedTerminal:
+        return self
+
+    def _show(self, data: bytes) -> None:
+        self.pieces.append((time.perf_counter(), data))
 
     def show(self) -> str:
         """Decode all that came, and return the screen as text."""
         self.replay(lambda: None)
-        return "\n".join(line.rstrip() for line in self.screen.display)
+        return self.text
 
     def replay(self, look: Callable[[], T]) -> list[tuple[float, T]]:
         """Decode what came since the last time, piece by piece; what `look` saw after each, with the piece's time."""
         seen = []
         while self._decoded < len(self.pieces):
             at, data = self.pieces[self._decoded]
-            self._stream.feed(data)
+            super()._show(data)
             self._decoded += 1
             seen.append((at, look()))
         return seen

@@ -45,7 +45,7 @@ def _first_frame(command: Sequence[str], word: str) -> dict[str, float]:
             time.sleep(0.05)
         time.sleep(SETTLED)
         cpu = terminal.cpu()
-        frames = terminal.replay(lambda: list(terminal.screen.display))
+        frames = terminal.replay(lambda: terminal.lines)
         terminal.quit()
     final = "".join(frames[-1][1])
     if word not in final:

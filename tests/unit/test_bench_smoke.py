@@ -1,0 +1,23 @@
+"""The bench still runs; what it measures is no test."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_quick_bench_prints_its_table_and_writes_its_values(tmp_path: Path) -> None:
+    written = tmp_path / "figures.json"
+    command = [sys.executable, "-m", "tests.bench", "--quick", "--only", "overhead", "--json", str(written)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    assert ran.returncode == 0, ran.stderr
+    result = json.loads(written.read_text())
+    assert result["failed"] == []
+    titles = [group["title"] for group in result["groups"]]
+    assert len(titles) == 3
+    assert all(f"| {title} " in ran.stdout for title in titles)
+    assert all(value >= 0 for group in result["groups"] for row in group["medians"].values() for value in row.values())
