@@ -1,7 +1,7 @@
 """A small app for the tests of output: run as a program, `stock` or `paced`, driven by keys.
 
 c changes one cell, a fills the table with something else, f repaints all the same, p pushes a modal, o closes it,
-t starts a ticker, r repaints, u shows text from outside as it came (file PROBE_TEXT), e raises, q quits.
+t starts a ticker or stops it, r repaints, u shows text from outside as it came (file PROBE_TEXT), e raises, q quits.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from textual.binding import Binding  # noqa: E402
 from textual.containers import Horizontal  # noqa: E402
 from textual.screen import ModalScreen  # noqa: E402
 from textual.strip import Strip  # noqa: E402
+from textual.timer import Timer  # noqa: E402
 from textual.widget import Widget  # noqa: E402
 from textual.widgets import Input, Static  # noqa: E402
 
@@ -60,6 +61,7 @@ class Box(ModalScreen[None]):
 
 
 class Probe(Base):
+    ticker: Timer | None = None
     ENABLE_COMMAND_PALETTE = False
     CSS = (
         "Horizontal { height: 1fr; } #side { width: 15; border: heavy green; } Rows { width: 1fr; } #raw { height: 1; }"
@@ -106,7 +108,11 @@ class Probe(Base):
         self.screen.refresh()
 
     def action_ticker(self) -> None:
-        self.set_interval(1 / 60, self.action_all)
+        if self.ticker is None:
+            self.ticker = self.set_interval(1 / 60, self.action_all)
+        else:
+            self.ticker.stop()
+            self.ticker = None
 
     async def action_modal(self) -> None:
         await self.push_screen(Box())

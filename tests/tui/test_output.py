@@ -15,7 +15,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from pty_terminal import LIMIT, PtyTerminal
 from textual import events
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App
@@ -24,6 +23,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widgets import Static
 
+from tests.tui.pty_terminal import LIMIT, PtyTerminal
 from tui.output import HUNG_UP, PacedApp, PacedDriver
 
 PROBE = [sys.executable, str(Path(__file__).with_name("paced_probe.py"))]
@@ -279,8 +279,8 @@ def test_a_signal_right_at_the_start_ends_it() -> None:
         assert not terminal.in_alternate_screen
 
 
-@pytest.mark.parametrize("ignored", [False, True])
-def test_a_terminal_that_is_gone_ends_it(ignored: bool, heart: Heart) -> None:
+@pytest.mark.parametrize(("ignored", "drawing"), [(False, False), (True, False), (True, True)])
+def test_a_terminal_that_is_gone_ends_it(ignored: bool, drawing: bool, heart: Heart) -> None:
     command = [*PROBE, "paced"]
     if ignored:
         command = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *command]
@@ -289,6 +289,7 @@ def test_a_terminal_that_is_gone_ends_it(ignored: bool, heart: Heart) -> None:
         terminal.wait_for("typed")
         if ignored:
             os.kill(terminal.process.pid, signal.SIGHUP)
+        if drawing:
             terminal.send("t")
         terminal.hang_up()
         assert terminal.process.wait(LIMIT) == HUNG_UP
@@ -319,6 +320,21 @@ def test_suspension_may_be_repeated(paced: PtyTerminal) -> None:
     threads = psutil.Process(paced.process.pid).num_threads()
     assert threads <= 4  # main, input, writer, and Textual's own writer, which has nothing to do
     assert_repainting_changes_nothing(paced)
+
+
+def test_suspension_in_the_middle_of_frames_leaves_the_screen_right(paced: PtyTerminal) -> None:
+    paced.send("t")
+    for _ in range(12):
+        paced.wait_for(lambda count=paced.bytes_out: paced.bytes_out > count + 3000)  # type: ignore[misc]
+        paced.signal(signal.SIGTSTP)
+        paced.wait_for(partial(stopped, paced))
+        paced.wait_for(partial(left, paced))
+        paced.screen.reset()
+        paced.signal(signal.SIGCONT)
+        paced.wait_for(partial(back, paced))
+    paced.send("t")
+    assert_repainting_changes_nothing(paced)
+    assert "head line" in paced.lines[0]
 
 
 def test_an_error_in_the_app_is_shown_with_the_terminal_restored(paced: PtyTerminal) -> None:

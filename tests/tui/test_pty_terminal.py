@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 
-from pty_terminal import PtyTerminal
+from tests.tui.pty_terminal import PtyTerminal
 
 
 def python(code: str) -> list[str]:

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from pty_terminal import PtyTerminal
 
+from tests.tui.pty_terminal import PtyTerminal
 from tui.terminal import prepare, wants_ascii, why_not
 
 PROBE = str(Path(__file__).with_name("paced_probe.py"))
