@@ -45,6 +45,7 @@ class Http2Connection:
         self.idle_since = 0.0
         self.limits = limits
         self._stream = stream
+        stream.recorder = None  # of the request it was opened for; what comes now is counted frame by frame
         self._on_idle = on_idle
         self._on_gone = on_gone
         self._frames = FrameSplitter()

@@ -104,10 +104,15 @@ class _Exchange:
 
     async def __aenter__(self) -> _Response:
         try:
+            url = httpx.URL(self._request.url)
+            headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self._request.headers]
+            if not any(name.lower() == b"host" for name, _ in headers):
+                # httpx would add it too, but fails over names that IDNA 2008 has no words for.
+                headers.insert(0, (b"Host", url.netloc))
             request = httpx.Request(
                 self._request.method,
-                self._request.url,
-                headers=self._request.headers,
+                url,
+                headers=headers,
                 content=self._request.body or None,
                 extensions={"timeouts": self._timeouts, "recorder": self._recorder},
             )

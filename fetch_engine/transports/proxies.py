@@ -108,6 +108,6 @@ async def open_tunnel(
             if not connection.tunnelled():
                 raise AttemptFailed(ErrorKind.PROXY, f"{proxy} sent something before the tunnel was used", unsent=True)
             return
-        reason = head.reason.decode("latin-1")
+        reason = head.reason.decode("ascii", "replace")
         message = f"{proxy} refused a tunnel to {authority}: {head.status} {reason}".rstrip()
     raise AttemptFailed(ErrorKind.PROXY, message, unsent=True)

@@ -346,7 +346,6 @@ async def test_slow_redirects_meet_the_total_deadline(client: Client) -> None:
 # Requests
 
 
-@pytest.mark.xfail(strict=True, reason="the transport hands header text to httpx, which encodes ASCII only")
 async def test_header_beyond_ascii_goes_out_as_utf8(client: Client) -> None:
     with RawServer(echoing) as server:
         result = await result_of(client, FetchRequest(server.url(), headers=(("X-Own", "grün €"),)))
@@ -378,7 +377,6 @@ async def test_a_set_cookie_harms_nobody(client: Client) -> None:
         assert (await result_of(client, server.url())).preview == b"hello"
 
 
-@pytest.mark.xfail(strict=True, reason="httpx decodes the host when it adds the Host header itself")
 async def test_international_host_with_a_label_that_idna_refuses(open_client: Opener) -> None:
     with RawServer(echoing) as server:
         client = open_client(TransportOptions(resolve={("xn--ls8h.example", server.port): ("127.0.0.1",)}))

@@ -11,13 +11,16 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import anyio
 import pytest
+import trustme
 
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import Timeouts
 from fetch_engine.recorder import Recorder
+from fetch_engine.transports.httpx_transport import TransportOptions
 from fetch_engine.transports.protocol import WireRequest
 
-from .conftest import TIMEOUTS, Client
+from .conftest import TIMEOUTS, Client, Opener
+from .http2_server import Http2Side, http2_context, speaking_http2
 from .servers import Connection, RawServer, closing, echoing
 
 pytestmark = pytest.mark.anyio
@@ -72,6 +75,22 @@ async def test_complete_responses(client: Client) -> None:
 async def test_complete_responses_over_tls(tls_client: Client, server_tls: ssl.SSLContext) -> None:
     with RawServer(echoing, tls=server_tls) as server:
         assert await grows(lambda recorder: tls_client.get(server.url(), recorder=recorder)) < TURNS / 2
+
+
+async def test_complete_responses_over_http2(open_client: Opener, authority: trustme.CA, ca_file: str) -> None:
+    client = open_client(TransportOptions(ca_file=ca_file, http2=True))
+
+    def respond(side: Http2Side, stream: int) -> None:
+        side.requests.clear()  # the server's own memory must not count
+        side.respond(stream, b"x")
+
+    with RawServer(speaking_http2(respond), tls=http2_context(authority)) as server:
+
+        async def fetch(recorder: Recorder) -> None:
+            await client.get(server.url(), recorder=recorder)
+
+        assert await grows(fetch) < TURNS * 2  # h2, on both sides, remembers the streams it had
+        assert server.accepted == 1
 
 
 async def test_refused_connections(client: Client) -> None:
