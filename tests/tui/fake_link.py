@@ -12,6 +12,7 @@ JSON = (
     b'{"items":[{"id":1,"name":"alpha","tags":["a","b"]},{"id":2,"name":"beta","tags":["c"]}],"next":"/items?page=2"}'
 )
 HTML = b"<html><head><title>503 Service Unavailable</title></head>\n<body><h1>Try later</h1></body></html>\n"
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00" * 30
 EVIL = "\x1b[2J\x1b]52;c;AAAA\x07\x9b31m[/b][@click=app.quit]\u202eoffer\u2066\x00\r\n[red]x"
 
 
@@ -128,7 +129,7 @@ def snapshot(
         "cancelled": cancelled,
         "rate": 422_000.0 if rows else 0.0,
         "peak_alive": max(alive, 12) if opened else 0,
-        "history": tuple(min(12, n // 3) for n in range(45)) + (9, 8, 7, 6, alive) if opened else (0,),
+        "history": (*(min(12, n // 3) for n in range(45)), 9, 8, 7, 6, alive) if opened else (0,),
         "concurrency": 64,
     }
     return Snapshot(**{**values, **changes})  # type: ignore[arg-type]
@@ -164,17 +165,22 @@ def busy() -> FakeLink:
     records = [result(n, f"https://api.example.org/items?page={n}") for n in range(1, 36)]
     records += [
         result(38, "https://api.example.org/slow", status=503, body=HTML, content_type="text/html", elapsed=1.9),
-        result(39, "https://cdn.example.org/a.png", body=b"\x89PNG\r\n\x1a\n\x00\x00" * 30, content_type="image/png", size=90_000),
+        result(39, "https://cdn.example.org/a.png", body=PNG, content_type="image/png", size=90_000),
         failure(40, "http://198.51.100.7/", ErrorKind.TIMEOUT_CONNECT, "no connection within 15 s"),
-        failure(41, "https://api.example.org/export", ErrorKind.CANCELLED, "cancelled by you", body_size=12_300, elapsed=0.8),
+        failure(
+            41, "https://api.example.org/export", ErrorKind.CANCELLED, "cancelled by you", body_size=12_300, elapsed=0.8
+        ),
         result(42, "http://example.org/missing", status=404, body=b"not found\n", content_type="text/plain"),
         result(
             43,
             "http://example.org/old",
-            redirects=(Hop("http://example.org/old", 301, Timings(total=0.03)), Hop("https://example.org/", 302, Timings(total=0.05))),
+            redirects=(
+                Hop("http://example.org/old", 301, Timings(total=0.03)),
+                Hop("https://example.org/", 302, Timings(total=0.05)),
+            ),
             final_url="https://example.org/new",
             elapsed=0.31,
             timings=Timings(0.001, None, None, None, 0.001, 0.2, 0.012, 0.31),
         ),
-    ]  # fmt: skip
+    ]
     return FakeLink(snapshot(rows, held, done=39, failed=1, cancelled=1), records)

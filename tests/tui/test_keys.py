@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from fake_link import FakeLink, active, busy, result, snapshot
 from textual.command import CommandPalette
 from textual.events import Paste
 from textual.pilot import Pilot
 
+from tests.tui.fake_link import FakeLink, active, busy, result, snapshot
 from tui.app import DashboardApp
 from tui.keys import KEYS, PLACES, in_place
 from tui.painted import Painted

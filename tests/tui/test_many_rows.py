@@ -6,10 +6,10 @@ import time
 from typing import Any
 
 import pytest
-from fake_link import FakeLink, active, busy, result, snapshot
 from textual.geometry import Region
 from textual.widgets import DataTable
 
+from tests.tui.fake_link import FakeLink, active, busy, result, snapshot
 from tui.app import DashboardApp
 from tui.painted import Painted
 from tui.panels.done import DonePane

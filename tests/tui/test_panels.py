@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from fake_link import HTML, FakeLink, active, busy, failure, result, snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from fetch_engine.results import ErrorKind, FetchResult, Hop, Timings
+from tests.tui.fake_link import HTML, FakeLink, active, busy, failure, result, snapshot
 from tui.app import DashboardApp
 from tui.describe import glimpse, short_url
 from tui.glyphs import ASCII, UNICODE

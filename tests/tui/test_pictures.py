@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from fake_link import FakeLink, busy, snapshot
-from test_untrusted_text import evil_link
 
+from tests.tui.fake_link import FakeLink, busy, snapshot
+from tests.tui.test_untrusted_text import evil_link
 from tui.app import DashboardApp
 from tui.glyphs import ASCII, UNICODE
 

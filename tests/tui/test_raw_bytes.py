@@ -8,9 +8,11 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from pty_terminal import PtyTerminal
 
-PROBE = [sys.executable, str(Path(__file__).with_name("dashboard_probe.py"))]
+from tests.tui.pty_terminal import PtyTerminal
+
+PROBE = [sys.executable, "-m", "tests.tui.dashboard_probe"]
+ROOT = Path(__file__).parents[2]
 OURS = re.compile(r"\x1b\[[\d;]*[mHCGABD]|\x1b\[\?\d+[hl]|\x1b\[6n|\x1b\]22;default\x07")
 # colours, cursor, synchronised output, pacing, Textual's shape of the mouse pointer
 ESCAPE = "\x1b"
@@ -24,7 +26,7 @@ def press(terminal: PtyTerminal, *keys: str) -> None:
 
 @pytest.mark.parametrize("size", [(80, 24), (140, 40)])
 def test_no_byte_from_outside_commands_the_terminal(size: tuple[int, int]) -> None:
-    with PtyTerminal([*PROBE, "evil"], size=size) as terminal:
+    with PtyTerminal([*PROBE, "evil"], size=size, cwd=ROOT) as terminal:
         terminal.wait_for("[/b][@click=app.quit]")
         start = terminal.wait_quiet()
         press(terminal, "\r", "\x1b[C", "G", "\x1b[C", "\x1b[C", ESCAPE, "j", "j", "j", "\r", "\x1b[C", ESCAPE)
@@ -41,7 +43,7 @@ def test_no_byte_from_outside_commands_the_terminal(size: tuple[int, int]) -> No
 
 
 def test_an_idle_screen_sends_nothing_and_a_key_little() -> None:
-    with PtyTerminal([*PROBE, "busy"]) as terminal:
+    with PtyTerminal([*PROBE, "busy"], cwd=ROOT) as terminal:
         terminal.wait_for("2 held")
         before = terminal.wait_quiet(1.5)  # six redraws
         press(terminal, "j")

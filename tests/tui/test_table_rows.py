@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from fake_link import active, failure, result
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fetch_engine.results import ErrorKind, FetchResult
+from tests.tui.fake_link import active, failure, result
 from tui.rows import GLIMPSE, Cursor, DoneRows, IdRows
 from tui.snapshot import ActiveRow, FinishedRecord
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from fake_link import EVIL, FakeLink, active, failure, result, snapshot
 from textual.events import Paste
 from textual.strip import Strip
 
 from fetch_engine.results import ErrorKind, FetchState, Hop, Timings
+from tests.tui.fake_link import EVIL, FakeLink, active, failure, result, snapshot
 from tui.app import DashboardApp
 from tui.painted import Painted
 from tui.panels.details import DetailsPane
