@@ -48,7 +48,7 @@ class DashboardApp(PacedApp[None]):
     """Widgets hold ids and frozen records only; every handle stays in the engine's thread behind `link`.
 
     fps: redraws a second. glyphs: what the terminal can show. colours: "full", "ansi" for the terminal's own sixteen,
-    which takes half the bytes, or None for "full" where the terminal says that it has them.
+    which takes half the bytes, or None for "full" where the terminal says that it has them and NO_COLOR is not set.
     """
 
     TITLE = "weakfetch"
@@ -67,7 +67,8 @@ class DashboardApp(PacedApp[None]):
         self, link: EngineLink, *, fps: float = 4.0, glyphs: Glyphs = UNICODE, colours: str | None = None
     ) -> None:
         if colours is None:
-            colours = "full" if os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit") else "ansi"
+            has_all = os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit")
+            colours = "full" if has_all and not os.environ.get("NO_COLOR") else "ansi"
         super().__init__(ansi_color=colours == "ansi")
         self.link = link
         self.snapshot: Snapshot | None = None

@@ -51,3 +51,10 @@ def test_an_idle_screen_sends_nothing_and_a_key_little() -> None:
         press(terminal, "q", "y")
         assert terminal.wait_exit() == 0
         assert not terminal.in_alternate_screen
+
+
+def test_no_colour_means_none() -> None:
+    with PtyTerminal([*PROBE, "busy"], cwd=ROOT, env={"NO_COLOR": "1"}) as terminal:
+        terminal.wait_for("2 held")
+        terminal.wait_quiet()
+        assert {(cell[1], cell[2]) for row in terminal.cells() for cell in row} == {("default", "default")}
