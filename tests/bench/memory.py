@@ -12,6 +12,7 @@ from .server import file_server
 from .settings import Settings
 
 MB = 1e6
+LIMIT = 3600.0  # seconds
 
 
 def run(settings: Settings) -> list[Group]:
@@ -31,5 +32,5 @@ def run(settings: Settings) -> list[Group]:
 
 
 def _peak(urls: Path) -> dict[str, float]:
-    ran = run_program("--headless", "-j", "64", "--per-host", "64", "-i", str(urls))
+    ran = run_program("--headless", "-j", "64", "--per-host", "64", "-i", str(urls), limit=LIMIT)
     return {"peak RSS MB": ran.max_rss / MB}

@@ -10,8 +10,8 @@ from .settings import Settings
 
 
 def run(settings: Settings) -> list[Group]:
-    fetches = settings.pick(20_000, 2_000)
-    handles = settings.pick(100_000, 5_000)
+    fetches = settings.pick(20_000, 1_000)
+    handles = settings.pick(100_000, 2_000)
 
     def probe(*arguments: object) -> partial[dict[str, float]]:
         return partial(run_probe, "overhead_probe", *map(str, arguments))
