@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import sys
+from collections.abc import Iterable
+from typing import Any
 
 from fetch_engine.frame_locals import running_locals
-from fetch_engine.holder_names import Chain, asyncio_class, is_root, is_running
+from fetch_engine.holder_names import Chain, is_root, is_running
 from fetch_engine.referrers import Referrers
 from fetch_engine.task import FetchTask
 
@@ -74,14 +75,21 @@ def _chain(task: FetchTask, found: Referrers, key: int, running: dict[int, list[
 
 
 def _unseen_results() -> dict[int, list[object]]:
-    """Asyncio tasks by the id of their result or exception, where the collector does not look into them."""
+    """Asyncio tasks by the id of their result or exception, for the Python whose collector does not look into these."""
     unseen: dict[int, list[object]] = {}
-    kinds = [asyncio_class("Task")]
-    if sys.version_info < (3, 12) and "asyncio" in sys.modules:
-        for kind in kinds:
-            kinds.extend(kind.__subclasses__())
-        for task in [thing for thing in gc.get_objects() if type(thing) in kinds]:
-            for held in (task._result, task._exception):
-                if held is not None:
-                    unseen.setdefault(id(held), []).append(task)
+    # Private, but of a Python that gets no more changes; the public `all_tasks` leaves out those that have ended.
+    known = getattr(sys.modules.get("asyncio.tasks"), "_all_tasks", ()) if sys.version_info < (3, 12) else ()
+    for task in _listed(known):
+        for held in (task._result, task._exception):
+            if held is not None:
+                unseen.setdefault(id(held), []).append(task)
     return unseen
+
+
+def _listed(tasks: Iterable[Any]) -> list[Any]:
+    for _ in range(100):
+        try:
+            return list(tasks)
+        except RuntimeError:  # another thread has just added one
+            continue
+    return []

@@ -7,9 +7,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from itertools import islice
 
 _PER_LEVEL = 24  # each further object looked for in one pass over the heap makes the pass longer
 _PER_OBJECT = 8
+_EXAMINED = 5000  # referrers of one level that are looked at
 
 
 class Referrers:
@@ -114,7 +116,7 @@ class Referrers:
         wanted = set(level)
         counts: Counter[int] = Counter()
         candidates: list[int] = []
-        for holder in found:
+        for holder in islice(found, _EXAMINED):
             if time.monotonic() > self._deadline:
                 self.late = True
                 return candidates
@@ -123,7 +125,7 @@ class Referrers:
                 continue
             inner = wanted.intersection(map(id, gc.get_referents(holder)))
             inner.update(at for at in level if any(task is holder for task in self._results.get(at, ())))
-            if self._is_echo(holder, inner):
+            if not inner or self._is_echo(holder, inner):  # it may have let go meanwhile
                 continue
             for at in inner:
                 self._up[at].append(key)
@@ -140,7 +142,8 @@ class Referrers:
             self._down.setdefault(key, set()).update(inner)
             if key in self._roots or key in self._reached:
                 self._reach(key)
-        self._looked.update(level)
+        if len(found) <= _EXAMINED:
+            self._looked.update(level)
         return candidates
 
     def _reach(self, root: int) -> None:
