@@ -66,6 +66,7 @@ class FetchEngine:
         self._ids = itertools.count(1)
         self._group: anyio.abc.TaskGroup | None = None
         self._opened: Scheduler | None = None
+        self._host_task = 0
         self._left = False
 
     async def __aenter__(self) -> FetchEngine:
@@ -82,14 +83,19 @@ class FetchEngine:
             outlived_after=self._outlived_after,
         )
         await self._group.__aenter__()
+        self._host_task = anyio.get_current_task().id
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
         assert self._group is not None
+        if anyio.get_current_task().id != self._host_task:
+            # Refused before anything is cancelled; a task group left elsewhere breaks the event loop's own state.
+            raise RuntimeError("an engine is left in the task that entered it")
         self._left = True
         self._scheduler.spawn(self._scheduler.shut_down)
+        self._scheduler.proceed()
         try:
             if isinstance(exc, anyio.get_cancelled_exc_class()):
                 return await self._group.__aexit__(exc_type, exc, traceback)
@@ -161,6 +167,7 @@ class FetchEngine:
         completions = Completions(self, requests, 2 * self.limits.concurrency if window is None else window)
         if completions.feed is not None:
             scheduler.spawn(completions.feed.read, requests)
+            scheduler.advance()
             stop = weakref.finalize(completions, scheduler.mailbox.post, Scheduler.stop_feed, completions.feed)
             stop.atexit = False
         return completions

@@ -7,9 +7,10 @@ awaits nothing and changes no state of the engine: it appends one entry and wake
 from __future__ import annotations
 
 import os
+import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 AT_ONCE = 5000  # entries acted on before the loop gets its turn
 
@@ -17,21 +18,33 @@ Action = Callable[[Any, Any], None]
 Entry = tuple[Action, Any]
 
 
+class Owner(Protocol):
+    """Who acts on the entries: `advance` at any moment in the loop, `proceed` in a turn of its own."""
+
+    def advance(self) -> None: ...
+    def proceed(self) -> None: ...
+
+
 class Mailbox:
     """Entries `(action, subject)` in the order they were posted, and one coalesced wake-up of the loop.
 
-    `wake` may be called from any thread; `pump` only in the loop, which `is_in_loop` tells. Wake and pump end in a
-    call of the engine that takes the entries out; both reach the engine weakly, since handles keep the mailbox.
+    The owner is known weakly, since every handle keeps the mailbox and none may keep the engine. waker: makes a
+    function that any thread may call to have another one called in the loop. is_in_loop: whether the caller is there.
     """
 
-    __slots__ = ("_armed", "_entries", "_late", "_pid", "_pump", "_wake", "is_in_loop")
+    __slots__ = ("__weakref__", "_armed", "_entries", "_late", "_owner", "_pid", "_wake", "is_in_loop")
 
-    def __init__(self, wake: Callable[[], object], pump: Callable[[], None], is_in_loop: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        waker: Callable[[Callable[[], None]], Callable[[], None]],
+        is_in_loop: Callable[[], bool],
+    ) -> None:
+        self._owner = weakref.ref(owner)
         self._entries: deque[Entry] = deque()
         self._late: dict[Action, deque[None]] = {}
         self._armed = False
-        self._wake: Callable[[], object] | None = wake
-        self._pump = pump
+        self._wake: Callable[[], None] | None = waker(self._woken)
         self._pid = os.getpid()
         self.is_in_loop = is_in_loop
 
@@ -61,21 +74,26 @@ class Mailbox:
                 # The loop was closed under an open engine; its end will be told by a ResourceWarning, once.
                 self._wake = None
 
+    def put(self, action: Action, subject: Any) -> None:
+        """Leave an entry; the caller sees to it that it is acted on."""
+        if self._wake is not None:
+            self._entries.append((action, subject))
+
     def post_now(self, action: Action, subject: Any) -> None:
         """Leave an entry, and have it acted on at once where the caller is in the loop."""
         if self._wake is None or os.getpid() != self._pid:
             return
         if self.is_in_loop():
-            self._entries.append((action, subject))
-            self._pump()
+            self.put(action, subject)
+            owner = self._owner()
+            if owner is not None:
+                owner.advance()
         else:
             self.post(action, subject)
 
     def act(self, engine: object, spare: Callable[[], bool]) -> None:
         """Act on the entries; where there is none, call `spare` until it finds nothing to do. After AT_ONCE of both
         the loop gets its turn."""
-        # Disarmed first, so that no entry is left without a wake-up.
-        self._armed = False
         for _ in range(AT_ONCE):
             entry = self._take()
             if entry is not None:
@@ -103,6 +121,13 @@ class Mailbox:
     def _count_the_rest(self) -> None:
         while self._wake is None and (entry := self._take()) is not None:
             self._count(entry[0])
+
+    def _woken(self) -> None:
+        # Disarmed before anything is taken out, so that no entry goes unseen.
+        self._armed = False
+        owner = self._owner()
+        if owner is not None:
+            owner.proceed()
 
     def _take(self) -> Entry | None:
         """The oldest entry, or None."""

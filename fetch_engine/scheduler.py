@@ -3,13 +3,14 @@
 All of it happens in `advance`, in the loop: callers, finalizers and runners leave entries in the mailbox, `advance`
 takes them out one by one, then gives free places to waiting jobs. Code that interrupts it (a finalizer, a `__del__`
 that submits) leaves its entry and returns, so that no change ever sees another one half done.
+Such code may as well have interrupted the event loop, which is not made for that. So `advance` only lists the calls
+that it owes the loop, to start, wake or cancel a task; `proceed` makes them, from the loop's own turns.
 """
 
 from __future__ import annotations
 
 import contextvars
 import functools
-import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -23,7 +24,7 @@ from fetch_engine.fetching import HopGate, describe_failure
 from fetch_engine.lanes import Lanes
 from fetch_engine.ledger import Ledger
 from fetch_engine.limits import Limits
-from fetch_engine.mailbox import Mailbox
+from fetch_engine.mailbox import Action, Mailbox
 from fetch_engine.results import ErrorKind, FetchResult
 from fetch_engine.session import SharedSession
 from fetch_engine.task import FetchTask, Job, Outcome, Passage
@@ -51,16 +52,9 @@ class Scheduler:
         idle_close: float | None,
         outlived_after: float,
     ) -> None:
-        # Weakly: every handle keeps the mailbox, and none may keep the engine.
-        method = weakref.WeakMethod(self.advance)
-
-        def advance_weakly() -> None:
-            advance = method()
-            if advance is not None:
-                advance()
-
-        self.mailbox = Mailbox(waker(advance_weakly), advance_weakly, presence())
-        self.session = SharedSession(open_transport, self.spawn, grace=grace, idle_close=idle_close)
+        self.mailbox = Mailbox(self, waker, presence())
+        self._owed: deque[Callable[[], object]] = deque()
+        self.session = SharedSession(open_transport, self.spawn, self._owed.append, grace=grace, idle_close=idle_close)
         self.ledger = Ledger(outlived_after)
         self.pins: dict[int, FetchTask] = {}
         self._group = group
@@ -72,9 +66,7 @@ class Scheduler:
         self._granted: deque[Job] = deque()  # given a place, not yet taken by a runner
         self._workers = 0
         self._free_workers = 0  # started, or about to be free: each takes one of `_granted`
-        self._advancing = False
-        self._leaving = False
-        self._left = False
+        self._advancing = self._leaving = self._left = False
         self._changed: anyio.Event | None = None
 
     def advance(self) -> None:
@@ -89,29 +81,37 @@ class Scheduler:
                 self._workers += 1
                 self.spawn(self._work)
             self.ledger.age()
+            if self._changed is not None and (self.ledger.idle or self._is_drained()):
+                self._owed.append(self._changed.set)
+                self._changed = None
         finally:
             self._advancing = False
-        if len(self.mailbox):
+        if len(self.mailbox) or self._owed:
             self.mailbox.ask_again()
-        elif self._changed is not None and (self.ledger.idle or not self._workers):
-            self._changed.set()
-            self._changed = None
+
+    def proceed(self, action: Action | None = None, subject: object = None) -> None:
+        """Leave an entry, if one is given; `advance`; and make the calls owed. For a turn of the engine's own."""
+        if action is not None:
+            self.mailbox.put(action, subject)
+        self.advance()
+        while self._owed and self.mailbox.is_in_loop():
+            self._owed.popleft()()
 
     async def join(self) -> None:
         """Wait until nothing is queued, running or unwinding."""
         await self._wait_for(lambda: self.ledger.idle)
 
     async def _wait_for(self, condition: Callable[[], bool]) -> None:
-        self.advance()
+        self.proceed()
         while not condition():
             self._changed = self._changed or anyio.Event()
             await self._changed.wait()
 
     def spawn(self, function: Callable[..., Awaitable[None]], *args: object) -> None:
-        """Start a coroutine function in the task group. It must never be given a handle."""
+        """Soon start a coroutine function in the task group. It must never be given a handle."""
         start: Callable[..., object] = self._group.start_soon
-        # A copy each time: a context cannot be entered twice, and a `__del__` in between may come here again.
-        self._context.copy().run(start, function, *args)
+        # A copy each time: a context cannot be entered twice.
+        self._owed.append(functools.partial(self._context.copy().run, start, function, *args))
 
     # Entries of the mailbox
 
@@ -136,10 +136,9 @@ class Scheduler:
 
     def reap(self, job: Job) -> None:
         """Its handle has died."""
-        ended = job.outcome is not None
         self.ledger.reap(job)
         job.reaped = True
-        if ended:
+        if job.outcome is not None:
             self._give_back_lease(job)
         else:
             self._stop(job, ErrorKind.CANCELLED, "dropped: nobody held it any more")
@@ -176,12 +175,12 @@ class Scheduler:
         for ticket in self._lanes.waiting():
             if isinstance(ticket, Job):
                 self._stop(ticket, ErrorKind.CANCELLED, "the engine was closed")
-        for job in list(self._running):
-            job.stop(ErrorKind.CANCELLED, "the engine was closed")
+        for job in self._running:
+            self._stop(job, ErrorKind.CANCELLED, "the engine was closed")
 
     def stop_feed(self, feed: Feed) -> None:
         """The iterator that was fed has died."""
-        feed.stop()
+        self._owed.append(feed.stop)
 
     # State changes
 
@@ -189,7 +188,7 @@ class Scheduler:
         ticket = self._lanes.pop()
         if isinstance(ticket, Passage):
             ticket.job.lane = ticket.host
-            ticket.event.set()
+            self._owed.append(ticket.event.set)
         elif ticket is not None:
             self.ledger.start()
             ticket.started = True
@@ -207,7 +206,9 @@ class Scheduler:
         if job.outcome is not None:
             return
         if job.started:
-            job.stop(kind, message)
+            job.refuse(kind, message)
+            if job.scope is not None:
+                self._owed.append(job.stop)
         else:
             self._lanes.remove(job.host, job)
             self._conclude(job, describe_failure(job.request, job.recorder, AttemptFailed(kind, message)))
@@ -221,6 +222,8 @@ class Scheduler:
         if job.pinned_until_done:
             self.pins.pop(job.id, None)
             self.ledger.unpin(job)
+        if job.is_watched:
+            self._owed.append(job.tell)
 
     def _give_back_lease(self, job: Job) -> None:
         if job.generation is not None:
@@ -240,17 +243,18 @@ class Scheduler:
                     outcome = await self._run(job)
                 finally:
                     if outcome is None:
-                        outcome = self._cancelled(job)
+                        error = job.cancel_error or (ErrorKind.CANCELLED, "the engine was cancelled")
+                        outcome = describe_failure(job.request, job.recorder, AttemptFailed(*error))
                     self._free_workers += 1  # so that the place goes to a job of this runner, not to a new one
-                    self.mailbox.post_now(Scheduler.end, (job, outcome))
+                    self.proceed(Scheduler.end, (job, outcome))
                     self._free_workers -= 1
                     del job, outcome
         finally:
             self._workers -= 1
-            self.advance()
+            self.proceed()
 
     async def _run(self, job: Job) -> Outcome | None:
-        self.mailbox.post_now(Scheduler.begin, job)
+        self.proceed(Scheduler.begin, job)
         while job.begun is None:
             await anyio.lowlevel.checkpoint()
         if job.cancel_error is not None or job.generation is None:
@@ -266,24 +270,20 @@ class Scheduler:
                 job.scope = None
         return None
 
-    def _cancelled(self, job: Job) -> Outcome:
-        kind, message = job.cancel_error or (ErrorKind.CANCELLED, "the engine was cancelled")
-        return describe_failure(job.request, job.recorder, AttemptFailed(kind, message))
-
     async def _move(self, job: Job, host: str) -> None:
         """Exchange the job's place for one with another host."""
         passage = Passage(job, host)
-        self.mailbox.post_now(Scheduler.depart, passage)
+        self.proceed(Scheduler.depart, passage)
         try:
             await passage.event.wait()
         finally:
-            self.mailbox.post_now(Scheduler.arrive, passage)
+            self.proceed(Scheduler.arrive, passage)
 
     async def shut_down(self) -> None:
         """Cancel and drain everything, close the session, then the mailbox. Run it in the task group itself: natively
         cancelling the task that hosts the group cannot break it there."""
         with anyio.CancelScope(shield=True):
-            self.mailbox.post_now(Scheduler.leave, None)
+            self.mailbox.put(Scheduler.leave, None)
             await self._wait_for(self._is_drained)
             self.pins.clear()
             await self._wait_for(self._is_drained)
@@ -296,4 +296,4 @@ class Scheduler:
         self._group.cancel_scope.cancel()
 
     def _is_drained(self) -> bool:
-        return not self._workers and not len(self.mailbox)
+        return not (self._workers or len(self.mailbox))

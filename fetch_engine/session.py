@@ -53,20 +53,23 @@ class Generation:
 class SharedSession:
     """Hands out leases on the current generation and closes it when nobody has one.
 
-    `spawn` starts a coroutine function in the engine's task group. `grace`: seconds an unleased client stays open.
-    `idle_close`: seconds after which a client without a running request is closed in spite of leases (None: never).
+    `spawn` soon starts a coroutine function in the engine's task group; `later` soon makes a call into the event loop.
+    `grace`: seconds an unleased client stays open. `idle_close`: seconds after which a client without a running
+    request is closed in spite of leases (None: never).
     """
 
     def __init__(
         self,
         open_transport: Callable[[], Awaitable[Transport]],
         spawn: Callable[..., None],
+        later: Callable[[Callable[[], object]], None],
         *,
         grace: float,
         idle_close: float | None,
     ) -> None:
         self._open_transport = open_transport
         self._spawn = spawn
+        self._later = later
         self._grace = grace
         self._idle_close = idle_close
         self._current: Generation | None = None
@@ -163,7 +166,7 @@ class SharedSession:
         due = self._due(generation)
         if generation.keeper:
             if due < generation.close_at:
-                generation.sooner.set()
+                self._later(generation.sooner.set)
         elif due < math.inf:
             generation.keeper = True
             self._spawn(self._keep, generation)

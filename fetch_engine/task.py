@@ -114,16 +114,18 @@ class Job:
         self.pinned_until_done = False
         self.ended_at = 0.0
 
-    def stop(self, kind: ErrorKind, message: str) -> None:
-        """Have the runner end soon, for this reason. The first reason counts. Loop only: a scope cancelled from
-        another thread delivers nothing and is spoilt for good."""
+    def refuse(self, kind: ErrorKind, message: str) -> None:
+        """Have the runner end soon, for this reason; the first reason counts. `stop` must follow if it runs."""
         if self.cancel_error is None:
             self.cancel_error = (kind, message)
+
+    def stop(self) -> None:
+        """End the runner's request. Loop only: a scope cancelled from another thread delivers nothing, for good."""
         if self.scope is not None:
             self.scope.cancel()
 
     def conclude(self, outcome: Outcome) -> None:
-        """It has ended; tell whoever waits. A handle that is kept from now on keeps the outcome and nothing else."""
+        """It has ended. `tell` must follow if it is watched."""
         self.outcome = outcome
         if isinstance(outcome, FetchResult):
             self.recorder.state = FetchState.DONE
@@ -131,14 +133,22 @@ class Job:
             self.recorder.state = FetchState.CANCELLED
         else:
             self.recorder.state = FetchState.FAILED
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody waits for the end."""
+        return not (self.event is None and self.watcher is None and self.deadline_scope is None)
+
+    def tell(self) -> None:
+        """Tell whoever waits for the end. A handle that is kept from now on keeps the outcome and nothing else."""
         if self.deadline_scope is not None:
             self.deadline_scope.cancel()
             self.deadline_scope = None
         if self.event is not None:
             self.event.set()
             self.event = None
-        if self.watcher is not None:
-            self.watcher.add(self.id, outcome)
+        if self.watcher is not None and self.outcome is not None:
+            self.watcher.add(self.id, self.outcome)
             self.watcher = None
 
     async def expire(self, time_out: Action) -> None:

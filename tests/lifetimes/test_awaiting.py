@@ -8,10 +8,10 @@ from typing import Any
 
 import anyio
 import pytest
-from fake_transport import FakeWire, checked_wire
-from waiting import all_let_go, turns, until
 
 from fetch_engine import ErrorKind, FetchCancelled, FetchEngine, FetchFailed, FetchState, FetchTask
+from tests.lifetimes.fake_transport import FakeWire, checked_wire
+from tests.lifetimes.waiting import all_let_go, turns, until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("collector_off")]
 

@@ -8,8 +8,6 @@ from collections import Counter
 
 import anyio
 import pytest
-from fake_transport import checked_wire
-from waiting import all_let_go, until
 
 from fetch_engine import (
     ErrorKind,
@@ -24,6 +22,8 @@ from fetch_engine import (
 )
 from fetch_engine.recorder import Recorder
 from fetch_engine.task import Job
+from tests.lifetimes.fake_transport import checked_wire
+from tests.lifetimes.waiting import all_let_go, until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("collector_off")]
 

@@ -13,11 +13,11 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 import pytest
-from fake_transport import checked_wire
-from waiting import all_let_go, turns, until
 
 from fetch_engine import FetchEngine, FetchTask, Limits
 from fetch_engine.mailbox import Mailbox
+from tests.lifetimes.fake_transport import checked_wire
+from tests.lifetimes.waiting import all_let_go, turns, until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("collector_off")]
 
@@ -220,33 +220,56 @@ async def test_of_the_engine_a_finalizer_runs_the_mailbox_alone() -> None:
             await all_let_go(engine)
 
 
+class Acting:
+    """An owner that notes what it acted on."""
+
+    def __init__(self) -> None:
+        self.acted: list[object] = []
+        self.pending: list[Callable[[], None]] = []
+        self.mailbox = Mailbox(self, self.waker, lambda: False)
+
+    def waker(self, callback: Callable[[], None]) -> Callable[[], None]:
+        return lambda: self.pending.append(callback)
+
+    def advance(self) -> None:
+        self.mailbox.act(self, lambda: False)
+
+    def proceed(self) -> None:
+        self.advance()
+
+    def note(self, subject: object) -> None:
+        self.acted.append(subject)
+
+
 def test_a_burst_of_posts_is_one_wake() -> None:
-    wakes: list[None] = []
-    acted: list[object] = []
-    mailbox = Mailbox(lambda: wakes.append(None), lambda: None, lambda: False)
+    owner = Acting()
     for number in range(100):
-        mailbox.post(lambda _, subject: acted.append(subject), number)
-    assert len(wakes) == 1
-    mailbox.act(None, lambda: False)
-    assert acted == list(range(100))
-    mailbox.post(lambda _, subject: acted.append(subject), 100)
-    assert len(wakes) == 2
+        owner.mailbox.post(Acting.note, number)
+    assert len(owner.pending) == 1
+    owner.advance()
+    assert owner.acted == list(range(100))
+    owner.mailbox.post(Acting.note, 100)
+    assert len(owner.pending) == 1  # it is still to come
+    owner.pending.pop()()
+    assert owner.acted == list(range(101))
+    owner.mailbox.post(Acting.note, 101)
+    assert len(owner.pending) == 1
 
 
 def test_a_closed_mailbox_counts_and_keeps_nothing() -> None:
-    def action(engine: object, subject: object) -> None:
-        raise AssertionError("nobody acts any more")
-
     class Subject:
         pass
 
-    mailbox = Mailbox(lambda: None, lambda: None, lambda: True)
+    owner = Acting()
     subject = Subject()
     gone = weakref.ref(subject)
-    mailbox.post(action, subject)
-    mailbox.close()
-    mailbox.post(action, subject)
-    mailbox.post_now(action, subject)
+    owner.mailbox.post(Acting.note, subject)
+    owner.mailbox.close()
+    owner.mailbox.post(Acting.note, subject)
+    owner.mailbox.post_now(Acting.note, subject)
+    owner.mailbox.put(Acting.note, subject)
     del subject
     assert gone() is None
-    assert mailbox.late(action) == 2
+    owner.advance()
+    assert owner.acted == []
+    assert owner.mailbox.late(Acting.note) == 2

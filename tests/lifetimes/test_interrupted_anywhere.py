@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 
 import anyio
 import pytest
-from fake_transport import checked_wire
-from waiting import all_let_go, turns, until
 
 from fetch_engine import EngineClosed, FetchEngine, FetchState, FetchTask, Limits
+from tests.lifetimes.fake_transport import checked_wire
+from tests.lifetimes.waiting import all_let_go, turns, until
 
 pytestmark = pytest.mark.anyio
 

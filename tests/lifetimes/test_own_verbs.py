@@ -9,8 +9,6 @@ import sys
 
 import anyio
 import pytest
-from fake_transport import checked_wire
-from waiting import all_let_go, turns, until
 
 from fetch_engine import (
     EngineClosed,
@@ -21,6 +19,8 @@ from fetch_engine import (
     FetchState,
     Limits,
 )
+from tests.lifetimes.fake_transport import checked_wire
+from tests.lifetimes.waiting import all_let_go, turns, until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("collector_off")]
 
