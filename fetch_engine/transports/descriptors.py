@@ -28,6 +28,7 @@ class DescriptorBudget:
         self.limit = limit
         self.headroom = headroom
         self.used = 0
+        self.shortages = 0  # how often the kernel had none left
         self._evict = evict
         self._waiting: deque[anyio.Event] = deque()
 
@@ -71,6 +72,7 @@ class DescriptorBudget:
 
     async def wait_for_descriptor(self) -> None:
         """The kernel had none although the budget had: give back an idle one, or wait until one may be free."""
+        self.shortages += 1
         if not self._evict():
             # Not only our own sockets count, so nobody can tell us.
             await anyio.sleep(_RECHECK)

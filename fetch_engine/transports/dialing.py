@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import anyio
-import anyio.to_thread
+from anyio import to_thread
 
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.recorder import Recorder
@@ -20,6 +20,7 @@ from fetch_engine.transports.network import SocketStream, deadline_in
 
 STAGGER = 0.25  # RFC 8305 section 5: Connection Attempt Delay
 _MOST_LOOKUPS = 32
+_LOOKUP_DESCRIPTORS = 4
 
 AddressFilter = Callable[[str], bool]
 
@@ -123,22 +124,17 @@ class Dialer:
             # A look-up opens descriptors that the budget does not see.
             self._lookups = anyio.CapacityLimiter(min(max(self.budget.headroom // 4, 1), _MOST_LOOKUPS))
         while True:
+            shortages = self.budget.shortages
             try:
                 # A thread of its own, not the loop's few: a name server that hangs must not hold up other names.
-                found = await anyio.to_thread.run_sync(
-                    _getaddrinfo, host, abandon_on_cancel=True, limiter=self._lookups
-                )
+                return await to_thread.run_sync(_getaddrinfo, host, abandon_on_cancel=True, limiter=self._lookups)
             except UnicodeError:
                 raise AttemptFailed(ErrorKind.DNS, f"{host!r} is not a valid host name", unsent=True) from None
-            except socket.gaierror as error:
-                if not _descriptors_exhausted():
+            except OSError as error:
+                # The resolver reports a lack of descriptors as whatever it likes: believe it only if there was none.
+                if error.errno not in OUT_OF_DESCRIPTORS and shortages == self.budget.shortages:
                     text = str(error.strerror or error)
                     raise AttemptFailed(ErrorKind.DNS, f"{host}: {text}", unsent=True) from None
-            except OSError as error:
-                if error.errno not in OUT_OF_DESCRIPTORS:
-                    raise AttemptFailed(ErrorKind.DNS, f"{host}: {error.strerror}", unsent=True) from None
-            else:
-                return found
             await patience.for_descriptor(self.budget)
 
     async def connect(self, address: _Address, patience: Patience) -> socket.socket | int:
@@ -229,8 +225,25 @@ class _Race:
 
 
 def _getaddrinfo(host: str) -> list[str]:
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    """Raises OSError of EMFILE where descriptors lack, else socket.gaierror or UnicodeError."""
+    _probe_descriptors()
+    try:
+        # Bytes: for text Python would import its IDNA codec, which takes descriptors too.
+        found = socket.getaddrinfo(host.encode("ascii"), None, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    except socket.gaierror:
+        _probe_descriptors()
+        raise
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _probe_descriptors() -> None:
+    """Raise OSError if there are fewer descriptors left than a look-up takes."""
+    held: list[int] = []
+    try:
+        held.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(_LOOKUP_DESCRIPTORS))
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
 
 
 def _parse(ip: str, port: int) -> _Address:
@@ -257,12 +270,3 @@ def _why(code: int, host: str, addresses: Sequence[_Address]) -> str:
     if code == errno.ECONNREFUSED:
         return f"connection refused by {target}"
     return f"no connection to {target}: {os.strerror(code).lower()}"
-
-
-def _descriptors_exhausted() -> bool:
-    """The resolver reports a lack of descriptors as whatever it likes; asking the kernel is exact."""
-    try:
-        os.close(os.dup(2))
-    except OSError as error:
-        return error.errno in OUT_OF_DESCRIPTORS
-    return False

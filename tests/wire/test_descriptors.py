@@ -78,5 +78,5 @@ def test_300_requests_with_64_descriptors(backend: str, hogged: int) -> None:
             timeout=60,
             check=False,
         )
-    assert ended.stderr == ""
+    assert ended.stderr[-2000:] == ""
     assert ended.stdout.strip() == "300"
