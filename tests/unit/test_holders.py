@@ -220,10 +220,10 @@ def bound_method(task: FetchTask) -> Callable[[], object]:
     return keep(task.cancel)
 
 
-@case(rf"^{GLOBAL} > ConnectionError\.__traceback__ > frame test_holders\.py:\d+ local 'handle_here'$")
+@case(rf"^{GLOBAL} > ConnectionError\.__traceback__ > frame test_holders\.py:\d+ local 'held'$")
 def exception(task: FetchTask) -> Callable[[], object]:
-    def fetch(handle_here: FetchTask) -> None:
-        raise ConnectionError(handle_here.id)
+    def fetch(held: FetchTask) -> None:
+        raise ConnectionError(held.id)
 
     try:
         fetch(task)
@@ -232,10 +232,10 @@ def exception(task: FetchTask) -> Callable[[], object]:
     raise AssertionError
 
 
-@case(rf"^{GLOBAL} > (ValueError\.__cause__|\.\.\.) > KeyError\.__traceback__ > frame \S+ local 'handle_here'$")
+@case(rf"^{GLOBAL} > (ValueError\.__cause__|\.\.\.) > KeyError\.__traceback__ > frame \S+ local 'held'$")
 def exception_behind_another(task: FetchTask) -> Callable[[], object]:
-    def fetch(handle_here: FetchTask) -> None:
-        raise KeyError(handle_here.id)
+    def fetch(held: FetchTask) -> None:
+        raise KeyError(held.id)
 
     try:
         fetch(task)
@@ -244,33 +244,33 @@ def exception_behind_another(task: FetchTask) -> Callable[[], object]:
     raise AssertionError
 
 
-@case(rf"^{GLOBAL} > generator test_holders\.py:\d+ local 'handle_here'$")
+@case(rf"^{GLOBAL} > generator test_holders\.py:\d+ local 'held'$")
 def generator(task: FetchTask) -> Callable[[], object]:
-    def count(handle_here: FetchTask) -> Generator[int]:
-        yield handle_here.id
+    def count(held: FetchTask) -> Generator[int]:
+        yield held.id
 
     counting = count(task)
     next(counting)
     return keep(counting)
 
 
-@case(rf"^{GLOBAL} > generator test_holders\.py:\d+ local 'handle_here'$")
+@case(rf"^{GLOBAL} > generator test_holders\.py:\d+ local 'held'$")
 def generator_whose_variable_a_closure_shares(task: FetchTask) -> Callable[[], object]:
-    def count(handle_here: FetchTask) -> Generator[Callable[[], object]]:
-        yield lambda: handle_here
+    def count(held: FetchTask) -> Generator[Callable[[], object]]:
+        yield lambda: held
 
     counting = count(task)
     next(counting)
     return keep(counting)
 
 
-@case(rf"^{GLOBAL} > coroutine test_holders\.py:\d+ local 'handle_here'$")
+@case(rf"^{GLOBAL} > coroutine test_holders\.py:\d+ local 'held'$")
 def coroutine(task: FetchTask) -> Callable[[], object]:
     @types.coroutine
     def pause() -> Generator[None]:
         yield
 
-    async def crawl(handle_here: FetchTask) -> None:
+    async def crawl(held: FetchTask) -> None:
         await pause()
 
     crawling = crawl(task)
@@ -278,10 +278,10 @@ def coroutine(task: FetchTask) -> Callable[[], object]:
     return keep(crawling)
 
 
-@case(rf"^{GLOBAL} > async generator test_holders\.py:\d+ local 'handle_here'$")
+@case(rf"^{GLOBAL} > async generator test_holders\.py:\d+ local 'held'$")
 def async_generator(task: FetchTask) -> Callable[[], object]:
-    async def count(handle_here: FetchTask) -> AsyncIterator[int]:
-        yield handle_here.id
+    async def count(held: FetchTask) -> AsyncIterator[int]:
+        yield held.id
 
     counting = count(task)
     with pytest.raises(StopIteration):
@@ -301,15 +301,15 @@ def context_default(task: FetchTask) -> Callable[[], object]:
     return keep(contextvars.ContextVar("fallback", default=task))
 
 
-@case(r"^frame test_holders\.py:\d+ local 'handle_here' of thread 'worker'$")
+@case(r"^frame test_holders\.py:\d+ local 'held' of thread 'worker'$")
 def thread(task: FetchTask) -> Callable[[], object]:
     ready, leave = threading.Event(), threading.Event()
 
     def work(basket: list[FetchTask]) -> None:
-        handle_here = basket.pop()
+        held = basket.pop()
         ready.set()
         leave.wait()
-        del handle_here
+        del held
 
     worker = threading.Thread(target=work, args=([task],), name="worker")
     worker.start()
@@ -593,8 +593,8 @@ class TestWithEngine:
         assert re.fullmatch(r"frame test_holders\.py:\d+ local 'task'", line)
 
     async def test_task_that_waits(self) -> None:
-        async def wait(handle_here: list[FetchTask]) -> None:
-            task = handle_here.pop()
+        async def wait(held: list[FetchTask]) -> None:
+            task = held.pop()
             await anyio.sleep_forever()
             del task
 
@@ -615,8 +615,8 @@ class TestWithEngine:
         assert end() is None
 
     async def test_context_of_a_task(self) -> None:
-        async def wait(handle_here: list[FetchTask]) -> None:
-            CURRENT.set(handle_here.pop())
+        async def wait(held: list[FetchTask]) -> None:
+            CURRENT.set(held.pop())
             await anyio.sleep_forever()
 
         task = handle()
