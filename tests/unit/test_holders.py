@@ -176,9 +176,9 @@ def dictionary_in_attribute(task: FetchTask) -> Callable[[], object]:
     return keep(Box({"x": task}))
 
 
-@case(rf"^{GLOBAL} > attribute thing of Box > tuple\[1\] in dict key 7 of attribute thing of SlotBox$")
+@case(rf"^{GLOBAL} > attribute thing of Box > dict key 7 of attribute thing of SlotBox$")
 def chain(task: FetchTask) -> Callable[[], object]:
-    return keep(Box(SlotBox(OrderedDict({7: (None, task)}))))
+    return keep(Box(SlotBox(OrderedDict({7: task}))))
 
 
 @case(rf"^global {HERE}\.KEPT \(set in deque in list\[0\]\)$")
