@@ -81,7 +81,6 @@ def resolve(base: Target, location: str) -> Target:
     """
     location = location.strip(" \t")
     _check_characters(location)
-    location = location.replace(" ", "%20")
     if not _SCHEME.match(location):
         try:
             location = urljoin(base.url, location)

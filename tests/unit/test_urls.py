@@ -77,7 +77,7 @@ def test_normal_form(text: str, url: str) -> None:
         "http://ex℀mple.com/",
         "http://\u200d/", "http://☃\ud800.example/", "http://example.com/\ud800", "http://" + "ü" * 60_000,
         "http://127.1/", "http://2130706433/", "http://0x7f.0.0.1/", "http://127.0.0.1.1/", "http://1.2.3.256/",
-        "http://127.0.0.01/", "http://１２７.1/", "http://user:%0d%0a@example.com/", "http://%00@example.com/",
+        "http://127.0.0.01/", "http://１２７.1/", "http://user:%0d%0a@example.com/", "http://%00@example.com/", "http://\ud800@example.com/",
         "http://" + "x" * MAX_URL_LENGTH, "x" * 1_000_000,
     ],
 )  # fmt: skip
