@@ -61,8 +61,8 @@ async def test_a_block_cancels_where_its_body_fails() -> None:
 async def test_the_timeout_of_submit_counts_from_submit() -> None:
     with checked_wire() as wire:
         async with FetchEngine(open_transport=wire.open, limits=Limits(concurrency=1)) as engine:
-            running = engine.submit(f"{HOST}/hang", timeout=0.02)
-            queued = engine.submit(f"{HOST}/queued", timeout=0.01)
+            running = engine.submit(f"{HOST}/hang", timeout=0.2)
+            queued = engine.submit(f"{HOST}/queued", timeout=0.1)
             for task in (queued, running):
                 with pytest.raises(FetchFailed) as caught:
                     await task
