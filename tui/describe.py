@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.cells import cell_len
 
 from fetch_engine.results import ErrorKind, FetchError, FetchResult, FetchState
+from fetch_engine.urls import safe_url
 from tui.body_text import decode_body
 from tui.painted import Span
 from tui.plain_text import fit, safe, size
@@ -49,9 +50,14 @@ def outcome_code(outcome: FetchResult | FetchError) -> Span:
     return _WORDS[FetchState.CANCELLED if outcome.kind is ErrorKind.CANCELLED else FetchState.FAILED]
 
 
+def shown_url(url: str) -> str:
+    """A URL as it was given, without user and password."""
+    return safe(safe_url(url) if "@" in url else url)
+
+
 def short_url(url: str, width: int) -> str:
     """A URL for a narrow cell: without http and https, cut in the middle so that its end, which tells most, stays."""
-    text = safe(url.removeprefix("https://").removeprefix("http://"))
+    text = shown_url(url).removeprefix("https://").removeprefix("http://")
     if width < 12 or cell_len(text) <= width:
         return text
     tail = width // 2 - 1

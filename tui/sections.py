@@ -12,7 +12,7 @@ from rich.cells import cell_len, chop_cells
 
 from fetch_engine.results import FetchError, FetchResult, Timings
 from tui.body_text import decode_body, hex_lines
-from tui.describe import outcome_code, state_word, status_role
+from tui.describe import outcome_code, shown_url, state_word, status_role
 from tui.glyphs import Glyphs
 from tui.json_lines import coloured, json_lines
 from tui.painted import Line
@@ -87,7 +87,7 @@ def of_active(row: ActiveRow) -> Section:
     word, role = state_word(row.state)
     expected = f" of {amount(row.expected_size)}" if row.expected_size else ""
     facts = [
-        ("url", row.url, ""),
+        ("url", shown_url(row.url), ""),
         ("state", f"{word} ({row.state})", role),
         ("body", f"{amount(row.body_size)}{expected}", ""),
         ("rate", rate(row.rate), ""),
@@ -101,7 +101,7 @@ def of_active(row: ActiveRow) -> Section:
 def of_held(row: HeldRow) -> Section:
     """Who holds a handle whose fetch has ended."""
     by = row.by or (("pinned by you",) if row.pinned else ("not found yet",))
-    facts = [("url", row.url, ""), ("held", duration(row.held), "")]
+    facts = [("url", shown_url(row.url), ""), ("held", duration(row.held), "")]
     facts += [("by" if at == 0 else "held by", holder, "warn") for at, holder in enumerate(by)]
     return Section("Holders", partial(_facts, tuple(facts)))
 

@@ -90,6 +90,23 @@ async def test_no_widget_lets_anything_but_text_through(size: tuple[int, int]) -
         assert "[/b]" in seen or size == (40, 10)
 
 
+async def test_no_password_in_a_url_is_shown() -> None:
+    url = "http://user:tops3cret@h/x"
+    held = [HeldRow(1, url, "200", 9.0, False, ())]
+    app = DashboardApp(FakeLink(snapshot([active(7, url)], held=held), [result(1, url)]))
+    async with app.run_test(size=(140, 40)) as pilot:
+        await pilot.pause()
+        seen = [await look(app)]
+        for pane in "123":
+            await pilot.press(pane, "enter")
+            for _ in app.screen.query_one(DetailsPane).sections:
+                await pilot.press("right")
+                seen.append(await look(app))
+            await pilot.press("escape")
+    assert all("tops3cret" not in text for text in seen)
+    assert all("h/x" in text for text in seen)
+
+
 async def test_the_url_field_shows_pasted_and_recalled_text_only() -> None:
     link = FakeLink(snapshot())
     app = DashboardApp(link)
