@@ -213,13 +213,9 @@ class Http11Connection:
 
     def _expect_end(self) -> None:
         """The server closed: right only where the end of the connection is the end of the body."""
-        try:
-            event: object = self._h11.next_event()
-        except h11.RemoteProtocolError:
-            event = None
-        if type(event) is not h11.EndOfMessage or self._framed or self.stream.truncated:
+        if self._framed or self.stream.truncated:
             raise AttemptFailed(ErrorKind.INCOMPLETE, f"closed by the server after {self._body_size} bytes of the body")
-        self._end(event)
+        self._end(self._next_event())
 
     def _end(self, event: object) -> None:
         if type(event) is not h11.EndOfMessage:

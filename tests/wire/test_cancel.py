@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import threading
 import time
@@ -12,9 +13,11 @@ import pytest
 
 from fetch_engine.recorder import Recorder
 from fetch_engine.results import FetchState
+from fetch_engine.transports.descriptors import DescriptorBudget
 from fetch_engine.transports.httpx_transport import TransportOptions
+from fetch_engine.transports.protocol import WireRequest
 
-from .conftest import Client, Opener, until
+from .conftest import TIMEOUTS, Client, Opener, until
 from .servers import PATIENCE, Connection, RawServer
 from .test_timeouts import full_backlog
 
@@ -140,6 +143,63 @@ async def test_while_waiting_for_a_socket_leaves_no_slot_behind(open_client: Ope
                     scope.cancel()
         assert (await client.get(server.url())).body == b"good"
     assert not client.pool.budget.contended
+
+
+async def test_one_cancelled_when_it_was_its_turn_passes_the_turn_on() -> None:
+    budget = DescriptorBudget(1, 16, lambda: False)
+    assert budget.try_take()
+    woken: list[int] = []
+    scopes = [anyio.CancelScope() for _ in range(3)]
+
+    async def wait(number: int) -> None:
+        with scopes[number]:
+            await budget.wait(again=False)
+            woken.append(number)
+
+    async with anyio.create_task_group() as waiters:
+        for number in range(3):
+            waiters.start_soon(wait, number)
+            await anyio.wait_all_tasks_blocked()
+        scopes[0].cancel()
+        budget.release()
+        scopes[1].cancel()
+        with anyio.fail_after(PATIENCE):
+            while not woken:
+                await anyio.lowlevel.checkpoint()
+    assert woken == [2]
+    assert not budget.contended
+
+
+async def test_a_fast_server_does_not_hold_up_the_loop(client: Client) -> None:
+    """Nor a cancellation: there is always more to read."""
+
+    def handle(connection: Connection) -> None:
+        connection.request()
+        connection.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        with contextlib.suppress(OSError):
+            while True:
+                connection.socket.sendall(b"x" * 1_000_000)
+
+    read, ticks = 0, 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await anyio.lowlevel.checkpoint()
+            ticks += 1
+
+    with RawServer(handle) as server:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(tick)
+            request = WireRequest("GET", server.url())
+            async with client.transport.stream(request, TIMEOUTS, Recorder()) as response:
+                async for _ in response.chunks():
+                    time.sleep(0.002)  # noqa: ASYNC251  (the reader is the slower one)
+                    read += 1
+                    if read == 100:
+                        break
+            tasks.cancel_scope.cancel()
+    assert ticks > 80
 
 
 async def test_many_cancelled_at_random_leave_nothing(

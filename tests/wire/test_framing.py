@@ -225,7 +225,7 @@ async def test_the_request_as_it_goes_out(client: Client) -> None:
     def handle(connection: Connection) -> None:
         while request := connection.request():
             server.seen.append(request)
-            connection.answer(headers="Set-Cookie: a=\xe9; Path=/\r\nLocation: http://[bad\r\n", status="302 Found")
+            connection.answer(headers="Set-Cookie: a=\xe9; Path=/\r\nLocation: http://h:x/\r\n", status="302 Found")
 
     with RawServer(handle) as server:
         for _ in range(2):

@@ -126,19 +126,28 @@ async def test_a_slow_reader_does_not_hold_up_others(http2_client: Client, http2
 async def test_responses_left_early_do_not_use_up_the_connection(
     http2_client: Client, http2_tls: ssl.SSLContext
 ) -> None:
-    """What was sent for them counts against the window of the whole connection, shut after a dozen of these."""
+    """What was sent for them counts against the window of the whole connection, shut after 16 of these."""
+    fetched = 0
 
     def respond(side: Http2Side, stream: int) -> None:
-        side.respond(stream, b"x" * (1_500_000 if path_of(side, stream) == b"/big" else 10))
+        path = path_of(side, stream)
+        if path != b"/held":
+            side.respond(stream, b"x" * (1_500_000 if path == b"/big" else 10))
 
     with RawServer(speaking_http2(respond), tls=http2_tls) as server:
-        for _ in range(40):
-            request = WireRequest("GET", server.url("/big"))
-            async with http2_client.transport.stream(request, TIMEOUTS, Recorder()) as response:
-                await anext(aiter(response.chunks()))
-                await anyio.sleep(0.005)
-        assert (await http2_client.get(server.url("/small"))).body == b"x" * 10
+        async with anyio.create_task_group() as held:
+            # Somebody has to read while the others do not.
+            held.start_soon(http2_client.get, server.url("/held"))
+            for _ in range(40):
+                recorder = Recorder()
+                request = WireRequest("GET", server.url("/big"))
+                async with http2_client.transport.stream(request, TIMEOUTS, recorder):
+                    await until(lambda: recorder.bytes_received > 1_000_000)  # noqa: B023
+                fetched += 1
+            assert (await http2_client.get(server.url("/small"))).body == b"x" * 10
+            held.cancel_scope.cancel()
         assert server.accepted == 1
+    assert fetched == 40
 
 
 async def test_a_cancelled_request_resets_its_stream_only(http2_client: Client, http2_tls: ssl.SSLContext) -> None:
@@ -202,6 +211,37 @@ async def test_the_one_that_reads_for_all_may_go(http2_client: Client, http2_tls
             assert (await http2_client.get(server.url("/go"))).body == b"went"
         assert sorted(bodies) == [b"good"] * 5 + [b"timeout-read"] * 2
         assert server.accepted == 1
+
+
+async def test_two_that_go_at_once_leave_the_third_a_reader(http2_client: Client, http2_tls: ssl.SSLContext) -> None:
+    """The one that reads hands over to one that is being cancelled as well."""
+    both_gone = threading.Event()
+
+    def respond(side: Http2Side, stream: int) -> None:
+        if path_of(side, stream) == b"/2":
+            both_gone.wait(PATIENCE)
+            side.respond(stream, b"good")
+        elif path_of(side, stream) == b"/first":
+            side.respond(stream)
+
+    with RawServer(speaking_http2(respond), tls=http2_tls) as server:
+        await http2_client.get(server.url("/first"))
+        bodies: list[bytes] = []
+        scopes = [anyio.CancelScope() for _ in range(3)]
+
+        async def fetch(number: int) -> None:
+            with scopes[number]:
+                bodies.append((await http2_client.get(server.url(f"/{number}"), timeouts=Timeouts(read=3))).body)
+
+        async with anyio.create_task_group() as fetches:
+            for number in range(3):
+                fetches.start_soon(fetch, number)
+                await anyio.sleep(0.1)
+            scopes[0].cancel()
+            scopes[1].cancel()
+            await anyio.sleep(0.1)
+            both_gone.set()
+    assert bodies == [b"good"]
 
 
 async def test_no_more_streams_than_the_server_allows(http2_client: Client, http2_tls: ssl.SSLContext) -> None:

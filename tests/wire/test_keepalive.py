@@ -165,6 +165,22 @@ async def test_idle_connections_are_bounded_the_oldest_goes_first(open_client: O
         assert one.accepted == 2
 
 
+async def test_the_one_used_last_is_used_next(client: Client) -> None:
+    """So that those not needed any more grow old."""
+
+    def handle(connection: Connection) -> None:
+        while connection.request():
+            connection.answer(b"%d" % connection.number)
+
+    with RawServer(handle) as server:
+        async with anyio.create_task_group() as fetches:
+            for _ in range(3):
+                fetches.start_soon(client.get, server.url())
+        assert client.pool.idle == server.accepted > 1
+        numbers = {(await client.get(server.url())).body for _ in range(6)}
+        assert len(numbers) == 1
+
+
 async def test_a_connection_of_another_origin_is_not_used(client: Client) -> None:
     with RawServer(echoing) as server:
         await client.get(server.url())

@@ -68,7 +68,13 @@ async def grows(fetch: Callable[[Recorder], Awaitable[object]]) -> int:
 
 
 async def test_complete_responses(client: Client) -> None:
-    with RawServer(echoing) as server:
+    def handle(connection: Connection) -> None:
+        number = 0
+        while connection.request():
+            number += 1
+            connection.answer(b"x", headers=f"Set-Cookie: name-{number}=value\r\n")
+
+    with RawServer(handle) as server:
         assert await grows(lambda recorder: client.get(server.url(), recorder=recorder)) < TURNS / 2
 
 

@@ -80,6 +80,13 @@ async def test_a_trusted_server(tls_client: Client, server_tls: ssl.SSLContext, 
     assert first.recorder.bytes_received > second.recorder.bytes_received > len(second.body)
 
 
+async def test_a_name_with_the_dot_of_the_root(open_client: Opener, server_tls: ssl.SSLContext, ca_file: str) -> None:
+    with RawServer(echoing, tls=server_tls) as server:
+        resolve = {("localhost.", server.port): ["127.0.0.1"]}
+        client = open_client(TransportOptions(ca_file=ca_file, resolve=resolve))
+        assert (await client.get(server.url(host="localhost."))).status == 200
+
+
 async def test_a_large_body_over_tls(tls_client: Client, server_tls: ssl.SSLContext) -> None:
     def handle(connection: Connection) -> None:
         while request := connection.request():
