@@ -58,7 +58,7 @@ class FetchEngine:
         self.limits = limits or Limits()
         self.timeouts = timeouts or Timeouts()
         self.retry = retry or RetryPolicy()
-        self._open_transport = open_transport or http_opener(transport, self.limits)
+        self._open_transport = http_opener(transport, self.limits) if open_transport is None else open_transport
         self._grace = grace
         self._idle_close = idle_close
         self._outlived_after = outlived_after
