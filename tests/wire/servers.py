@@ -122,7 +122,8 @@ class RawServer:
         self._thread.join(PATIENCE)
         for sock in list(self._open):
             with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+                # Not SSLSocket's own, after which a handler in another thread would read the ciphertext.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(PATIENCE)
             assert not thread.is_alive(), "a handler hangs"
