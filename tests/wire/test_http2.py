@@ -187,8 +187,11 @@ async def test_the_one_that_reads_for_all_may_go(http2_client: Client, http2_tls
                 if waiting not in side.resets and path_of(side, waiting) == b"/wait":
                     side.respond(waiting, b"good")
             side.respond(stream, b"went")
+        elif path_of(side, stream) == b"/first":
+            side.respond(stream)
 
     with RawServer(speaking_http2(respond), tls=http2_tls) as server:
+        await http2_client.get(server.url("/first"))
         bodies: list[bytes] = []
         scopes = [anyio.CancelScope() for _ in range(10)]
 
