@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from textual.app import SystemCommand
 from textual.binding import BindingType
+from textual.css.query import NoMatches
 from textual.message import Message
 from textual.screen import Screen
 from textual.theme import Theme
@@ -119,8 +121,10 @@ class DashboardApp(PacedApp[None]):
             self._show()
 
     def _show(self) -> None:
+        # One more snapshot may come while the screen is being taken down, its widgets already gone.
         if self._dashboard.is_mounted:
-            self._dashboard.show(self.snapshot, paused=self.paused)
+            with suppress(NoMatches):
+                self._dashboard.show(self.snapshot, paused=self.paused)
 
     def toggle_pause(self) -> None:
         """Freeze what the panes show, or show what came meanwhile."""

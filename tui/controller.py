@@ -16,6 +16,7 @@ from fetch_engine import FetchEngine, FetchRequest, FetchResult, FetchTask, Fini
 from fetch_engine.census import HeldHandle
 from fetch_engine.recorder import Recorder
 from fetch_engine.results import ErrorKind, FetchError
+from tui.meter import Meter
 from tui.snapshot import (
     ActiveRow,
     AddUrls,
@@ -35,27 +36,6 @@ HOLDERS_STALE = 10.0  # seconds after which a holder's name is looked up again
 HELD_SHOWN = 200  # held handles that get a row
 
 Outcome = FetchResult | FetchError
-
-
-class Meter:
-    """Bytes a second over the last second or so."""
-
-    __slots__ = ("_bytes", "_since", "rate")
-
-    def __init__(self, now: float) -> None:
-        self._since = now
-        self._bytes = 0
-        self.rate = 0.0
-
-    def read(self, total: int, now: float) -> float:
-        """The rate, given the total by now; it changes once a second."""
-        passed = now - self._since
-        if passed >= 1.0:
-            self.rate = (total - self._bytes) / passed
-            self._since, self._bytes = now, total
-        elif not self.rate and passed > 0.1:
-            return (total - self._bytes) / passed
-        return self.rate
 
 
 class _Account:
@@ -166,11 +146,15 @@ class Controller:
         self._changed.set()
 
     async def run(self) -> None:
-        """Publish snapshots until `stop`: at the redraw rate, and at once after a command."""
+        """Publish snapshots until `stop`: at the redraw rate where something changed, and at once after a command."""
+        shown: tuple[object, ...] = ()
         while not self._stopping:
             self._take_finished()
             self._admit()
-            self._publish(self._snapshot())
+            snapshot = self._snapshot()
+            if _content(snapshot) != shown:  # else an idle program would repaint its screen for nothing
+                shown = _content(snapshot)
+                self._publish(snapshot)
             self._changed = anyio.Event()
             with anyio.move_on_after(1 / self._per_second):
                 await self._changed.wait()
@@ -265,6 +249,10 @@ class Controller:
             return ("pinned by you (m)",)
         looked = self._holders.get(handle.id)
         return looked[1] if looked else ()
+
+
+def _content(snapshot: Snapshot) -> tuple[object, ...]:
+    return tuple(getattr(snapshot, name) for name in Snapshot.__slots__)
 
 
 def _active_row(task_id: int, account: _Account, now: float) -> ActiveRow:

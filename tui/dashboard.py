@@ -15,7 +15,6 @@ from tui import terminal
 from tui.complaint import complain, write_stderr
 from tui.controller import Controller
 from tui.demo import ForgottenCache, play
-from tui.demo_server import demo_server
 from tui.engine_options import engine_for, request_for
 from tui.engine_thread import Companion, EngineThread
 from tui.event_loop import prepare_loop
@@ -104,6 +103,8 @@ class _Run:
         if not self._options.demo:
             yield []
             return
+        from tui.demo_server import demo_server
+
         with demo_server() as url:
             yield [Demo(url)]
 

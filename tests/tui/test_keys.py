@@ -359,6 +359,16 @@ async def test_full_size_shows_one_pane() -> None:
         assert len([table for table in tables if table.display]) == 3
 
 
+async def test_a_pane_and_full_size_in_one_breath() -> None:
+    async with shown() as (pilot, _):
+        screen = pilot.app.screen
+        assert isinstance(screen, DashboardScreen)
+        screen.action_pane("active")  # two keys of one read: the focus has not moved in between
+        screen.action_full()
+        await pilot.pause()
+        assert [table.id for table in screen.query(Table) if table.display] == ["active"]
+
+
 @pytest.mark.parametrize("key", ["question_mark", "f1"])
 async def test_help_lists_every_key(key: str) -> None:
     async with shown(size=(80, 90)) as (pilot, _):

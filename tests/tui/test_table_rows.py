@@ -120,9 +120,9 @@ def test_the_cursor_stays_on_its_row_and_on_screen(taken: list[tuple[str, int | 
     rows = IdRows[ActiveRow]()
     cursor = Cursor()
     height = 5
+    at_end = False  # where the user moved to, and stays however many rows go and come
     for what, value in taken:
         before = rows.key(cursor.place) if len(rows) else None
-        at_end = 0 < cursor.place == len(rows) - 1
         if isinstance(value, set):
             rows.rows = tuple(active(number, "http://h/") for number in sorted(value))
             cursor.settle(rows, height)
@@ -131,6 +131,7 @@ def test_the_cursor_stays_on_its_row_and_on_screen(taken: list[tuple[str, int | 
         elif what == "move":
             cursor.move_to(rows, value, height)
             assert cursor.place == max(0, min(value, len(rows) - 1))
+            at_end = 0 < cursor.place == len(rows) - 1
         else:
             height = value
             cursor.settle(rows, height)

@@ -125,6 +125,7 @@ class DashboardScreen(Screen[None]):
         return cast("Table[FinishedRecord | ActiveRow | HeldRow]", self.query_one(f"#{self._pane}", Table))
 
     def action_pane(self, name: str) -> None:
+        self._pane = name  # at once: the focus moves later, and the next key may have come with this one
         self.query_one(f"#{name}").focus()
 
     def action_next_pane(self, by: int) -> None:
