@@ -29,7 +29,7 @@ from fetch_engine.results import ErrorKind, FetchResult
 from fetch_engine.session import SharedSession
 from fetch_engine.task import FetchTask, Job, Outcome, Passage
 from fetch_engine.transports.protocol import Transport
-from fetch_engine.wake import presence, waker
+from fetch_engine.wake import knowing_its_library, presence, waker
 
 RunFetch = Callable[[Job, Transport, HopGate], Awaitable[FetchResult]]
 
@@ -59,8 +59,8 @@ class Scheduler:
         self.pins: dict[int, FetchTask] = {}
         self._group = group
         self._run_fetch = run_fetch
-        # Runners start in this context, not in the submitter's: its variables may hold a handle.
-        self._context = contextvars.copy_context()
+        # Runners start in this context: the submitter's variables may hold a handle.
+        self._context = knowing_its_library(contextvars.copy_context())
         self._lanes: Lanes[Job | Passage] = Lanes(limits.concurrency, limits.per_host)
         self._running: set[Job] = set()
         self._granted: deque[Job] = deque()  # given a place, not yet taken by a runner
@@ -217,8 +217,7 @@ class Scheduler:
         job.conclude(outcome)
         self.ledger.end(job)
         if job.reaped:
-            # Only now: closing a client under the runner of a dropped handle would fail its neighbours.
-            self._give_back_lease(job)
+            self._give_back_lease(job)  # only now: closing a client under a runner would fail its neighbours
         if job.pinned_until_done:
             self.pins.pop(job.id, None)
             self.ledger.unpin(job)
@@ -285,7 +284,8 @@ class Scheduler:
         with anyio.CancelScope(shield=True):
             self.mailbox.put(Scheduler.leave, None)
             await self._wait_for(self._is_drained)
-            self.pins.clear()
+            while self.pins:
+                self.ledger.unpin(self.pins.popitem()[1].job)
             await self._wait_for(self._is_drained)
             await self.session.aclose()
             await self._wait_for(self._is_drained)

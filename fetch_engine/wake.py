@@ -10,6 +10,12 @@ from typing import Any
 
 from anyio.lowlevel import current_token
 
+sniffio: Any
+try:
+    import sniffio
+except ModuleNotFoundError:  # anyio does without it, and so do we
+    sniffio = None
+
 
 def waker(callback: Callable[[], None]) -> Callable[[], None]:
     """A function that, from any thread, has `callback` run soon in the loop that is running now.
@@ -18,10 +24,21 @@ def waker(callback: Callable[[], None]) -> Callable[[], None]:
     """
     loop: Any = current_token().native_token
     if isinstance(loop, asyncio.AbstractEventLoop):
-        # An empty context: the poster's context variables may hold a handle, which the callback would keep alive.
+        # A context of its own: the poster's variables may hold a handle, which the callback would keep alive.
+        context = knowing_its_library(contextvars.Context())
         schedule: Any = loop.call_soon_threadsafe
-        return functools.partial(schedule, callback, context=contextvars.Context())
+        return functools.partial(schedule, callback, context=context)
     return functools.partial(loop.run_sync_soon, callback, idempotent=True)
+
+
+def knowing_its_library(context: contextvars.Context) -> contextvars.Context:
+    """The context; code that runs in it outside of any task, as callbacks do, can tell which loop it is in.
+
+    anyio asks sniffio where that is installed: it sees tasks, and this variable, which only `anyio.run` has set.
+    """
+    if sniffio is not None:
+        context.run(sniffio.current_async_library_cvar.set, sniffio.current_async_library())
+    return context
 
 
 def presence() -> Callable[[], bool]:

@@ -24,10 +24,12 @@ wire = FakeWire()
 """
 
 
-def run_script(script: str, *arguments: str, warnings: str = "error") -> subprocess.CompletedProcess[str]:
-    """Run it to its end; `warnings` is the interpreter's -W."""
+def run_script(
+    script: str, *arguments: str, warnings: str = "error", first: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run it to its end; `warnings` is the interpreter's -W, `first` what comes before all imports."""
     return subprocess.run(
-        [sys.executable, "-X", "dev", "-W", warnings, "-c", PREAMBLE + textwrap.dedent(script), *arguments],
+        [sys.executable, "-X", "dev", "-W", warnings, "-c", first + PREAMBLE + textwrap.dedent(script), *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

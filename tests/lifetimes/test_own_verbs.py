@@ -169,11 +169,14 @@ async def test_pinning_by_hand_outlasts_the_pin_of_submit() -> None:
         async with FetchEngine(open_transport=wire.open) as engine:
             task = engine.submit(f"{HOST}/ok", pin=True)
             engine.pin(task)
+            other = engine.submit(f"{HOST}/ok", pin=True)
+            engine.pin(other)
             await task
             del task
             await turns(5)
-            assert (engine.alive, engine.census().pinned) == (1, 1)
-        assert engine.alive == 0
+            assert (engine.alive, engine.census().pinned) == (2, 2)
+        assert (engine.alive, engine.census().pinned) == (1, 0)
+        assert other.done()
 
 
 async def test_unpinning_a_running_one_nobody_else_holds_cancels_it() -> None:

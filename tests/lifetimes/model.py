@@ -1,0 +1,228 @@
+"""What a user does to an engine, step by step, and what must be true after every step.
+
+The model keeps its own account: whom it holds, who is pinned, in a cycle or awaited. From that, and from the state of
+each job, every count of the engine follows.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+
+from fetch_engine import FetchCancelled, FetchEngine, FetchError, FetchFailed, FetchResult, FetchTask, Limits
+from fetch_engine.task import Job
+from tests.lifetimes.fake_transport import FakeWire
+from tests.lifetimes.waiting import turns
+
+CONCURRENCY, PER_HOST = 3, 2
+PATHS = ("ok", "hang", "fail", "status/404", "to/b.test/ok", "to/a.test/hang")
+ENOUGH = 60  # turns of the loop after which whatever can happen has happened
+
+
+class Model:
+    """One engine and everything that is done to it. Its methods run in the loop, but `drop_elsewhere` and `collect`."""
+
+    def __init__(self, *, grace: float, idle_close: float | None) -> None:
+        self.wire = FakeWire()
+        self.engine = FetchEngine(
+            limits=Limits(concurrency=CONCURRENCY, per_host=PER_HOST),
+            open_transport=self.wire.open,
+            grace=grace,
+            idle_close=idle_close,
+        )
+        self.jobs: dict[int, Job] = {}
+        self.held: dict[int, FetchTask] = {}
+        self.pinned: set[int] = set()
+        self.pinned_until_done: set[int] = set()
+        self.in_cycles: set[int] = set()
+        self.awaited: dict[int, int] = {}
+        self.stopped: set[int] = set()  # cancelled by hand
+        self.outcomes: dict[int, Any] = {}
+        self.leave = anyio.Event()
+        self.entered = False
+        self.group: Any = None
+
+    async def host(self) -> None:
+        """Open the engine, and close it when `leave` is set."""
+        async with anyio.create_task_group() as self.group:
+            async with self.engine:
+                self.entered = True
+                await self.leave.wait()
+            self.check_end()
+
+    # Steps
+
+    def submit(self, host: str, path: str, *, pin: bool) -> None:
+        number = len(self.jobs) + 1
+        task = self.engine.submit(f"http://{host}.test/{path}?{number}", pin=pin)
+        assert task.id == number
+        self.jobs[number] = task.job
+        self.held[number] = task
+        if pin:
+            self.pinned_until_done.add(number)
+
+    def drop(self, number: int) -> None:
+        del self.held[number]
+
+    def drop_elsewhere(self, number: int) -> None:
+        thread = threading.Thread(target=self.held.__delitem__, args=(number,))
+        thread.start()
+        thread.join()
+
+    def put_into_a_cycle(self, number: int) -> None:
+        cycle: list[Any] = [self.held.pop(number)]
+        cycle.append(cycle)
+        self.in_cycles.add(number)
+
+    def collect(self) -> None:
+        gc.collect()
+        self.in_cycles.clear()
+
+    def cancel(self, number: int) -> None:
+        self.held[number].cancel()
+        self.stopped.add(number)
+
+    def pin(self, number: int) -> None:
+        self.engine.pin(self.held[number])
+        self.pinned.add(number)
+        self.pinned_until_done.discard(number)
+
+    def unpin(self, number: int) -> None:
+        self.engine.unpin(self.held[number])
+        self.pinned.discard(number)
+        self.pinned_until_done.discard(number)
+
+    def wait_for(self, number: int) -> None:
+        self.awaited[number] = self.awaited.get(number, 0) + 1
+        self.group.start_soon(self._wait, number, self.held[number])
+
+    async def _wait(self, number: int, task: FetchTask) -> None:
+        outcome: FetchResult | FetchError
+        try:
+            outcome = await task
+        except (FetchFailed, FetchCancelled) as failure:
+            outcome = failure.error
+        assert outcome is self.jobs[number].outcome
+        self.awaited[number] -= 1
+
+    def release(self) -> None:
+        """Let what hangs go on; what comes later hangs again."""
+        self.wire.release.set()
+        self.wire.release = anyio.Event()
+
+    def hold_up_closing(self) -> None:
+        self.let_close()
+        self.wire.closing = anyio.Event()
+
+    def let_close(self) -> None:
+        if self.wire.closing is not None:
+            self.wire.closing.set()
+            self.wire.closing = None
+
+    def hold_up_opening(self) -> None:
+        self.let_open()
+        self.wire.opening = anyio.Event()
+
+    def let_open(self) -> None:
+        if self.wire.opening is not None:
+            self.wire.opening.set()
+            self.wire.opening = None
+
+    async def settle(self) -> None:
+        """Without any call of the engine, all that is due happens."""
+        await turns(ENOUGH)
+        assert len(self.scheduler.mailbox) == 0
+        alive = self.alive()
+        for number, job in self.jobs.items():
+            if number not in alive:
+                assert job.outcome is not None or self.wire.opening is not None, "a dropped one goes on"
+            if job.outcome is not None:
+                assert not self.awaited.get(number), "a waiter was not woken"
+
+    # What must be true
+
+    @property
+    def scheduler(self) -> Any:
+        return self.engine._opened
+
+    def alive(self) -> set[int]:
+        """Whom somebody holds, by this model's own account."""
+        until_done = {number for number in self.pinned_until_done if self.jobs[number].outcome is None}
+        waiting = {number for number, count in self.awaited.items() if count}
+        return self.held.keys() | self.pinned | self.in_cycles | until_done | waiting
+
+    def check(self) -> None:
+        census = self.engine.census()  # first: it acts on what has been posted
+        alive = self.alive()
+        jobs = self.jobs
+        assert {*self.engine._registry} == alive
+        assert (census.opened, census.closed, census.alive) == (len(jobs), len(jobs) - len(alive), len(alive))
+        running = {number for number, job in jobs.items() if job.started and job.outcome is None}
+        ended = {number for number, job in jobs.items() if job.outcome is not None}
+        assert census.running == len(running & alive)
+        assert census.dropping == len(running - alive)
+        assert census.finished == len(ended & alive)
+        assert census.queued == len(alive - running - ended)
+        assert census.pinned == len(self.pinned | (self.pinned_until_done - ended))
+        assert {*jobs} == alive | running | ended, "a dropped queued one is still there"
+
+        session = self.engine.session
+        assert session.leases == len(alive | running)
+        assert session.generation == len(self.wire.clients)
+        assert session.closed_generations <= sum(self.wire.closes)
+        assert self.wire.violations == []
+
+        scheduler = self.scheduler
+        assert {job.id for job in scheduler._running} == running
+        assert scheduler._lanes.running <= CONCURRENCY
+        assert 0 <= scheduler._free_workers <= scheduler._workers
+        assert self.wire.peak_in_all <= CONCURRENCY
+        assert all(peak <= PER_HOST for peak in self.wire.peak.values())
+        self.check_starts()
+        self.check_outcomes()
+
+    def check_starts(self) -> None:
+        """Each at most once, in order within a host; the hops of redirects come in between."""
+        first = [urlsplit(url) for url in self.wire.started if "?" in url]
+        numbers = [int(url.query) for url in first]
+        assert len(set(numbers)) == len(numbers)
+        for host in ("a.test", "b.test"):
+            own = [int(url.query) for url in first if url.hostname == host]
+            assert own == sorted(own)
+
+    def check_outcomes(self) -> None:
+        """None changes once it is there, and each is of its kind."""
+        for number, job in self.jobs.items():
+            outcome = job.outcome
+            if outcome is None:
+                continue
+            assert self.outcomes.setdefault(number, outcome) is outcome
+            if isinstance(outcome, FetchResult):
+                assert outcome.status == (404 if "404" in job.request.url else 200)
+            elif outcome.kind == "cancelled":
+                wanted = number in self.alive() and number not in self.stopped
+                assert not wanted or self.leave.is_set(), "a wanted one was cancelled"
+            else:
+                assert (outcome.kind, urlsplit(job.request.url).path) == ("connect", "/fail")
+
+    def check_end(self) -> None:
+        """The engine has been left."""
+        self.pinned.clear()
+        census = self.engine.census()
+        assert (census.queued, census.running, census.dropping, census.pinned) == (0, 0, 0, 0)
+        assert census.opened == census.closed + census.alive == len(self.jobs)
+        assert self.engine.session.leases == 0
+        assert not self.engine.session.is_open
+        assert self.wire.closes == [1] * len(self.wire.clients)
+        assert self.wire.violations == []
+        assert self.wire.in_flight == 0
+        scheduler = self.scheduler
+        for table in (scheduler._running, scheduler._granted, scheduler._owed, scheduler.pins, scheduler.mailbox):
+            assert len(table) == 0
+        assert scheduler._lanes._lanes == {}
+        assert scheduler._workers == scheduler._free_workers == 0
+        self.check_outcomes()
