@@ -20,6 +20,8 @@ class Recorder:
     """
 
     __slots__ = (
+        "_phase",
+        "_phase_started",
         "attempts",
         "body_size",
         "bytes_received",
@@ -34,8 +36,6 @@ class Recorder:
         "status",
         "submitted",
         "url",
-        "_phase",
-        "_phase_started",
     )
 
     def __init__(self) -> None:
