@@ -34,7 +34,7 @@ class Census:
 
 @dataclass(frozen=True, slots=True)
 class HeldHandle:
-    """A handle that is alive though its fetch has ended, as a copy. seconds: since the end, or since it was unpinned."""
+    """A handle alive though its fetch has ended, as a copy. seconds: since the end, or since it was unpinned."""
 
     id: int
     url: str
