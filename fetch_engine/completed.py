@@ -112,15 +112,19 @@ class Completions:
         return self
 
     async def __anext__(self) -> FetchTask:
-        while True:
-            self._fill()
-            while (ended := self._finished.pop()) is not None:
-                task = self._owned.pop(ended[0], None)
-                if task is not None:
-                    return task
-            if not self._owned and self._exhausted:
-                raise StopAsyncIteration
-            await self._finished.wait()
+        try:
+            while True:
+                self._fill()
+                while (ended := self._finished.pop()) is not None:
+                    task = self._owned.pop(ended[0], None)
+                    if task is not None:
+                        return task
+                if not self._owned and self._exhausted:
+                    raise StopAsyncIteration
+                await self._finished.wait()
+        finally:
+            # asyncio keeps a cancelled wait's exception, and so this frame, in a cycle: without the handles' owner.
+            del self
 
     @property
     def _exhausted(self) -> bool:

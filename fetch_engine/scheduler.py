@@ -262,6 +262,7 @@ class Scheduler:
             job.scope = scope
             try:
                 transport = await self.session.transport(job.generation)
+                job.recorder.start()  # once more: waiting for the client to open counts as queued
                 return await self._run_fetch(job, transport, functools.partial(self._move, job))
             except AttemptFailed as failure:
                 return describe_failure(job.request, job.recorder, failure)
