@@ -436,7 +436,7 @@ async def test_retry_after() -> None:
     retry = RetryPolicy(retries=1, delay=0, max_delay=0.2)
     recorder = Recorder()
     await succeeds("http://a.example/", answer, Answer(), retry=retry, recorder=recorder)
-    assert recorder.timings().total >= 0.2
+    assert recorder.timings().total > 0.198  # uvloop's timers count in milliseconds
 
 
 @pytest.mark.parametrize(
