@@ -303,14 +303,14 @@ async def test_a_consumer_that_outlives_the_engine_is_told() -> None:
 async def test_a_cancelled_wait_does_not_keep_the_window_alive() -> None:
     with checked_wire() as wire:
         async with FetchEngine(open_transport=wire.open, limits=FEW) as engine:
-            completions = engine.as_completed(Source(3, "hang"))
+            owner = [engine.as_completed(Source(3, "hang"))]
 
             async def wait() -> None:
-                await anext(completions)
+                await anext(owner[0])
 
             async with anyio.create_task_group() as group:
                 group.start_soon(wait)
                 await until(lambda: len(wire.started) == 3)
                 group.cancel_scope.cancel()
-            del completions, wait
+            owner.clear()
             await all_let_go(engine)
