@@ -215,7 +215,9 @@ def test_as_a_program_it_prints_its_url_and_ends_on_a_signal(number: signal.Sign
         url = process.stdout.readline().strip()
         assert ask(url, "/fast")[0].status == 200
         process.send_signal(number)
-        assert process.communicate(timeout=20) == ("", "")
+        out, err = process.communicate(timeout=20)
+    # On a busy machine asyncio's development mode tells of slow callbacks.
+    assert (out, [line for line in err.splitlines() if not line.startswith("Executing <")]) == ("", [])
     assert process.returncode == 0
 
 
