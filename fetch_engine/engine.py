@@ -235,7 +235,9 @@ class FetchEngine:
 def _fetcher(
     limits: Limits, timeouts: Timeouts, retry: RetryPolicy
 ) -> Callable[[Job, Transport, HopGate], Awaitable[FetchResult]]:
+    turns = anyio.Lock(fast_acquire=True)
+
     def run(job: Job, transport: Transport, gate: HopGate) -> Awaitable[FetchResult]:
-        return fetch(job.request, transport, limits, timeouts, retry, job.recorder, gate)
+        return fetch(job.request, transport, limits, timeouts, retry, job.recorder, gate, turns)
 
     return run

@@ -65,7 +65,10 @@ class _Run:
             try:
                 code = self._show(thread)
             finally:
-                ended = thread.stop()
+                with terminal.LastSignal() as late:
+                    ended = thread.stop()
+        if late.number:
+            code = 128 + late.number
         if self._source.error is not None:
             complain(f"reading URLs failed: {self._source.error}")
         if thread.failure is not None or not ended or thread.engine is None:

@@ -133,6 +133,30 @@ def _is_dead(fd: int) -> bool:
     return not poller.poll(0)
 
 
+class LastSignal:
+    """While entered, the first signal that asks for the end is noted, a second one ends the process.
+
+    number: of the noted one, 0 without one. For the time in which what was asked for already happens.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._before: list[tuple[int, Any]] = []
+
+    def __enter__(self) -> LastSignal:
+        self._before = [(number, signal.signal(number, self._note)) for number in ENDING_SIGNALS]
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for number, handler in self._before:
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _frame: object) -> None:
+        self.number = number
+        for each in ENDING_SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+
+
 async def run_app(app: App[Any], *, mouse: bool = False) -> int:
     """Run a Textual app on the terminal; returns the exit code.
 

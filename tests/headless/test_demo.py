@@ -68,6 +68,7 @@ def test_every_verb_has_its_turn_on_a_fetch_that_was_submitted() -> None:
     assert {step.verb for step in SCENARIO} == {*Verb}
 
 
+@pytest.mark.once
 async def test_played_on_the_engine_one_stays_pinned_one_leaked_and_the_rest_is_gone(server: str) -> None:
     gc.collect()
     gc.disable()

@@ -18,6 +18,7 @@ import pytest
 from fetch_engine import FetchEngine, FetchResult, FetchTask, Limits, Timeouts
 from fetch_engine.recorder import Recorder
 from fetch_engine.transports.opening import http_opener
+from fetch_engine.transports.options import TransportOptions
 from fetch_engine.transports.protocol import Transport, WireRequest, WireResponse
 from tests.lifetimes.waiting import all_let_go, until
 from tests.wire.servers import Connection, RawServer
@@ -94,8 +95,8 @@ class Counted:
 class Clients(list[Counted]):
     """Opens real clients and remembers them."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.open_client = http_opener(None, limits)
+    def __init__(self, limits: Limits, options: TransportOptions | None = None) -> None:
+        self.open_client = http_opener(options, limits)
 
     async def __call__(self) -> Transport:
         self.append(Counted(await self.open_client()))
@@ -228,3 +229,37 @@ async def test_drops_in_all_phases_and_threads_harm_no_neighbour(url: Callable[[
         kept.clear()
         await all_let_go(engine)
     assert [client.closes for client in clients] == [1] * len(clients)
+
+
+@pytest.mark.usefixtures("descriptors")
+async def test_cancels_under_pool_contention_leave_no_orphan(url: Callable[[str], str]) -> None:
+    """Sockets for 8, as many fetches at once, 25 origins: each new origin needs the place of another's connection."""
+    limits = Limits(concurrency=8, per_host=2)
+    origins = [f"origin{number}.test" for number in range(25)]
+    port = int(url("").rpartition(":")[2])
+    options = TransportOptions(max_sockets=8, resolve={(name, port): ["127.0.0.1"] for name in origins})
+    clients = Clients(limits, options)
+    chance = random.Random(49)
+    async with FetchEngine(limits=limits, timeouts=Timeouts(pool=20), open_transport=clients, grace=0.0) as engine:
+
+        def submit(origin: str, path: str) -> FetchTask:
+            return engine.submit(url(path).replace("127.0.0.1", origin))
+
+        kept: list[FetchTask] = []
+        for _ in range(20):
+            doomed = [submit(chance.choice(origins), chance.choice(["/hang", "/hang-in-body"])) for _ in range(6)]
+            kept += [submit(origin, "/ok") for origin in chance.sample(origins, 10)]
+            await anyio.sleep(chance.choice([0, 0.001, 0.003, 0.01]))
+            for task in doomed[::2]:
+                task.cancel()
+            del task
+            doomed.clear()
+            await anyio.sleep(chance.choice([0, 0.002]))
+        await engine.join()
+        assert [task.outcome for task in kept if not isinstance(task.outcome, FetchResult)] == []
+        pool = clients[-1].client.pool
+        assert pool.budget.used == pool.idle <= 8  # whatever is open still belongs to somebody
+        kept.clear()
+        await all_let_go(engine)
+    assert [client.closes for client in clients] == [1] * len(clients)
+    assert clients[-1].client.pool.budget.used == 0

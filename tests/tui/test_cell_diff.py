@@ -68,6 +68,7 @@ def look(screen: pyte.Screen) -> list[list[pyte.screens.Char]]:
     return [[screen.buffer[y][x] for x in range(WIDTH)] for y in range(HEIGHT)]
 
 
+@pytest.mark.once
 @settings(max_examples=300)
 @given(st.lists(st.tuples(updates, st.booleans()), max_size=12))
 def test_differences_lead_to_the_same_screen_as_drawing_it_whole(steps: list[tuple[object, bool]]) -> None:

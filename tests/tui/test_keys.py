@@ -392,6 +392,7 @@ async def test_help_scrolls_on_a_small_screen() -> None:
         assert isinstance(pilot.app.screen, DashboardScreen)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("key", ["colon", "ctrl+p"])
 async def test_the_palette_runs_actions_by_name(key: str) -> None:
     async with shown() as (pilot, link):
@@ -418,6 +419,7 @@ async def test_the_footer_shows_keys_that_work_where_the_focus_is() -> None:
         assert "esc back" in text_of(footer)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("size", [(80, 24), (60, 15), (40, 10), (20, 5), (5, 3), (1, 1)])
 async def test_small_screens_degrade(size: tuple[int, int]) -> None:
     async with shown(size=size) as (pilot, _):

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.anyio
 COUNT = 100_000
 
 
+@pytest.mark.once
 async def test_a_hundred_thousand_rows() -> None:
     link = FakeLink(snapshot(done=COUNT), [result(number, headers=()) for number in range(COUNT)])
     app = DashboardApp(link)

@@ -89,6 +89,7 @@ def assert_repainting_changes_nothing(terminal: PtyTerminal) -> None:
     assert terminal.cells() == before
 
 
+@pytest.mark.once
 def test_the_screen_is_that_of_stock_textual_through_changes_resizes_and_suspension() -> None:
     def resize(columns: int, rows: int) -> None:
         for terminal in (stock, paced):
@@ -165,6 +166,7 @@ def test_what_is_counted_is_what_the_terminal_got(paced: PtyTerminal) -> None:
     assert counted == paced.bytes_out - others
 
 
+@pytest.mark.once
 def test_stock_textual_blocks_when_the_terminal_stops_reading(heart: Heart) -> None:
     with probe("stock", env=heart.env) as terminal:
         terminal.stop_reading()
@@ -195,6 +197,7 @@ def test_a_terminal_that_stops_reading_does_not_stop_the_loop_nor_sigterm(heart:
         assert terminal.attributes() != settings  # no longer raw
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("answer", [True, False])
 def test_a_terminal_that_reads_again_shows_the_right_screen(answer: bool) -> None:
     with probe(answer=answer) as terminal:
@@ -322,6 +325,7 @@ def test_suspension_may_be_repeated(paced: PtyTerminal) -> None:
     assert_repainting_changes_nothing(paced)
 
 
+@pytest.mark.once
 def test_suspension_in_the_middle_of_frames_leaves_the_screen_right(paced: PtyTerminal) -> None:
     paced.send("t")
     for _ in range(12):

@@ -83,6 +83,7 @@ def test_every_character_but_a_mark_has_a_cell(text: str) -> None:
     assert all(get_character_cell_size(char) or unicodedata.category(char)[0] == "M" for char in safe(text))
 
 
+@pytest.mark.once
 def test_every_character_of_unicode_is_made_harmless() -> None:
     for code in range(sys.maxunicode + 1):
         out = safe("a" + chr(code))

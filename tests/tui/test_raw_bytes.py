@@ -24,6 +24,7 @@ def press(terminal: PtyTerminal, *keys: str) -> None:
         terminal.wait_quiet(0.15)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("size", [(80, 24), (140, 40)])
 def test_no_byte_from_outside_commands_the_terminal(size: tuple[int, int]) -> None:
     with PtyTerminal([*PROBE, "evil"], size=size, cwd=ROOT) as terminal:

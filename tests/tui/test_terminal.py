@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.tui.pty_terminal import PtyTerminal
-from tui.terminal import prepare, wants_ascii, why_not
+from tui.terminal import ENDING_SIGNALS, LastSignal, prepare, wants_ascii, why_not
 
 PROBE = str(Path(__file__).with_name("paced_probe.py"))
 GRAB = """
@@ -172,3 +173,22 @@ def test_defaults_leave_what_the_user_has_set() -> None:
     environ = {"TERM": "xterm", "TEXTUAL_ANIMATIONS": "full"}
     prepare(environ)
     assert environ == {"TERM": "xterm", "TEXTUAL_ANIMATIONS": "full"}
+
+
+def test_a_late_signal_is_noted_and_a_second_one_ends_the_process() -> None:
+    code = (
+        "import os, signal\nfrom tui.terminal import LastSignal\nwith LastSignal() as last:\n    {}\nprint(last.number)"
+    )
+    kill = "os.kill(os.getpid(), signal.SIGTERM)"
+    once = subprocess.run([sys.executable, "-c", code.format(kill)], capture_output=True, text=True, check=True)
+    assert once.stdout == "15\n"
+    twice = subprocess.run([sys.executable, "-c", code.format(f"{kill}; {kill}")], capture_output=True, check=False)
+    assert twice.returncode == -15
+
+
+def test_after_late_signals_the_handlers_are_those_of_before() -> None:
+    before = [signal.getsignal(number) for number in ENDING_SIGNALS]
+    with LastSignal() as last:
+        os.kill(os.getpid(), signal.SIGHUP)
+    assert last.number == signal.SIGHUP
+    assert [signal.getsignal(number) for number in ENDING_SIGNALS] == before

@@ -68,6 +68,7 @@ async def look(app: DashboardApp) -> str:
     return "\n".join(strip.text for strip in strips)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("size", [(80, 24), (140, 40), (40, 10)])
 async def test_no_widget_lets_anything_but_text_through(size: tuple[int, int]) -> None:
     app = DashboardApp(evil_link())

@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.once
 @pytest.mark.timeout(300)
 def test_a_quick_bench_prints_its_table_and_writes_its_values(tmp_path: Path) -> None:
     written = tmp_path / "figures.json"

@@ -243,6 +243,7 @@ BOMBS: dict[str, tuple[list[str], Callable[[], bytes]]] = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", BOMBS)
 def test_bomb_in_flat_memory(name: str) -> None:
     codings, make = BOMBS[name]
@@ -265,6 +266,7 @@ def test_bomb_in_flat_memory(name: str) -> None:
     assert peak < 4 * MIB
 
 
+@pytest.mark.once
 def test_bombs_in_flat_resident_memory() -> None:
     """The windows of brotli and zstd are outside what tracemalloc sees."""
     script = textwrap.dedent(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import gzip
 import hashlib
+import time
 import weakref
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -17,7 +18,7 @@ import anyio.lowlevel
 import pytest
 
 from fetch_engine.errors import AttemptFailed
-from fetch_engine.fetching import DRAIN_BYTES, describe_failure, fetch
+from fetch_engine.fetching import DRAIN_BYTES, SLICE_SECONDS, describe_failure, fetch
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.recorder import Recorder
 from fetch_engine.requests import FetchRequest
@@ -134,6 +135,7 @@ async def run(
     retry: RetryPolicy | None = None,
     recorder: Recorder | None = None,
     gate: Callable[[str], Awaitable[None]] | None = None,
+    turns: anyio.Lock | None = None,
 ) -> FetchResult | FetchError:
     request = FetchRequest(request) if isinstance(request, str) else request
     recorder = recorder or Recorder()
@@ -147,6 +149,7 @@ async def run(
             retry or RetryPolicy(),
             recorder,
             gate,
+            turns,
         )
     except AttemptFailed as failure:
         return describe_failure(request, recorder, failure)
@@ -334,6 +337,36 @@ async def test_bomb_lets_others_run() -> None:
         group.cancel_scope.cancel()
     assert error.kind is ErrorKind.TOO_LARGE
     assert turns > 10
+
+
+async def turn_length(bombs: int) -> float:
+    """The median time, in seconds, of the turns of the loop in which something decoded, with so many bombs at once."""
+    body, turns = bomb(10_240), anyio.Lock(fast_acquire=True)
+    gaps: list[float] = []
+
+    async def beat() -> None:
+        while True:
+            before = time.perf_counter()
+            await anyio.lowlevel.checkpoint()
+            gaps.append(time.perf_counter() - before)
+
+    async def decode() -> None:
+        answer = Answer(headers=(("Content-Encoding", "deflate, gzip"),), body=[body])
+        error = await fails("http://a.example/", answer, timeouts=Timeouts(total=0.5), turns=turns)
+        assert error.kind is ErrorKind.TIMEOUT_TOTAL
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(beat)
+        async with anyio.create_task_group() as fetches:
+            for _ in range(bombs):
+                fetches.start_soon(decode)
+        group.cancel_scope.cancel()
+    busy = sorted(gap for gap in gaps if gap > SLICE_SECONDS)  # the passes in which something decoded
+    return busy[len(busy) // 2]
+
+
+async def test_many_bombs_hold_the_loop_no_longer_than_one() -> None:
+    assert await turn_length(16) < 4 * await turn_length(1)
 
 
 async def test_deadline_holds_inside_a_bomb() -> None:
