@@ -12,6 +12,7 @@ from .settings import Settings
 def run(settings: Settings) -> list[Group]:
     fetches = settings.pick(20_000, 1_000)
     handles = settings.pick(100_000, 2_000)
+    many = settings.pick(1_000_000, 2_000)
 
     def probe(*arguments: object) -> partial[dict[str, float]]:
         return partial(run_probe, "overhead_probe", *map(str, arguments))
@@ -38,7 +39,8 @@ def run(settings: Settings) -> list[Group]:
         take_turns(
             "engine.census()",
             settings.rounds,
-            {"at 10 handles": probe("census", 10), f"at {handles:,} handles": probe("census", handles)},
+            {"at 10 handles": probe("census", 10), f"at {many:,} handles": probe("census", many)},
             "at 10 handles",
         ),
+        take_turns(f"as_completed over {many:,} URLs, gc off", 1, {"engine": probe("stream", many)}),
     ]

@@ -1,6 +1,6 @@
 """The engine over a transport that answers at once, in a process of its own; prints CPU and bytes as JSON.
 
-python -m tests.bench.overhead_probe fetch|one-by-one|handles|bare|census COUNT [--lines]
+python -m tests.bench.overhead_probe fetch|one-by-one|handles|bare|census|stream COUNT [--lines]
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from types import TracebackType
 
 import anyio
 import anyio.lowlevel
+import psutil
 
 from fetch_engine import FetchEngine, FetchTask, Limits
 from fetch_engine.limits import Timeouts
@@ -192,6 +193,23 @@ def bare(count: int) -> dict[str, float]:
     }
 
 
+async def stream(count: int) -> dict[str, float]:
+    """What the process grows by from the first hundredth of a long list to its end, the collector off."""
+    process = psutil.Process()
+    before, seen = 0, 0
+    gc.collect()
+    gc.disable()
+    async with engine_over(Answer(), 64) as engine:
+        async for task in engine.as_completed(urls(count)):
+            del task
+            seen += 1
+            if seen == count // 100:
+                before = process.memory_info().rss
+        grown = process.memory_info().rss - before
+        census = engine.census()
+    return {"RSS grown, MB": grown / 1e6, "alive at the end": census.alive, "fetches": census.closed}
+
+
 async def census(count: int) -> dict[str, float]:
     """The cost of asking, with so many handles alive."""
     calls = 10_000
@@ -219,7 +237,7 @@ def _traced() -> Iterator[Callable[[], int]]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.overhead_probe")
-    parser.add_argument("what", choices=["fetch", "one-by-one", "handles", "bare", "census"])
+    parser.add_argument("what", choices=["fetch", "one-by-one", "handles", "bare", "census", "stream"])
     parser.add_argument("count", type=int)
     parser.add_argument("--lines", action="store_true")
     given = parser.parse_args()
@@ -229,6 +247,7 @@ def main() -> int:
         "one-by-one": lambda: one_by_one(count),
         "handles": lambda: handles(count),
         "census": lambda: census(count),
+        "stream": lambda: stream(count),
     }
     if given.what == "bare":
         figures = bare(count)

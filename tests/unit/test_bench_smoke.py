@@ -22,6 +22,6 @@ def test_a_quick_bench_prints_its_table_and_writes_its_values(tmp_path: Path) ->
     result = json.loads(written.read_text())
     assert result["failed"] == []
     titles = [group["title"] for group in result["groups"]]
-    assert len(titles) == 3
+    assert len(titles) == 4
     assert all(f"| {title} " in ran.stdout for title in titles)
     assert all(value >= 0 for group in result["groups"] for row in group["medians"].values() for value in row.values())
