@@ -21,6 +21,7 @@ class ActiveRow:
     age: float
     attempt: int
     pinned: bool
+    warnings: tuple[str, ...] = ()  # what the lints say of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class FinishedRecord:
     url: str
     outcome: FetchResult | FetchError
     finished_at: float
+    warnings: tuple[str, ...] = ()  # what was odd about it to the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class HeldRow:
     held: float
     pinned: bool
     by: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ class Snapshot:
     concurrency: int
     closing: bool = False
     satisfied: int = 0  # fetches that got a response below 400
+    warnings: tuple[str, ...] = ()  # a line for each lint that has something to say, bugs of ours first
+    bugs: int = 0  # how many of them are
 
 
 @dataclass(frozen=True, slots=True)
