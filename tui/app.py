@@ -17,11 +17,11 @@ from textual.screen import Screen
 from textual.theme import Theme
 from textual.timer import Timer
 
+from tui.done_rows import DoneRows
 from tui.glyphs import UNICODE, Glyphs
 from tui.keys import bindings, in_place
 from tui.link import EngineLink
 from tui.output import PacedApp
-from tui.rows import DoneRows
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.dashboard import DashboardScreen
 from tui.screens.help import HelpScreen

@@ -13,12 +13,12 @@ from fetch_engine.results import ErrorKind, FetchResult, Hop, Timings
 from tests.tui.fake_link import HTML, FakeLink, active, busy, failure, result, snapshot
 from tui.app import DashboardApp
 from tui.describe import glimpse, short_url
+from tui.done_rows import DoneRows
 from tui.glyphs import ASCII, UNICODE
 from tui.panels.active import ActivePane
 from tui.panels.details import DetailsPane
 from tui.panels.refs import RefsPane
 from tui.panels.status import StatusLine
-from tui.rows import DoneRows
 from tui.sections import Subject, of_record, sections_of, wrap, wrap_spans
 from tui.snapshot import FinishedRecord, HeldRow, SessionFacts, Snapshot
 from tui.table import Column, Numbered, lay_out

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from fetch_engine.results import ErrorKind, FetchResult
 from tests.tui.fake_link import active, failure, result
-from tui.rows import GLIMPSE, Cursor, DoneRows, IdRows
+from tui.done_rows import GLIMPSE, DoneRows
+from tui.rows import Cursor, IdRows
 from tui.snapshot import ActiveRow, FinishedRecord
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.cells import chop_cells
 
 from tui.describe import glimpse, outcome_code, short_url
+from tui.done_rows import DoneRows
 from tui.painted import Line
 from tui.plain_text import duration, size
-from tui.rows import DoneRows
 from tui.snapshot import FinishedRecord
 from tui.table import Column, Table
 
@@ -36,12 +36,14 @@ class DonePane(Table[FinishedRecord]):
     def title(self) -> tuple[Line, Line]:
         rows = self.done_rows
         left: Line = [("2 ", "key"), ("Done ", "title"), (str(rows.total), "strong")]
-        if rows.left_out:
+        if rows.left_out and not rows.archived:
             left.append((f", {rows.left_out} older left out", "warn"))
+        elif rows.left_out:
+            left.append((f", {rows.left_out} on disk", "faint"))
         right: Line = [("newest first", "faint")]
         if self.arrived:
             right = [(f"paused, {self.arrived} more", "warn")]
-        elif rows.trimmed:
+        elif rows.trimmed and not rows.archived:
             right = [(f"{rows.trimmed} without body", "faint")]
         return left, right
 

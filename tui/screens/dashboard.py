@@ -176,7 +176,8 @@ class DashboardScreen(Screen[None]):
         if row is None:
             return None
         if isinstance(row, FinishedRecord):
-            return Subject(row, row, done.is_trimmed(done.key(table.cursor.place)))
+            whole, trimmed = done.whole(table.rows.key(table.cursor.place))
+            return Subject(whole, whole, trimmed)
         return Subject(row, done.find(row.id) if isinstance(row, HeldRow) else None)
 
     def _show_details(self) -> None:
