@@ -24,6 +24,7 @@ from fetch_engine.results import FetchResult
 from fetch_engine.retry import RetryPolicy
 from fetch_engine.scheduler import Scheduler
 from fetch_engine.session import SharedSession
+from fetch_engine.spool import SpoolFolder
 from fetch_engine.task import FetchTask, Finished, Job
 from fetch_engine.transports.opening import http_opener
 from fetch_engine.transports.protocol import Transport
@@ -38,7 +39,8 @@ class FetchEngine:
     limits, timeouts, retry: for every fetch. transport: options of the HTTP client; open_transport replaces it whole.
     grace: seconds the session stays open without a lease. idle_close: seconds without a running request after which
     the session is closed even though finished handles hold leases (None: never). outlived_after: seconds after which a
-    finished, unpinned, held handle counts as outlived.
+    finished, unpinned, held handle counts as outlived. spool: where bodies longer than the preview go; it stays the
+    caller's, who closes it.
     Runs on asyncio, uvloop and trio. Its methods and properties belong to the loop's thread; handles may be dropped
     and cancelled anywhere.
     """
@@ -54,6 +56,7 @@ class FetchEngine:
         grace: float = 1.0,
         idle_close: float | None = None,
         outlived_after: float = 2.0,
+        spool: SpoolFolder | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.timeouts = timeouts or Timeouts()
@@ -62,6 +65,7 @@ class FetchEngine:
         self._grace = grace
         self._idle_close = idle_close
         self._outlived_after = outlived_after
+        self._spool = spool
         self._registry: weakref.WeakValueDictionary[int, FetchTask] = weakref.WeakValueDictionary()
         self._ids = itertools.count(1)
         self._group: anyio.abc.TaskGroup | None = None
@@ -75,7 +79,7 @@ class FetchEngine:
         self._group = anyio.create_task_group()
         self._opened = Scheduler(
             self._group,
-            _fetcher(self.limits, self.timeouts, self.retry),
+            _fetcher(self.limits, self.timeouts, self.retry, self._spool),
             self.limits,
             self._open_transport,
             grace=self._grace,
@@ -233,11 +237,11 @@ class FetchEngine:
 
 
 def _fetcher(
-    limits: Limits, timeouts: Timeouts, retry: RetryPolicy
+    limits: Limits, timeouts: Timeouts, retry: RetryPolicy, spool: SpoolFolder | None
 ) -> Callable[[Job, Transport, HopGate], Awaitable[FetchResult]]:
     turns = anyio.Lock(fast_acquire=True)
 
     def run(job: Job, transport: Transport, gate: HopGate) -> Awaitable[FetchResult]:
-        return fetch(job.request, transport, limits, timeouts, retry, job.recorder, gate, turns)
+        return fetch(job.request, transport, limits, timeouts, retry, job.recorder, gate, turns, spool)
 
     return run

@@ -23,6 +23,7 @@ from fetch_engine.redirects import RedirectTrail
 from fetch_engine.requests import FetchRequest, Headers, HopRequest, first_hop
 from fetch_engine.results import ErrorKind, FetchError, FetchResult
 from fetch_engine.retry import RetryPolicy, parse_retry_after
+from fetch_engine.spool import SpoolFolder
 from fetch_engine.transports.protocol import Transport, WireResponse
 from fetch_engine.urls import parse_url
 
@@ -46,18 +47,20 @@ async def fetch(
     recorder: Recorder,
     hop_gate: HopGate | None = None,
     turns: anyio.Lock | None = None,
+    spool: SpoolFolder | None = None,
 ) -> FetchResult:
     """Fetch and return the response, whatever its status. Raises AttemptFailed, or the loop's cancellation.
 
     timeouts: unless the request has its own. hop_gate: awaited with the host before each hop to another host than the
     hop before it (the first hop not counted); the wait is not part of the total deadline. turns: shared by all fetches
-    of a loop, so that of those with long bodies to decode one runs between two turns of the loop, and not all.
+    of a loop, so that of those with long bodies to decode one runs between two turns of the loop, and not all. spool:
+    for bodies longer than the preview.
     """
     turns = turns or anyio.Lock(fast_acquire=True)
     failure: AttemptFailed | None = None
     try:
         timeouts = request.timeouts or timeouts
-        return await _Fetch(request, transport, limits, timeouts, retry, recorder, hop_gate, turns).run()
+        return await _Fetch(request, transport, limits, timeouts, retry, recorder, hop_gate, turns, spool).run()
     except AttemptFailed as caught:
         failure = AttemptFailed(caught.kind, caught.message)
     except Exception as caught:  # noqa: BLE001 - a bug of ours is an outcome of its own; none may end the engine
@@ -83,6 +86,7 @@ def describe_failure(request: FetchRequest, recorder: Recorder, failure: Attempt
         bytes_received=recorder.bytes_received,
         body_size=recorder.body_size,
         timings=timings,
+        tls=recorder.tls,
     )
 
 
@@ -96,7 +100,18 @@ class _Again:
 class _Fetch:
     """What all hops of all attempts share."""
 
-    __slots__ = ("_gate", "_host", "_limits", "_recorder", "_request", "_retry", "_timeouts", "_transport", "_turns")
+    __slots__ = (
+        "_gate",
+        "_host",
+        "_limits",
+        "_recorder",
+        "_request",
+        "_retry",
+        "_spool",
+        "_timeouts",
+        "_transport",
+        "_turns",
+    )
 
     def __init__(
         self,
@@ -108,6 +123,7 @@ class _Fetch:
         recorder: Recorder,
         gate: HopGate | None,
         turns: anyio.Lock,
+        spool: SpoolFolder | None,
     ) -> None:
         self._request = request
         self._transport = transport
@@ -117,6 +133,7 @@ class _Fetch:
         self._recorder = recorder
         self._gate = gate
         self._turns = turns
+        self._spool = spool
         self._host = ""
 
     async def run(self) -> FetchResult:
@@ -183,11 +200,12 @@ class _Fetch:
         return following
 
     async def _receive(self, hop: HopRequest, response: WireResponse) -> FetchResult:
-        sink = BodySink(self._limits)
-        if hop.method == "HEAD" or response.status in (204, 304):
-            await _drain(response)
-        else:
-            await self._read_body(response, sink)
+        async with BodySink(self._limits, self._spool) as sink:
+            if hop.method == "HEAD" or response.status in (204, 304):
+                await _drain(response)
+            else:
+                await self._read_body(response, sink)
+                await sink.finish()
         recorder = self._recorder
         recorder.end()
         timings = recorder.timings()
@@ -207,7 +225,10 @@ class _Fetch:
             sha256=sink.sha256,
             preview=sink.preview,
             content_type=_header(response.headers, "content-type") or "",
+            body_path=sink.path,
             remote_address=recorder.remote_address,
+            tls=recorder.tls,
+            not_spooled=sink.not_spooled,
         )
 
     async def _read_body(self, response: WireResponse, sink: BodySink) -> None:
@@ -223,6 +244,8 @@ class _Fetch:
                 for piece in (chunk,) if decoder is None else decoder.feed(chunk):
                     sink.write(piece)
                     recorder.body_size = sink.size
+                    if sink.is_due:
+                        await sink.flush()
                     if time.perf_counter() - turn > SLICE_SECONDS:
                         async with self._turns:
                             await anyio.lowlevel.checkpoint()

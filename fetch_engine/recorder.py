@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 
 from fetch_engine.results import FetchState, Hop, Timings
+from fetch_engine.tls_facts import TlsFacts
 
 PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
 
@@ -35,6 +36,7 @@ class Recorder:
         "state",
         "status",
         "submitted",
+        "tls",
         "url",
     )
 
@@ -50,6 +52,7 @@ class Recorder:
         self.body_size = 0
         self.expected_size: int | None = None
         self.remote_address: str | None = None
+        self.tls: TlsFacts | None = None  # of the current hop
         self.hops: list[Hop] = []
         self.hop_started = self.submitted
         self.phases: dict[str, float] = {}
@@ -73,6 +76,7 @@ class Recorder:
         self.phases = {}
         self._phase = None
         self.status = None
+        self.tls = None
         self.expected_size = None
         self.body_size = 0
 
@@ -96,7 +100,7 @@ class Recorder:
     def end_hop(self, url: str, status: int) -> None:
         """The current hop answered with a redirect that will be followed."""
         self.end()
-        self.hops.append(Hop(url, status, self.timings(since=self.hop_started)))
+        self.hops.append(Hop(url, status, self.timings(since=self.hop_started), self.tls))
 
     def timings(self, *, since: float | None = None) -> Timings:
         """The phases of the current hop; `total` counts from `since`, by default from submit."""

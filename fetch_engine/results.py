@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+from fetch_engine.tls_facts import TlsFacts
+
 
 class FetchState(enum.StrEnum):
     """Where a fetch stands. The last three are final."""
@@ -78,6 +80,7 @@ class Hop:
     url: str
     status: int
     timings: Timings = Timings()
+    tls: TlsFacts | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ class FetchError:
     bytes_received: int = 0
     body_size: int = 0
     timings: Timings = Timings()
+    tls: TlsFacts | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,9 @@ class FetchResult:
     url: as given. final_url: of the response, without user and password. headers: in order, repeated ones kept.
     elapsed: seconds from submit to the end. bytes_received: from the wire, all hops and attempts.
     body_size and sha256: of the decoded body. preview: its first bytes, at most `Limits.preview_size`.
-    timings: of the last hop, with `queued` from submit and `total` as `elapsed`.
+    timings: of the last hop, with `queued` from submit and `total` as `elapsed`. tls: of the last hop's connection.
+    body_path: file with the whole decoded body, where it was longer than the preview and the engine has a spool; it may
+    be gone by now. not_spooled: why such a body has none.
     """
 
     url: str
@@ -127,6 +133,8 @@ class FetchResult:
     content_type: str
     body_path: str | None = None
     remote_address: str | None = None
+    tls: TlsFacts | None = field(default=None, repr=False)
+    not_spooled: str | None = None
 
     @property
     def preview_complete(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -15,7 +16,7 @@ from tui import terminal
 from tui.complaint import complain, write_stderr
 from tui.controller import Controller
 from tui.demo import ForgottenCache, play
-from tui.engine_options import engine_for, request_for
+from tui.engine_options import engine_for, request_for, spool_folder
 from tui.engine_thread import Companion, EngineThread
 from tui.event_loop import prepare_loop
 from tui.exit_report import ExitReport, open_descriptors
@@ -50,13 +51,15 @@ class _Run:
         self._options = options
         self._source = source
         prepare_loop()
+        self._spool = spool_folder()
         self._before = open_descriptors()
 
     def run(self) -> int:
         terminal.prepare()
+        threading.Thread(target=self._spool.sweep, name="sweep", daemon=True).start()
         with self._demo() as demo:
             thread = EngineThread(
-                partial(engine_for, self._options),
+                partial(engine_for, self._options, spool=self._spool),
                 [Reader(self._source), *demo],
                 make_request=partial(request_for, self._options),
                 per_second=self._options.fps,
@@ -67,6 +70,7 @@ class _Run:
             finally:
                 with terminal.LastSignal() as late:
                     ended = thread.stop()
+                    self._spool.close()
         if late.number:
             code = 128 + late.number
         if self._source.error is not None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
+
 from fetch_engine import FetchEngine, FetchRequest, Limits, RetryPolicy, Timeouts
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import GIB, KIB
+from fetch_engine.spool import SpoolFolder
 from fetch_engine.transports.options import TransportOptions
 from fetch_engine.transports.proxies import Proxy
 from fetch_engine.transports.tls import build_ssl_context
 from tui.options import Options
 
 
-def engine_for(options: Options, *, preview_size: int = 64 * KIB) -> FetchEngine:
+def engine_for(options: Options, *, preview_size: int = 64 * KIB, spool: SpoolFolder | None = None) -> FetchEngine:
     """An engine as the options want it, not yet opened. Raises ValueError for a value or file that cannot be used."""
     transport = TransportOptions(
         proxy=options.proxy,
@@ -33,7 +36,16 @@ def engine_for(options: Options, *, preview_size: int = 64 * KIB) -> FetchEngine
         timeouts=Timeouts(connect=options.connect_timeout, total=options.max_time),
         retry=RetryPolicy(retries=options.retries, delay=options.retry_delay),
         transport=transport,
+        spool=spool,
     )
+
+
+def spool_folder() -> SpoolFolder:
+    """Where the dashboard keeps long bodies: in the user's cache, which is on a disk where /tmp may be memory."""
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(cache):  # XDG Base Directory Specification: a relative path is to be ignored
+        cache = os.path.expanduser("~/.cache")
+    return SpoolFolder(os.path.join(cache, "weakfetch-tui", "spool"))
 
 
 def request_for(options: Options, url: str, timeouts: Timeouts | None = None) -> FetchRequest:

@@ -71,6 +71,7 @@ class Http11Connection:
         self._answered = self._complete = self._framed = False
         self._body_size = 0
         recorder.remote_address = self.stream.remote_address
+        recorder.tls = self.stream.tls if request.scheme == "https" else None  # else it is the proxy's
         try:
             recorder.begin("send")
             await self._send(request)

@@ -91,6 +91,7 @@ class Http2Connection:
     async def send(self, request: Outgoing, timeouts: Timeouts, recorder: Recorder) -> tuple[Head, Http2Exchange]:
         """Send the request and read the response's head. Raises AttemptFailed, the exchange being closed then."""
         recorder.remote_address = self._stream.remote_address
+        recorder.tls = self._stream.tls
         try:
             number = self.h2.get_next_available_stream_id()
         except h2.exceptions.NoAvailableStreamIDError:

@@ -16,6 +16,7 @@ import anyio.lowlevel
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.recorder import Recorder
 from fetch_engine.results import ErrorKind
+from fetch_engine.tls_facts import TlsFacts
 
 _SLICE = 64 * 1024
 
@@ -27,6 +28,11 @@ class ByteStream(Protocol):
 
     @property
     def remote_address(self) -> str: ...
+
+    @property
+    def tls(self) -> TlsFacts | None:
+        """What the outermost TLS connection is; None without one."""
+        ...
 
     @property
     def sent(self) -> int:
@@ -69,6 +75,7 @@ class SocketStream:
     __slots__ = ("_on_close", "_outbox", "_socket", "_waiting", "recorder", "remote_address", "sent")
 
     truncated = False
+    tls = None
 
     def __init__(self, connected: socket.socket, remote_address: str, on_close: Callable[[], None]) -> None:
         self._socket = connected

@@ -12,8 +12,10 @@ import certifi
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.recorder import Recorder
 from fetch_engine.results import ErrorKind
+from fetch_engine.tls_facts import TlsFacts
 from fetch_engine.transports.network import ByteStream
 from fetch_engine.transports.options import TransportOptions
+from fetch_engine.transports.peer import facts_of
 
 _RECORD = 16 * 1024
 _READ = 64 * 1024
@@ -55,13 +57,15 @@ def _load(path: str | None, load: Callable[[], None]) -> None:
 class TLSStream:
     """TLS as a client over `inner`, which it then owns. Call `handshake` before anything else."""
 
-    __slots__ = ("_incoming", "_inner", "_object", "_outgoing", "truncated")
+    __slots__ = ("_host", "_incoming", "_inner", "_object", "_outgoing", "tls", "truncated")
 
     def __init__(self, inner: ByteStream, context: ssl.SSLContext, host: str) -> None:
         self._inner = inner
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=_server_name(host))
+        self._host = host
+        self.tls: TlsFacts | None = None
         self.truncated = False
 
     @property
@@ -100,6 +104,7 @@ class TLSStream:
                 raise
             else:
                 await self._flush(None)
+                self.tls = facts_of(self._object, self._host)
                 return
 
     async def read(self, max_bytes: int, seconds: float | None) -> bytes:

@@ -1,0 +1,226 @@
+"""Long bodies on disk: one folder a run, private to the user, bounded in bytes, gone with the process.
+
+A folder is locked (flock) for as long as its process lives, so that the next run can tell which are left over. Its
+files are opened only to write a piece: a spool takes one descriptor, however many bodies there are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import stat
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+import anyio
+from anyio import to_thread
+
+from fetch_engine.limits import GIB, KIB
+
+PIECE = 256 * KIB  # bytes written at a time, at least
+_PREFIX = "bodies-"
+
+
+class SpoolFolder:
+    """Where bodies go. May be used from any thread; nothing touches the disk before the first body.
+
+    parent: made where missing; holds the folders of all runs. max_bytes: of all bodies together; the oldest go first.
+    evicted, evicted_bytes: what went by that.
+    """
+
+    def __init__(self, parent: str, max_bytes: int = GIB) -> None:
+        self.parent = parent
+        self.max_bytes = max_bytes
+        self.size = 0
+        self.evicted = 0
+        self.evicted_bytes = 0
+        self._path: str | None = None
+        self._descriptor = -1
+        self._growing: dict[str, int] = {}
+        self._whole: OrderedDict[str, int] = OrderedDict()  # oldest first
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def create(self) -> str:
+        """A new empty file. Raises OSError."""
+        with self._lock:
+            if self._closed:
+                raise OSError("the spool is closed")
+            if self._path is None:
+                self._path, self._descriptor = _own_folder(self.parent)
+            path = os.path.join(self._path, secrets.token_hex(8))
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            self._growing[path] = 0
+        return path
+
+    def append(self, path: str, pieces: Sequence[bytes]) -> None:
+        """Write to the end of a file. Raises OSError where the disk, or this folder, has no room for it."""
+        data = memoryview(b"".join(pieces))
+        with self._lock:
+            if path not in self._growing:
+                raise OSError("the spool is closed")
+            self._make_room(len(data))
+            self._growing[path] += len(data)
+            self.size += len(data)
+        # Without O_CREAT: where the folder was removed meanwhile, nothing is left behind.
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            while data:
+                data = data[os.write(descriptor, data) :]
+        finally:
+            os.close(descriptor)
+
+    def keep(self, path: str) -> None:
+        """A file is complete; from now on it may be evicted."""
+        with self._lock:
+            if path in self._growing:
+                self._whole[path] = self._growing.pop(path)
+
+    def remove(self, path: str) -> None:
+        """A file is not wanted. Does nothing if it is gone."""
+        with self._lock:
+            self.size -= self._growing.pop(path, 0) + self._whole.pop(path, 0)
+        _unlink(path)
+
+    def close(self) -> None:
+        """Remove the folder with all that is in it."""
+        with self._lock:
+            self._closed = True
+            self._growing.clear()
+            self._whole.clear()
+            self.size = 0
+            path, self._path = self._path, None
+            descriptor, self._descriptor = self._descriptor, -1
+        if path is not None:
+            shutil.rmtree(path, ignore_errors=True)
+            os.close(descriptor)
+
+    def sweep(self) -> int:
+        """Remove the folders of processes that are dead; returns how many there were."""
+        removed = 0
+        with contextlib.suppress(OSError), os.scandir(self.parent) as entries:
+            for entry in entries:
+                if entry.name.startswith(_PREFIX) and entry.is_dir(follow_symlinks=False):
+                    removed += _remove_if_dead(entry.path)
+        return removed
+
+    def _make_room(self, count: int) -> None:
+        while self.size + count > self.max_bytes:
+            if not self._whole:
+                raise OSError(f"the spool has no more than {self.max_bytes} bytes")
+            path, size = self._whole.popitem(last=False)
+            self.size -= size
+            self.evicted += 1
+            self.evicted_bytes += size
+            _unlink(path)
+
+
+class SpoolFile:
+    """One body on its way to the disk. Used by one fetch; every call but `add` writes in a thread.
+
+    error: why there is no file any more; a disk that is full fails no fetch.
+    """
+
+    __slots__ = ("_folder", "_path", "_pending", "_pieces", "error")
+
+    def __init__(self, folder: SpoolFolder) -> None:
+        self._folder = folder
+        self._path: str | None = None
+        self._pieces: list[bytes] = []
+        self._pending = 0
+        self.error: str | None = None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether enough is waiting for a `flush`."""
+        return self._pending >= PIECE
+
+    def add(self, data: bytes) -> None:
+        """Bytes for the next `flush`."""
+        if self.error is None:
+            self._pieces.append(data)
+            self._pending += len(data)
+
+    async def flush(self) -> None:
+        """Write what is waiting."""
+        pieces, self._pieces, self._pending = self._pieces, [], 0
+        if pieces and self.error is None:
+            await self._in_thread(lambda: self._write(pieces))
+
+    async def finish(self) -> str | None:
+        """Write the rest; the path, or None if nothing was added or there was an error."""
+        if self._pieces and self.error is None:
+            await self.flush()
+        path, self._path = self._path, None
+        if path is not None:
+            self._folder.keep(path)
+        return path
+
+    async def discard(self) -> None:
+        """Remove the file unless it was finished, also in a scope that was cancelled."""
+        path, self._path = self._path, None
+        self._pieces = []
+        if path is not None:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(self._folder.remove, path)
+
+    async def _in_thread(self, write: Callable[[], None]) -> None:
+        try:
+            await to_thread.run_sync(write)
+        except OSError as error:
+            self.error = error.strerror or str(error)
+            await self.discard()
+
+    def _write(self, pieces: Sequence[bytes]) -> None:
+        if self._path is None:
+            self._path = self._folder.create()
+        self._folder.append(self._path, pieces)
+
+
+def _own_folder(parent: str) -> tuple[str, int]:
+    """A new folder and the descriptor that holds its lock. Raises OSError."""
+    os.makedirs(parent, mode=0o700, exist_ok=True)
+    while True:
+        path = os.path.join(parent, f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}")
+        os.mkdir(path, 0o700)
+        descriptor = _lock(path)
+        if descriptor is not None:
+            return path, descriptor
+        # Somebody who sweeps was faster, and removes it.
+
+
+def _lock(path: str) -> int | None:
+    """A descriptor with the lock of the folder at `path`, None where another process has it or the folder is gone."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        found, held = os.stat(path, follow_symlinks=False), os.fstat(descriptor)
+        if (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino) and stat.S_ISDIR(held.st_mode):
+            return descriptor
+    except OSError:
+        pass
+    os.close(descriptor)
+    return None
+
+
+def _remove_if_dead(path: str) -> bool:
+    descriptor = _lock(path)
+    if descriptor is None:
+        return False
+    try:
+        shutil.rmtree(path, ignore_errors=True)
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)
