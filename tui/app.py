@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
@@ -21,11 +22,14 @@ from tui.done_rows import DoneRows
 from tui.glyphs import UNICODE, Glyphs
 from tui.keys import bindings, in_place
 from tui.link import EngineLink
+from tui.meter import Meter, ScreenCost
 from tui.output import PacedApp
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.dashboard import DashboardScreen
 from tui.screens.help import HelpScreen
+from tui.screens.overview import OverviewScreen
 from tui.snapshot import Command, SetRate, Snapshot
+from tui.totals import Totals
 
 RATES = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)  # redraws a second
 
@@ -80,6 +84,9 @@ class DashboardApp(PacedApp[None]):
         self.ascii_output = glyphs is not UNICODE
         self.done = DoneRows()
         self.arrived = DoneRows()  # ended while the view was paused
+        self.totals = Totals()
+        self.cost = ScreenCost(self.fps)
+        self._sent = Meter(time.monotonic())
         self.animation_level = "none"
         self.register_theme(NIGHT)
         self.theme = "ansi-dark" if colours == "ansi" else NIGHT.name
@@ -113,18 +120,28 @@ class DashboardApp(PacedApp[None]):
 
     def pull(self) -> None:
         """Take what is new from the link and show it."""
+        snapshot = self.link.latest  # before the records, which are at least as new then
         finished = self.link.take_finished()
         (self.arrived if self.paused else self.done).add(finished)
-        snapshot = self.link.latest
-        if finished or snapshot is not self.snapshot:
-            self.snapshot = snapshot
+        counted = self.totals.add(finished, snapshot)
+        cost = self._screen_cost()
+        if finished or counted or snapshot is not self.snapshot or cost.speed != self.cost.speed:
+            self.snapshot, self.cost = snapshot, cost
             self._show()
+
+    def _screen_cost(self) -> ScreenCost:
+        sent = self.bytes_written
+        self._sent.read(sent, time.monotonic())
+        return ScreenCost(self.fps, round(self._sent.rate / 1024) * 1024, sent)
 
     def _show(self) -> None:
         # One more snapshot may come while the screen is being taken down, its widgets already gone.
         if self._dashboard.is_mounted:
             with suppress(NoMatches):
                 self._dashboard.show(self.snapshot, paused=self.paused)
+        for screen in self.screen_stack:
+            if isinstance(screen, OverviewScreen) and screen.is_mounted:
+                screen.show(self.snapshot, paused=self.paused, cost=self.cost)
 
     def toggle_pause(self) -> None:
         """Freeze what the panes show, or show what came meanwhile."""
@@ -148,6 +165,7 @@ class DashboardApp(PacedApp[None]):
             self._ticks.stop()
         self._ticks = self.set_interval(1 / self.fps, self.pull)
         self.send(SetRate(self.fps))
+        self.cost = self._screen_cost()
         self._show()
 
     # screens and the end
@@ -155,6 +173,12 @@ class DashboardApp(PacedApp[None]):
     def action_help(self) -> None:
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen())
+
+    def action_overview(self) -> None:
+        if isinstance(self.screen, OverviewScreen):
+            self.screen.action_back()
+        else:
+            self.push_screen(OverviewScreen())
 
     def leave(self) -> None:
         """Quit; ask first while something runs."""

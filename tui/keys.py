@@ -90,6 +90,7 @@ KEYS = (
     Key("box.no", ("n", "escape", "q"), "box", "no, back", "", "no"),
     Key("palette", (":", "ctrl+p"), "everywhere", "commands by name", "", "command_palette"),
     Key("suspend", ("ctrl+z",), "everywhere", "suspend to the shell", "", "suspend_process"),
+    Key("overview", ("o", "f2"), "everywhere", "overview: totals, latency, hosts; and back", "overview", "overview"),
     Key("help", ("?", "f1"), "everywhere", "this help", "help", "help"),
     Key("back", ("q",), "screen", "back; at the top quit (asks while something runs)", "quit", "back"),
     Key("quit", ("ctrl+c", "ctrl+q"), "everywhere", "quit at once", "", "quit", priority=True),

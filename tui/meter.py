@@ -2,6 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenCost:
+    """What the screen itself costs.
+
+    redraws: at most so many a second. speed: bytes a second to the terminal, in whole KiB, so that showing it does not
+    change it. sent: bytes in all.
+    """
+
+    redraws: float = 0.0
+    speed: int = 0
+    sent: int = 0
+
 
 class Meter:
     """The rate over the last second or so; it changes once a second, so that a screen does not flicker."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 
+from tui.meter import ScreenCost
 from tui.painted import Line, Painted
 from tui.plain_text import rate
 from tui.snapshot import Snapshot
@@ -18,11 +19,11 @@ class StatusLine(Painted):
         super().__init__(id="status")
         self.snapshot: Snapshot | None = None
         self.paused = False
-        self.redraws = 0.0
+        self.cost = ScreenCost()
 
-    def show(self, snapshot: Snapshot | None, *, paused: bool, redraws: float) -> None:
-        """Take the newest numbers; `redraws` a second."""
-        self.snapshot, self.paused, self.redraws = snapshot, paused, redraws
+    def show(self, snapshot: Snapshot | None, *, paused: bool, cost: ScreenCost) -> None:
+        """Take the newest numbers."""
+        self.snapshot, self.paused, self.cost = snapshot, paused, cost
         self.repaint()
 
     def line(self, y: int, width: int) -> Line:
@@ -74,5 +75,5 @@ class StatusLine(Painted):
         if not s.cancelled:
             del parts[4]
         if long:
-            parts.append((3, [(f"screen {self.redraws:g}/s", "faint")]))
+            parts.append((3, [(f"ui {self.cost.redraws:g} Hz {rate(self.cost.speed)}", "faint")]))
         return parts

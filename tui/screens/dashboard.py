@@ -69,7 +69,7 @@ class DashboardScreen(Screen[None]):
     def show(self, snapshot: Snapshot | None, *, paused: bool) -> None:
         """Hand a snapshot to everything that shows a part of it; while paused only the counts."""
         app = self._app
-        self.query_one(StatusLine).show(snapshot, paused=paused, redraws=app.fps)
+        self.query_one(StatusLine).show(snapshot, paused=paused, cost=app.cost)
         done = self.query_one(DonePane)
         if snapshot is not None:
             history = len(self.query_one(UrlInput).history)

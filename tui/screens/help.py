@@ -83,7 +83,11 @@ class HelpPane(Frame):
 class HelpScreen(ModalScreen[None]):
     """All keys."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings("text", "back"), Binding("question_mark,f1", "back", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings("text", "back"),
+        Binding("question_mark,f1", "back", show=False),
+        Binding("o,f2", "app.overview", show=False, id="overview"),
+    ]
 
     def compose(self) -> ComposeResult:
         yield HelpPane()

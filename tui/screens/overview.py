@@ -1,0 +1,43 @@
+"""Everything at a glance: what all fetches of this run came to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from tui.keys import bindings, hints
+from tui.meter import ScreenCost
+from tui.panels.footer import Footer
+from tui.panels.overview import OverviewPane
+from tui.panels.status import StatusLine
+from tui.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from tui.app import DashboardApp
+
+
+class OverviewScreen(Screen[None]):
+    """Goes on while the view is paused, as the status line does; esc goes back."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("back")]
+
+    def compose(self) -> ComposeResult:
+        yield StatusLine()
+        yield OverviewPane(cast("DashboardApp", self.app).totals)
+        yield Footer(hints("text", "everywhere", "back"))
+
+    def on_mount(self) -> None:
+        app = cast("DashboardApp", self.app)
+        self.show(app.snapshot, paused=app.paused, cost=app.cost)
+        self.query_one(OverviewPane).focus()
+
+    def show(self, snapshot: Snapshot | None, *, paused: bool, cost: ScreenCost) -> None:
+        """Take the newest numbers."""
+        self.query_one(StatusLine).show(snapshot, paused=paused, cost=cost)
+        self.query_one(OverviewPane).show(snapshot, cost)
+
+    def action_back(self) -> None:
+        self.dismiss()
