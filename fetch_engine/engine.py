@@ -16,7 +16,7 @@ import anyio.abc
 from fetch_engine.census import Census, HeldHandle
 from fetch_engine.completed import Completions
 from fetch_engine.errors import EngineClosed
-from fetch_engine.fetching import HopGate, fetch
+from fetch_engine.fetching import Place, Terms, fetch
 from fetch_engine.lanes import lane_of
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.requests import FetchRequest
@@ -79,7 +79,7 @@ class FetchEngine:
         self._group = anyio.create_task_group()
         self._opened = Scheduler(
             self._group,
-            _fetcher(self.limits, self.timeouts, self.retry, self._spool),
+            _fetcher(Terms(self.limits, self.timeouts, self.retry, self._spool)),
             self.limits,
             self._open_transport,
             grace=self._grace,
@@ -236,12 +236,8 @@ class FetchEngine:
         return self._opened
 
 
-def _fetcher(
-    limits: Limits, timeouts: Timeouts, retry: RetryPolicy, spool: SpoolFolder | None
-) -> Callable[[Job, Transport, HopGate], Awaitable[FetchResult]]:
-    turns = anyio.Lock(fast_acquire=True)
-
-    def run(job: Job, transport: Transport, gate: HopGate) -> Awaitable[FetchResult]:
-        return fetch(job.request, transport, limits, timeouts, retry, job.recorder, gate, turns, spool)
+def _fetcher(terms: Terms) -> Callable[[Job, Transport, Place], Awaitable[FetchResult]]:
+    def run(job: Job, transport: Transport, place: Place) -> Awaitable[FetchResult]:
+        return fetch(job.request, transport, terms, job.recorder, place)
 
     return run

@@ -7,9 +7,10 @@ import math
 import os
 import time
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Protocol
 
 import anyio
 import anyio.lowlevel
@@ -18,16 +19,15 @@ from fetch_engine.body import BodySink, check_size
 from fetch_engine.decoders import open_decoder
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import KIB, Limits, Timeouts
+from fetch_engine.pacing import BytePacing
 from fetch_engine.recorder import Recorder
 from fetch_engine.redirects import RedirectTrail
 from fetch_engine.requests import FetchRequest, Headers, HopRequest, first_hop
 from fetch_engine.results import ErrorKind, FetchError, FetchResult
-from fetch_engine.retry import RetryPolicy, parse_retry_after
+from fetch_engine.retry import RetryBudgets, RetryPolicy, parse_retry_after
 from fetch_engine.spool import SpoolFolder
 from fetch_engine.transports.protocol import Transport, WireResponse
 from fetch_engine.urls import parse_url
-
-HopGate = Callable[[str], Awaitable[None]]
 
 # The body of a redirect is read only so that its connection can be used again.
 DRAIN_BYTES = 16 * KIB
@@ -38,29 +38,53 @@ DRAIN_SECONDS = 0.5
 SLICE_SECONDS = 0.002
 
 
+class Place(Protocol):
+    """The place that a fetch has among those that run, as whoever schedules them gives it."""
+
+    async def move(self, host: str) -> None:
+        """Exchange it for one with another host; returns when that one is free."""
+
+    async def rest(self, host: str, seconds: float) -> None:
+        """Give it back; returns after so long, with another one for this host."""
+
+    def slow_down(self, host: str, seconds: float | None) -> None:
+        """The host asks for less: start nothing there for so long; None where it did not say for how long."""
+
+
+class Terms:
+    """What holds for all fetches of an engine, and what they share. Made in the loop.
+
+    spool: for bodies longer than the preview.
+    """
+
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        spool: SpoolFolder | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
+        self.timeouts = timeouts or Timeouts()
+        self.retry = retry or RetryPolicy()
+        self.spool = spool
+        self.budgets = RetryBudgets(self.retry)
+        self.pacing = BytePacing(self.limits.byte_rate, self.limits.host_byte_rate)
+        # Of all that have a long body to decode, one runs between two turns of the loop, and not each.
+        self.turns = anyio.Lock(fast_acquire=True)
+
+
 async def fetch(
-    request: FetchRequest,
-    transport: Transport,
-    limits: Limits,
-    timeouts: Timeouts,
-    retry: RetryPolicy,
-    recorder: Recorder,
-    hop_gate: HopGate | None = None,
-    turns: anyio.Lock | None = None,
-    spool: SpoolFolder | None = None,
+    request: FetchRequest, transport: Transport, terms: Terms, recorder: Recorder, place: Place | None = None
 ) -> FetchResult:
     """Fetch and return the response, whatever its status. Raises AttemptFailed, or the loop's cancellation.
 
-    timeouts: unless the request has its own. hop_gate: awaited with the host before each hop to another host than the
-    hop before it (the first hop not counted); the wait is not part of the total deadline. turns: shared by all fetches
-    of a loop, so that of those with long bodies to decode one runs between two turns of the loop, and not all. spool:
-    for bodies longer than the preview.
+    place: asked before each hop to another host than that of the hop before it, and to wait before a retry; neither is
+    part of the total deadline. None: there is no limit to keep.
     """
-    turns = turns or anyio.Lock(fast_acquire=True)
     failure: AttemptFailed | None = None
     try:
-        timeouts = request.timeouts or timeouts
-        return await _Fetch(request, transport, limits, timeouts, retry, recorder, hop_gate, turns, spool).run()
+        return await _Fetch(request, transport, terms, recorder, place).run()
     except AttemptFailed as caught:
         failure = AttemptFailed(caught.kind, caught.message)
     except Exception as caught:  # noqa: BLE001 - a bug of ours is an outcome of its own; none may end the engine
@@ -87,53 +111,32 @@ def describe_failure(request: FetchRequest, recorder: Recorder, failure: Attempt
         body_size=recorder.body_size,
         timings=timings,
         tls=recorder.tls,
+        retried=tuple(recorder.retried),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Again:
-    """The attempt is to be repeated."""
+    """The attempt is to be repeated, as it ended with this status or kind."""
 
+    cause: int | ErrorKind
     retry_after: float | None = None
 
 
 class _Fetch:
     """What all hops of all attempts share."""
 
-    __slots__ = (
-        "_gate",
-        "_host",
-        "_limits",
-        "_recorder",
-        "_request",
-        "_retry",
-        "_spool",
-        "_timeouts",
-        "_transport",
-        "_turns",
-    )
+    __slots__ = ("_host", "_place", "_recorder", "_request", "_terms", "_timeouts", "_transport")
 
     def __init__(
-        self,
-        request: FetchRequest,
-        transport: Transport,
-        limits: Limits,
-        timeouts: Timeouts,
-        retry: RetryPolicy,
-        recorder: Recorder,
-        gate: HopGate | None,
-        turns: anyio.Lock,
-        spool: SpoolFolder | None,
+        self, request: FetchRequest, transport: Transport, terms: Terms, recorder: Recorder, place: Place | None
     ) -> None:
         self._request = request
         self._transport = transport
-        self._limits = limits
-        self._timeouts = timeouts
-        self._retry = retry
+        self._terms = terms
+        self._timeouts = request.timeouts or terms.timeouts
         self._recorder = recorder
-        self._gate = gate
-        self._turns = turns
-        self._spool = spool
+        self._place = place
         self._host = ""
 
     async def run(self) -> FetchResult:
@@ -141,66 +144,102 @@ class _Fetch:
         self._recorder.url = target.shown
         self._host = target.host
         first = first_hop(self._request, target)
+        self._terms.budgets.sent(target.host)
+        began = time.perf_counter()
         while True:
             self._recorder.start_attempt()
-            outcome = await self._attempt(first)
+            outcome = await self._attempt(first, began)
             if isinstance(outcome, FetchResult):
                 return outcome
-            await anyio.sleep(self._retry.wait(self._recorder.attempts, outcome.retry_after))
+            await self._rest(target.host, outcome)
 
-    async def _attempt(self, first: HopRequest) -> FetchResult | _Again:
+    async def _rest(self, host: str, again: _Again) -> None:
+        """Wait before the next attempt, without the place that others may use meanwhile."""
+        seconds = self._terms.retry.wait(self._recorder.attempts, again.retry_after)
+        ended = time.perf_counter()
+        self._recorder.await_retry(seconds)
+        if self._place is None:
+            await anyio.sleep(seconds)
+        else:
+            await self._place.rest(host, seconds)
+        self._host = host
+        status, error = (None, again.cause) if isinstance(again.cause, ErrorKind) else (again.cause, None)
+        self._recorder.end_wait(status, error, ended)
+
+    def _repeats(self, failure: ErrorKind | int, began: float) -> bool:
+        """Whether the attempt is to be repeated; this uses credit of the host."""
+        retry = self._terms.retry
+        if not retry.repeats(self._request.method, self._recorder.attempts, failure):
+            return False
+        if retry.max_time is not None and time.perf_counter() - began >= retry.max_time:
+            return False
+        return self._terms.budgets.take(self._host)
+
+    async def _attempt(self, first: HopRequest, began: float) -> FetchResult | _Again:
         total = self._timeouts.total
         deadline = math.inf if total is None else anyio.current_time() + total
         failure: AttemptFailed | None = None
         try:
             with anyio.CancelScope(deadline=deadline) as scope:
-                return await self._follow(first, scope)
+                return await self._follow(first, scope, began)
         except AttemptFailed as caught:
             failure = AttemptFailed(caught.kind, caught.message)
         if failure is None:  # the scope ended by its deadline
             failure = AttemptFailed(ErrorKind.TIMEOUT_TOTAL, f"not complete after {total:g} seconds")
-        if self._retry.repeats(self._request.method, self._recorder.attempts, failure.kind):
-            return _Again()
+        if self._repeats(failure.kind, began):
+            return _Again(failure.kind)
         try:
             raise failure
         finally:
             del failure  # it refers to this frame
 
-    async def _follow(self, hop: HopRequest, scope: anyio.CancelScope) -> FetchResult | _Again:
-        trail = RedirectTrail(self._limits.max_redirects)
+    async def _follow(self, hop: HopRequest, scope: anyio.CancelScope, began: float) -> FetchResult | _Again:
+        trail = RedirectTrail(self._terms.limits.max_redirects)
         while True:
             if hop.target.host != self._host:
                 await self._change_host(hop.target.host, scope)
             self._recorder.url = hop.target.shown
-            outcome = await self._exchange(hop, trail)
+            outcome = await self._exchange(hop, trail, began)
             if not isinstance(outcome, HopRequest):
                 return outcome
             hop = outcome
             self._recorder.start_hop()
 
     async def _change_host(self, host: str, scope: anyio.CancelScope) -> None:
-        if self._gate is not None:
+        if self._place is not None:
             deadline, scope.deadline = scope.deadline, math.inf
             began = anyio.current_time()
-            await self._gate(host)
+            await self._place.move(host)
             scope.deadline = deadline + anyio.current_time() - began
         self._host = host
 
-    async def _exchange(self, hop: HopRequest, trail: RedirectTrail) -> FetchResult | HopRequest | _Again:
+    async def _exchange(self, hop: HopRequest, trail: RedirectTrail, began: float) -> FetchResult | HopRequest | _Again:
         recorder = self._recorder
         async with self._transport.stream(hop.to_wire(), self._timeouts, recorder) as response:
             status = recorder.status = response.status
             following = trail.follow(hop, status, response.headers) if self._request.follow_redirects else None
-            if following is None and not self._retry.repeats(self._request.method, recorder.attempts, status):
+            retry_after = self._heed(hop, response)
+            if following is None and not self._repeats(status, began):
                 return await self._receive(hop, response)
             await _drain(response)
         if following is None:
-            return _Again(parse_retry_after(_header(response.headers, "retry-after")))
+            return _Again(status, retry_after)
         recorder.end_hop(hop.target.shown, status)
         return following
 
+    def _heed(self, hop: HopRequest, response: WireResponse) -> float | None:
+        """The seconds of Retry-After; the whole host is slowed down where it asks for that (RFC 6585 section 4)."""
+        if response.status not in (429, 503):
+            return None
+        seconds = parse_retry_after(_header(response.headers, "retry-after"))
+        if self._place is not None and (response.status == 429 or seconds is not None):
+            self._place.slow_down(
+                hop.target.host, None if seconds is None else min(seconds, self._terms.retry.max_delay)
+            )
+        return seconds
+
     async def _receive(self, hop: HopRequest, response: WireResponse) -> FetchResult:
-        async with BodySink(self._limits, self._spool) as sink:
+        async with BodySink(self._terms.limits, self._terms.spool) as sink:
             if hop.method == "HEAD" or response.status in (204, 304):
                 await _drain(response)
             else:
@@ -229,15 +268,17 @@ class _Fetch:
             remote_address=recorder.remote_address,
             tls=recorder.tls,
             not_spooled=sink.not_spooled,
+            retried=tuple(recorder.retried),
         )
 
     async def _read_body(self, response: WireResponse, sink: BodySink) -> None:
         recorder = self._recorder
         codings = (value for name, value in response.headers if name.lower() == "content-encoding")
-        decoder = open_decoder(codings, self._limits.max_codings)
+        decoder = open_decoder(codings, self._terms.limits.max_codings)
         if decoder is None:
             recorder.expected_size = _content_length(response.headers)
-            check_size(recorder.expected_size or 0, self._limits)
+            check_size(recorder.expected_size or 0, self._terms.limits)
+        pacing, read = self._terms.pacing, recorder.bytes_received
         turn = time.perf_counter()
         async with _Chunks(response) as chunks:
             async for chunk in chunks:
@@ -247,9 +288,12 @@ class _Fetch:
                     if sink.is_due:
                         await sink.flush()
                     if time.perf_counter() - turn > SLICE_SECONDS:
-                        async with self._turns:
+                        async with self._terms.turns:
                             await anyio.lowlevel.checkpoint()
                         turn = time.perf_counter()
+                if pacing.is_on:
+                    came, read = recorder.bytes_received - read, recorder.bytes_received
+                    await anyio.sleep(pacing.take(self._host, came))
         if decoder is not None:
             decoder.finish()
 

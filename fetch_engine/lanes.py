@@ -1,8 +1,12 @@
-"""Who may run next: first come, first served within a host; hosts take turns; bounded in all and per host."""
+"""Who may run next: first come, first served within a host; hosts take turns; bounded in all, per host and in time."""
 
 from __future__ import annotations
 
+import heapq
+import math
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from fetch_engine.errors import AttemptFailed
@@ -20,31 +24,50 @@ def lane_of(url: str) -> str:
 
 
 class _Lane(Generic[Ticket]):
-    __slots__ = ("running", "waiting")
+    __slots__ = ("open_at", "resting", "running", "waiting")
 
     def __init__(self) -> None:
         # OrderedDict: first out and removal from the middle both O(1); a plain dict scans its deleted head.
         self.waiting: OrderedDict[Ticket, None] = OrderedDict()
         self.running = 0
+        self.open_at = 0.0  # nobody starts before
+        self.resting = False  # whether it stands in the heap of those that open later
 
 
 class Lanes(Generic[Ticket]):
-    """Queues of tickets, one a host. Every operation is O(1), whatever waits and runs."""
+    """Queues of tickets, one a host.
 
-    def __init__(self, concurrency: int, per_host: int) -> None:
+    gap, host_gap: seconds between two starts, in all and per host; 0 for none. Every operation is O(1), whatever waits
+    and runs, and O(log n) in the number of hosts that rest.
+    """
+
+    def __init__(
+        self,
+        concurrency: int,
+        per_host: int,
+        *,
+        gap: float = 0.0,
+        host_gap: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._concurrency = concurrency
         self._per_host = per_host
+        self._gap = gap
+        self._host_gap = host_gap
+        self._clock = clock
+        self._open_at = 0.0
         self._lanes: dict[str, _Lane[Ticket]] = {}
         # The lanes that have both a ticket waiting and a place free, in the order of their turns.
         self._ready: OrderedDict[str, None] = OrderedDict()
+        self._resting: list[tuple[float, str]] = []
+        self._waiting = 0
         self.running = 0
 
     def push(self, host: str, ticket: Ticket, *, ahead: bool = False) -> None:
         """Queue a ticket; `ahead` of all that wait for this host if it has waited before, for another one."""
-        lane = self._lanes.get(host)
-        if lane is None:
-            lane = self._lanes[host] = _Lane()
+        lane = self._lane(host)
         lane.waiting[ticket] = None
+        self._waiting += 1
         if ahead:
             lane.waiting.move_to_end(ticket, last=False)
         self._list(host, lane)
@@ -55,18 +78,29 @@ class Lanes(Generic[Ticket]):
         if lane is None or ticket not in lane.waiting:
             return False
         del lane.waiting[ticket]
+        self._waiting -= 1
         self._list(host, lane)
         return True
 
     def pop(self) -> Ticket | None:
         """Give a place to the ticket whose turn it is; None if none may run now. `release` gives the place back."""
+        if self._resting:
+            self._open_rested()
         if self.running >= self._concurrency or not self._ready:
             return None
+        if self._gap:
+            now = self._clock()
+            if self._open_at > now:
+                return None
+            self._open_at = _after(self._open_at, self._gap, now)
         host, _ = self._ready.popitem(last=False)
         lane = self._lanes[host]
         ticket, _ = lane.waiting.popitem(last=False)
+        self._waiting -= 1
         lane.running += 1
         self.running += 1
+        if self._host_gap:
+            self._rest(host, lane, _after(lane.open_at, self._host_gap, self._clock()))
         self._list(host, lane)
         return ticket
 
@@ -77,14 +111,61 @@ class Lanes(Generic[Ticket]):
         self.running -= 1
         self._list(host, lane)
 
+    def rest(self, host: str, seconds: float) -> None:
+        """Nobody starts with this host for so long; what runs goes on."""
+        lane = self._lane(host)
+        self._rest(host, lane, max(lane.open_at, self._clock() + seconds))
+        self._list(host, lane)
+
+    def rests(self, host: str) -> bool:
+        """Whether nobody may start with this host now, whoever runs."""
+        lane = self._lanes.get(host)
+        return lane is not None and lane.open_at > self._clock()
+
+    def next_at(self) -> float:
+        """When `pop` may give a place although nothing was pushed or released, as the clock tells; else infinity."""
+        if not self._waiting or self.running >= self._concurrency:
+            return math.inf
+        due = self._resting[0][0] if self._resting else math.inf
+        return min(due, self._open_at) if self._ready else due
+
     def waiting(self) -> list[Ticket]:
         """Every waiting ticket."""
         return [ticket for lane in self._lanes.values() for ticket in lane.waiting]
 
+    def _lane(self, host: str) -> _Lane[Ticket]:
+        lane = self._lanes.get(host)
+        if lane is None:
+            lane = self._lanes[host] = _Lane()
+        return lane
+
+    def _rest(self, host: str, lane: _Lane[Ticket], until: float) -> None:
+        lane.open_at = until
+        if not lane.resting:
+            lane.resting = True
+            heapq.heappush(self._resting, (until, host))
+
+    def _open_rested(self) -> None:
+        now = self._clock()
+        while self._resting and self._resting[0][0] <= now:
+            host = self._resting[0][1]
+            lane = self._lanes[host]
+            if lane.open_at > now:  # it was told to rest for longer
+                heapq.heapreplace(self._resting, (lane.open_at, host))
+            else:
+                heapq.heappop(self._resting)
+                lane.resting = False
+                self._list(host, lane)
+
     def _list(self, host: str, lane: _Lane[Ticket]) -> None:
-        if lane.waiting and lane.running < self._per_host:
+        if lane.waiting and lane.running < self._per_host and not lane.resting:
             self._ready[host] = None  # keeps its turn if it has one
         else:
             self._ready.pop(host, None)
-            if not lane.waiting and not lane.running:
+            if not lane.waiting and not lane.running and not lane.resting:
                 self._lanes.pop(host, None)
+
+
+def _after(due: float, gap: float, now: float) -> float:
+    """When the next one may start after one that was due then and starts now: what was a little late is made up for."""
+    return due + gap if now - due < gap else now + gap

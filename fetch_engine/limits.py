@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 KIB = 1024
@@ -12,7 +13,9 @@ GIB = 1024**3
 class Limits:
     """Bounds on what runs at once and on what one response may cost.
 
-    concurrency, per_host: running fetches in all and for one host. max_body: decoded bytes.
+    concurrency, per_host: running fetches in all and for one host. rate, host_rate: requests a second that start, in
+    all and for one host; byte_rate, host_byte_rate: bytes a second off the wire; None for no bound.
+    max_body: decoded bytes.
     preview_size: decoded bytes kept in the result. max_header_bytes, max_headers: of one response.
     max_codings: content codings in a chain. keepalive: seconds an idle connection is kept.
     """
@@ -26,8 +29,16 @@ class Limits:
     max_headers: int = 1000
     max_codings: int = 5
     keepalive: float = 15.0
+    rate: float | None = None
+    host_rate: float | None = None
+    byte_rate: float | None = None
+    host_byte_rate: float | None = None
 
     def __post_init__(self) -> None:
+        for name in ("rate", "host_rate", "byte_rate", "host_byte_rate"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"{name} must be above 0, or None for no bound")
         for name in ("concurrency", "per_host"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 
-from fetch_engine.results import FetchState, Hop, Timings
+from fetch_engine.results import Attempt, ErrorKind, FetchState, Hop, Timings
 from fetch_engine.tls_facts import TlsFacts
 
 PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
@@ -23,6 +23,7 @@ class Recorder:
     __slots__ = (
         "_phase",
         "_phase_started",
+        "attempt_started",
         "attempts",
         "body_size",
         "bytes_received",
@@ -32,6 +33,8 @@ class Recorder:
         "phases",
         "queued",
         "remote_address",
+        "retried",
+        "retry_at",
         "started",
         "state",
         "status",
@@ -48,6 +51,9 @@ class Recorder:
         self.url: str | None = None  # of the current hop, without user and password
         self.status: int | None = None  # of the current hop
         self.attempts = 0
+        self.attempt_started = self.submitted
+        self.retried: list[Attempt] = []
+        self.retry_at: float | None = None  # not before this perf_counter, while it waits for its next attempt
         self.bytes_received = 0
         self.body_size = 0
         self.expected_size: int | None = None
@@ -67,8 +73,21 @@ class Recorder:
     def start_attempt(self) -> None:
         """A new attempt begins: counted, its hops forgotten."""
         self.attempts += 1
+        self.attempt_started = time.perf_counter()
         self.hops.clear()
         self.start_hop()
+
+    def await_retry(self, seconds: float) -> None:
+        """The attempt is over, and the next one is to start in so many seconds."""
+        self.end()
+        self.state = FetchState.QUEUED
+        self.retry_at = time.perf_counter() + seconds
+
+    def end_wait(self, status: int | None, error: ErrorKind | None, ended: float) -> None:
+        """The wait after an attempt that ended with this status or kind, at perf_counter `ended`, is over."""
+        self.retry_at = None
+        now = time.perf_counter()
+        self.retried.append(Attempt(status, error, ended - self.attempt_started, now - ended))
 
     def start_hop(self) -> None:
         """A request to one URL begins; its phases start empty."""

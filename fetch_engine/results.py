@@ -84,11 +84,25 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt that was followed by another one: its status or the kind of its failure, and the seconds it took.
+
+    waited: seconds between its end and the start of the next one, waiting for a free place included.
+    """
+
+    status: int | None
+    error: ErrorKind | None
+    elapsed: float
+    waited: float
+
+
+@dataclass(frozen=True, slots=True)
 class FetchError:
     """Why a fetch has no result, and what was known by then. `message` is plain text for a person.
 
     `final_url` is the URL of the hop that failed (without user and password), None if no URL could be made out.
-    `body_size` counts decoded bytes and `bytes_received` bytes from the wire, up to the failure.
+    `body_size` counts decoded bytes and `bytes_received` bytes from the wire, up to the failure. `retried`: the
+    attempts before the last.
     """
 
     kind: ErrorKind
@@ -102,6 +116,7 @@ class FetchError:
     body_size: int = 0
     timings: Timings = Timings()
     tls: TlsFacts | None = field(default=None, repr=False)
+    retried: tuple[Attempt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +129,7 @@ class FetchResult:
     timings: of the last hop, with `queued` from submit and `total` as `elapsed`. tls: of the last hop's connection.
     body_path: file with the whole decoded body, where it was longer than the preview and the engine has a spool; it may
     be gone by now. not_spooled: why such a body has none.
+    retried: the attempts before the last.
     """
 
     url: str
@@ -135,6 +151,7 @@ class FetchResult:
     remote_address: str | None = None
     tls: TlsFacts | None = field(default=None, repr=False)
     not_spooled: str | None = None
+    retried: tuple[Attempt, ...] = ()
 
     @property
     def preview_complete(self) -> bool:

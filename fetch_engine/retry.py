@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import random
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ from fetch_engine.results import ErrorKind
 
 # RFC 9110 section 9.2.2.
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+
+_MOST_HOSTS = 10_000
 
 # What may go away by itself.
 RETRIED_KINDS = frozenset(
@@ -35,7 +38,10 @@ class RetryPolicy:
 
     retries: after the first attempt, 0 for none. statuses: responses that are retried. all_methods: also those that
     are not idempotent, POST among them. delay, max_delay: seconds; the n-th wait is drawn evenly from 0 to
-    `delay * 2**(n - 1)`, and no wait is longer than `max_delay`, not even one that Retry-After asks for.
+    `delay * 2**(n - 1)`, and no wait is longer than `max_delay`, not even one that Retry-After asks for. max_time:
+    seconds after the start of the first attempt in which a further one may start, None for no bound. budget: how many
+    retries a host gets for each request sent to it, beside ten times `retries` to begin with; so that a host which
+    fails all of them gets that much more load and not `retries` times as much.
     """
 
     retries: int = 0
@@ -43,9 +49,11 @@ class RetryPolicy:
     all_methods: bool = False
     delay: float = 1.0
     max_delay: float = 60.0
+    max_time: float | None = None
+    budget: float = 0.2
 
     def __post_init__(self) -> None:
-        for name in ("retries", "delay", "max_delay"):
+        for name in ("retries", "delay", "max_delay", "budget"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative")
 
@@ -59,6 +67,42 @@ class RetryPolicy:
         """Seconds to wait after so many attempts (1 or more); `draw` gives a number from 0 to 1."""
         backoff = min(self.delay * 2.0 ** min(attempts - 1, 64), self.max_delay) * draw()
         return min(max(backoff, retry_after or 0.0), self.max_delay)
+
+
+class RetryBudgets:
+    """What each host still has to its credit, for the hosts used last."""
+
+    __slots__ = ("_hosts", "_policy")
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy = policy
+        self._hosts: OrderedDict[str, float] = OrderedDict()
+
+    def sent(self, host: str) -> None:
+        """A first attempt goes to this host."""
+        if self._policy.retries:
+            self._put(host, min(self._credit(host) + self._policy.budget, self._reserve))
+
+    def take(self, host: str) -> bool:
+        """Use the credit of one retry, if there is so much."""
+        credit = self._credit(host)
+        if credit < 1:
+            return False
+        self._put(host, credit - 1)
+        return True
+
+    @property
+    def _reserve(self) -> float:
+        return 10.0 * self._policy.retries
+
+    def _credit(self, host: str) -> float:
+        return self._hosts.get(host, self._reserve)
+
+    def _put(self, host: str, credit: float) -> None:
+        self._hosts[host] = credit
+        self._hosts.move_to_end(host)
+        if len(self._hosts) > _MOST_HOSTS:
+            self._hosts.popitem(last=False)
 
 
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:

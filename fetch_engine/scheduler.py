@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import math
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -20,18 +22,19 @@ import anyio.lowlevel
 
 from fetch_engine.completed import Feed
 from fetch_engine.errors import AttemptFailed
-from fetch_engine.fetching import HopGate, describe_failure
+from fetch_engine.fetching import Place, describe_failure
 from fetch_engine.lanes import Lanes
 from fetch_engine.ledger import Ledger
 from fetch_engine.limits import Limits
 from fetch_engine.mailbox import Action, Mailbox
+from fetch_engine.places import JobPlace, Passage, Rests
 from fetch_engine.results import ErrorKind, FetchResult
 from fetch_engine.session import SharedSession
-from fetch_engine.task import FetchTask, Job, Outcome, Passage
+from fetch_engine.task import FetchTask, Job, Outcome
 from fetch_engine.transports.protocol import Transport
 from fetch_engine.wake import knowing_its_library, presence, waker
 
-RunFetch = Callable[[Job, Transport, HopGate], Awaitable[FetchResult]]
+RunFetch = Callable[[Job, Transport, Place], Awaitable[FetchResult]]
 
 
 class Scheduler:
@@ -61,7 +64,15 @@ class Scheduler:
         self._run_fetch = run_fetch
         # Runners start in this context: the submitter's variables may hold a handle.
         self._context = knowing_its_library(contextvars.copy_context())
-        self._lanes: Lanes[Job | Passage] = Lanes(limits.concurrency, limits.per_host)
+        self.lanes: Lanes[Job | Passage] = Lanes(
+            limits.concurrency,
+            limits.per_host,
+            gap=1 / (limits.rate or math.inf),
+            host_gap=1 / (limits.host_rate or math.inf),
+        )
+        self.rests = Rests()
+        self._alarm = math.inf  # when the task that waits for lanes to open looks again
+        self._sooner = anyio.Event()
         self._running: set[Job] = set()
         self._granted: deque[Job] = deque()  # given a place, not yet taken by a runner
         self._workers = 0
@@ -80,6 +91,7 @@ class Scheduler:
                 self._free_workers += 1
                 self._workers += 1
                 self.spawn(self._work)
+            self._watch_lanes()
             self.ledger.age()
             if self._changed is not None and (self.ledger.idle or self._is_drained()):
                 self._owed.append(self._changed.set)
@@ -124,7 +136,7 @@ class Scheduler:
             return
         if job.timeout is not None:
             self.spawn(job.expire, Scheduler.time_out)
-        self._lanes.push(job.host, job)
+        self.lanes.push(job.host, job)
 
     def cancel(self, job: Job) -> None:
         """Its owner wants it no more."""
@@ -151,20 +163,11 @@ class Scheduler:
             self.session.start(job.generation)
             job.recorder.start()
 
-    def depart(self, passage: Passage) -> None:
-        """A redirect sends it to another host. It waits without a place, so that nobody waits for it."""
-        self._leave_lane(passage.job)
-        self._lanes.push(passage.host, passage, ahead=True)
-
-    def arrive(self, passage: Passage) -> None:
-        """It waits no longer: it was given the place, or has been cancelled."""
-        self._lanes.remove(passage.host, passage)
-
     def end(self, ended: tuple[Job, Outcome]) -> None:
         """Its runner is through with it."""
         job, outcome = ended
         self._running.discard(job)
-        self._leave_lane(job)
+        self.leave_lane(job)
         if job.begun and job.generation is not None:
             self.session.stop(job.generation)
         self._conclude(job, outcome)
@@ -172,7 +175,7 @@ class Scheduler:
     def leave(self, _: None) -> None:
         """The engine ends."""
         self._leaving = True
-        for ticket in self._lanes.waiting():
+        for ticket in self.lanes.waiting():
             if isinstance(ticket, Job):
                 self._stop(ticket, ErrorKind.CANCELLED, "the engine was closed")
         for job in self._running:
@@ -185,7 +188,7 @@ class Scheduler:
     # State changes
 
     def _give_place(self) -> bool:
-        ticket = self._lanes.pop()
+        ticket = self.lanes.pop()
         if isinstance(ticket, Passage):
             ticket.job.lane = ticket.host
             self._owed.append(ticket.event.set)
@@ -197,10 +200,19 @@ class Scheduler:
             self._granted.append(ticket)
         return ticket is not None
 
-    def _leave_lane(self, job: Job) -> None:
+    def leave_lane(self, job: Job) -> None:
         if job.lane is not None:
-            self._lanes.release(job.lane)
+            self.lanes.release(job.lane)
             job.lane = None
+
+    def _watch_lanes(self) -> None:
+        due = self.lanes.next_at()
+        if due < self._alarm:
+            if self._alarm == math.inf:
+                self.spawn(self._keep_time)
+            else:
+                self._owed.append(self._sooner.set)
+            self._alarm = due
 
     def _stop(self, job: Job, kind: ErrorKind, message: str) -> None:
         if job.outcome is not None:
@@ -210,7 +222,7 @@ class Scheduler:
             if job.scope is not None:
                 self._owed.append(job.stop)
         else:
-            self._lanes.remove(job.host, job)
+            self.lanes.remove(job.host, job)
             self._conclude(job, describe_failure(job.request, job.recorder, AttemptFailed(kind, message)))
 
     def _conclude(self, job: Job, outcome: Outcome) -> None:
@@ -263,21 +275,21 @@ class Scheduler:
             try:
                 transport = await self.session.transport(job.generation)
                 job.recorder.start()  # once more: waiting for the client to open counts as queued
-                return await self._run_fetch(job, transport, functools.partial(self._move, job))
+                return await self._run_fetch(job, transport, JobPlace(self, job))
             except AttemptFailed as failure:
                 return describe_failure(job.request, job.recorder, failure)
             finally:
                 job.scope = None
         return None
 
-    async def _move(self, job: Job, host: str) -> None:
-        """Exchange the job's place for one with another host."""
-        passage = Passage(job, host)
-        self.proceed(Scheduler.depart, passage)
-        try:
-            await passage.event.wait()
-        finally:
-            self.proceed(Scheduler.arrive, passage)
+    async def _keep_time(self) -> None:
+        """Look again when lanes that rest open, as long as any has to be waited for."""
+        while (due := self.lanes.next_at()) < math.inf and not self._left:
+            self._alarm, self._sooner = due, anyio.Event()
+            with anyio.move_on_after(due - time.monotonic()):
+                await self._sooner.wait()
+            self.proceed()
+        self._alarm = math.inf
 
     async def shut_down(self) -> None:
         """Cancel and drain everything, close the session, then the mailbox. Run it in the task group itself: natively

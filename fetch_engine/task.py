@@ -166,17 +166,6 @@ class Job:
         await self.event.wait()
 
 
-class Passage:
-    """A running job that waits for a place with another host, where a redirect sent it."""
-
-    __slots__ = ("event", "host", "job")
-
-    def __init__(self, job: Job, host: str) -> None:
-        self.job = job
-        self.host = host
-        self.event = anyio.Event()
-
-
 class FetchTask:
     """A handle on one fetch. Owning it is wanting the fetch.
 

@@ -21,7 +21,8 @@ from fetch_engine.transports.protocol import Transport, WireRequest, WireRespons
 class FakeWire:
     """Opens fake clients and remembers them.
 
-    Paths: /ok, /status/N, /fail, /bug, /hang (answered when `release` is set), /to/HOST/REST (a redirect there).
+    Paths: /ok, /status/N, /fail, /bug, /hang (answered when `release` is set), /to/HOST/REST (a redirect there),
+    /busy (429 `busy` times, then 200; with `retry_after`).
     `violations` lists every use of a client that no engine may make.
     """
 
@@ -35,6 +36,8 @@ class FakeWire:
         self.peak: Counter[str] = Counter()
         self.peak_in_all = 0
         self.release = anyio.Event()
+        self.busy = 0
+        self.retry_after: str | None = None
         self.shielded = 0.0  # seconds that a cancelled request takes to unwind
         self.opening: anyio.Event | None = None  # holds up the opening of clients
         self.closing: anyio.Event | None = None  # holds up the closing of clients
@@ -122,6 +125,9 @@ class _Exchange(AbstractAsyncContextManager[WireResponse]):
             raise KeyError("a bug of the transport")
         elif first == "to":
             return FakeResponse(302, self.recorder, location=f"http://{rest}")
+        elif first == "busy" and self.client.wire.busy:
+            self.client.wire.busy -= 1
+            return FakeResponse(429, self.recorder, retry_after=self.client.wire.retry_after)
         return FakeResponse(int(rest) if first == "status" else 200, self.recorder)
 
     async def __aexit__(
@@ -145,12 +151,16 @@ class FakeResponse:
     reason = "Fake"
     http_version = "HTTP/1.1"
 
-    def __init__(self, status: int, recorder: Recorder, location: str | None = None) -> None:
+    def __init__(
+        self, status: int, recorder: Recorder, location: str | None = None, retry_after: str | None = None
+    ) -> None:
         self.status = status
         self.recorder = recorder
         self.headers: tuple[tuple[str, str], ...] = (("Content-Type", "text/plain"),)
         if location is not None:
             self.headers += (("Location", location),)
+        if retry_after is not None:
+            self.headers += (("Retry-After", retry_after),)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         self.recorder.begin("receive")

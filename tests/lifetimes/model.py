@@ -178,7 +178,7 @@ class Model:
 
         scheduler = self.scheduler
         assert {job.id for job in scheduler._running} == running
-        assert scheduler._lanes.running <= CONCURRENCY
+        assert scheduler.lanes.running <= CONCURRENCY
         assert 0 <= scheduler._free_workers <= scheduler._workers
         assert self.wire.peak_in_all <= CONCURRENCY
         assert all(peak <= PER_HOST for peak in self.wire.peak.values())
@@ -229,6 +229,6 @@ class Model:
         scheduler = self.scheduler
         for table in (scheduler._running, scheduler._granted, scheduler._owed, scheduler.pins, scheduler.mailbox):
             assert len(table) == 0
-        assert scheduler._lanes._lanes == {}
+        assert scheduler.lanes._lanes == {}
         assert scheduler._workers == scheduler._free_workers == 0
         self.check_outcomes()

@@ -103,7 +103,7 @@ async def test_three_hundred_fetches_without_a_census_leave_no_entry_in_any_tabl
                 del task
             scheduler: Any = engine._scheduler
             await until(lambda: scheduler.ledger.closed == 300)
-            ledger, lanes = scheduler.ledger, scheduler._lanes
+            ledger, lanes = scheduler.ledger, scheduler.lanes
             tables = [ledger._fresh, ledger._outlived, ledger._kept, ledger._pinned, lanes._lanes, lanes._ready]
             tables += [scheduler._running, scheduler._granted, scheduler._owed, scheduler.mailbox, engine._registry]
             assert [len(table) for table in tables] == [0] * len(tables)

@@ -145,7 +145,7 @@ class TestInTheLoop:
                     tasks.clear()
                     del blocker
                     await all_let_go(engine)
-            lanes = engine._scheduler._lanes
+            lanes = engine._scheduler.lanes
             assert (lanes.running, lanes._lanes, dict(lanes._ready)) == (0, {}, {})
 
     async def test_a_redirected_one_goes_ahead_of_those_that_have_not_run(self) -> None:

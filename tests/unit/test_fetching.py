@@ -8,7 +8,7 @@ import hashlib
 import time
 import weakref
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -18,7 +18,7 @@ import anyio.lowlevel
 import pytest
 
 from fetch_engine.errors import AttemptFailed
-from fetch_engine.fetching import DRAIN_BYTES, SLICE_SECONDS, describe_failure, fetch
+from fetch_engine.fetching import DRAIN_BYTES, SLICE_SECONDS, Place, Terms, describe_failure, fetch
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.recorder import Recorder
 from fetch_engine.requests import FetchRequest
@@ -134,23 +134,15 @@ async def run(
     timeouts: Timeouts | None = None,
     retry: RetryPolicy | None = None,
     recorder: Recorder | None = None,
-    gate: Callable[[str], Awaitable[None]] | None = None,
-    turns: anyio.Lock | None = None,
+    place: Place | None = None,
+    terms: Terms | None = None,
 ) -> FetchResult | FetchError:
     request = FetchRequest(request) if isinstance(request, str) else request
     recorder = recorder or Recorder()
     recorder.start()
     try:
-        return await fetch(
-            request,
-            transport or Scripted(list(answers)),
-            limits or Limits(),
-            timeouts or Timeouts(),
-            retry or RetryPolicy(),
-            recorder,
-            gate,
-            turns,
-        )
+        terms = terms or Terms(limits, timeouts, retry)
+        return await fetch(request, transport or Scripted(list(answers)), terms, recorder, place)
     except AttemptFailed as failure:
         return describe_failure(request, recorder, failure)
 
@@ -341,7 +333,7 @@ async def test_bomb_lets_others_run() -> None:
 
 async def turn_length(bombs: int) -> float:
     """The median time, in seconds, of the turns of the loop in which something decoded, with so many bombs at once."""
-    body, turns = bomb(10_240), anyio.Lock(fast_acquire=True)
+    body, terms = bomb(10_240), Terms(timeouts=Timeouts(total=0.5))
     gaps: list[float] = []
 
     async def beat() -> None:
@@ -352,7 +344,7 @@ async def turn_length(bombs: int) -> float:
 
     async def decode() -> None:
         answer = Answer(headers=(("Content-Encoding", "deflate, gzip"),), body=[body])
-        error = await fails("http://a.example/", answer, timeouts=Timeouts(total=0.5), turns=turns)
+        error = await fails("http://a.example/", answer, terms=terms)
         assert error.kind is ErrorKind.TIMEOUT_TOTAL
 
     async with anyio.create_task_group() as group:
@@ -406,13 +398,27 @@ async def test_timeouts_of_the_request_come_first() -> None:
     assert transport.timeouts == [own]
 
 
+class Seat:
+    """A place that notes what is asked of it, and takes its time."""
+
+    def __init__(self, takes: float = 0.0) -> None:
+        self.takes = takes
+        self.asked: list[object] = []
+
+    async def move(self, host: str) -> None:
+        self.asked.append(host)
+        await anyio.sleep(self.takes)
+
+    async def rest(self, host: str, seconds: float) -> None:
+        self.asked.append(("rest", host, seconds))
+        await anyio.sleep(self.takes)
+
+    def slow_down(self, host: str, seconds: float | None) -> None:
+        self.asked.append(("slow", host, seconds))
+
+
 async def test_waiting_for_another_host_is_not_part_of_the_deadline() -> None:
-    hosts = []
-
-    async def gate(host: str) -> None:
-        hosts.append(host)
-        await anyio.sleep(0.4)
-
+    seat = Seat(0.4)
     answers = [
         redirect("/b"),
         redirect("http://b.example/"),
@@ -421,20 +427,16 @@ async def test_waiting_for_another_host_is_not_part_of_the_deadline() -> None:
         Answer(503),
         Answer(),
     ]
-    await succeeds("http://a.example/", *answers, timeouts=Timeouts(total=0.3), gate=gate, retry=AT_ONCE)
-    assert hosts == ["b.example", "a.example"]
+    await succeeds("http://a.example/", *answers, timeouts=Timeouts(total=0.3), place=seat, retry=AT_ONCE)
+    assert seat.asked == ["b.example", "a.example", ("rest", "a.example", 0)]
 
 
 async def test_a_new_attempt_goes_back_to_the_first_host() -> None:
-    hosts = []
-
-    async def gate(host: str) -> None:
-        hosts.append(host)
-
-    answers = [redirect("http://b.example/"), Answer(503), Answer()]
-    result = await succeeds("http://a.example/", *answers, gate=gate, retry=AT_ONCE)
-    assert hosts == ["b.example", "a.example"]
-    assert (result.attempts, result.redirects, result.final_url) == (2, (), "http://a.example/")
+    seat = Seat()
+    answers = [redirect("http://b.example/"), Answer(503), redirect("http://b.example/"), Answer()]
+    result = await succeeds("http://a.example/", *answers, place=seat, retry=AT_ONCE)
+    assert seat.asked == ["b.example", ("rest", "a.example", 0), "b.example"]
+    assert (result.attempts, len(result.redirects), result.final_url) == (2, 1, "http://b.example/")
 
 
 # Retries
@@ -553,9 +555,7 @@ async def test_nothing_stays_behind_with_the_collector_off(answers: list[Answer]
 async def test_failure_refers_to_no_other_exception() -> None:
     answer = Answer(failure=Fault(ErrorKind.RESET, "reset"))
     with pytest.raises(AttemptFailed) as caught:
-        await fetch(
-            FetchRequest("http://a.example/"), Scripted([answer]), Limits(), Timeouts(), RetryPolicy(), Recorder()
-        )
+        await fetch(FetchRequest("http://a.example/"), Scripted([answer]), Terms(), Recorder())
     assert caught.value.__context__ is None
 
 

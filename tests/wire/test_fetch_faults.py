@@ -14,7 +14,7 @@ import anyio
 import pytest
 
 from fetch_engine.errors import AttemptFailed
-from fetch_engine.fetching import describe_failure, fetch
+from fetch_engine.fetching import Terms, describe_failure, fetch
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.recorder import Recorder
 from fetch_engine.requests import FetchRequest
@@ -44,9 +44,7 @@ async def run(
     recorder.start()
     with anyio.fail_after(60):
         try:
-            return await fetch(
-                request, client.transport, limits or Limits(), timeouts, retry or RetryPolicy(), recorder
-            )
+            return await fetch(request, client.transport, Terms(limits, timeouts, retry), recorder)
         except AttemptFailed as failure:
             return describe_failure(request, recorder, failure)
 
