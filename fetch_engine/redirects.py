@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.requests import Headers, HopRequest
 from fetch_engine.results import ErrorKind
@@ -68,7 +70,7 @@ def next_hop(hop: HopRequest, status: int, headers: Headers) -> HopRequest | Non
         kept = _without(kept, _ORIGIN_HEADERS)
     elif target.authorization is None:
         target = target.with_authorization(hop.target.authorization)
-    return HopRequest(target, method, kept, body)
+    return replace(hop, target=target, method=method, headers=kept, body=body)
 
 
 def _target(base: Target, location: str) -> Target:

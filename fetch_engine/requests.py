@@ -19,9 +19,12 @@ Headers = tuple[tuple[str, str], ...]
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\uffff\U00010000-\U0010ffff]*")
 # They frame the message or belong to the connection (RFC 9110 section 7.6.1): the transport's business.
-_TRANSPORT_HEADERS = frozenset(
+TRANSPORT_HEADERS = frozenset(
     {"connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 )
+
+# What is not shown unless asked for.
+SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,8 @@ class FetchRequest:
     """One request as a user gives it. `url` is kept as given; whether it is valid is found out when it runs.
 
     method: as in curl -X. headers: pairs, sent as given, text beyond ASCII as UTF-8. body: bytes.
-    timeouts: None takes the engine's. follow_redirects: False makes a redirect the result.
+    timeouts: None takes the engine's. follow_redirects: False makes a redirect the result. insecure: accept any
+    certificate. proxy: as in TransportOptions, "" for none, None takes the engine's.
     """
 
     url: str
@@ -38,6 +42,8 @@ class FetchRequest:
     body: bytes = field(default=b"", repr=False)
     timeouts: Timeouts | None = None
     follow_redirects: bool = True
+    insecure: bool = False
+    proxy: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +54,15 @@ class HopRequest:
     method: str
     headers: Headers = field(repr=False)
     body: bytes = field(repr=False)
+    insecure: bool = False
+    proxy: str | None = field(default=None, repr=False)
 
     def to_wire(self) -> WireRequest:
         """As the transport takes it, with the credentials of the URL unless a header gives others."""
         headers = self.headers
         if self.target.authorization is not None and not has_header(headers, "authorization"):
             headers = (*headers, ("Authorization", self.target.authorization))
-        return WireRequest(self.method, self.target.url, headers, self.body)
+        return WireRequest(self.method, self.target.url, headers, self.body, self.insecure, self.proxy)
 
 
 def first_hop(request: FetchRequest, target: Target) -> HopRequest:
@@ -70,7 +78,7 @@ def first_hop(request: FetchRequest, target: Target) -> HopRequest:
     coding = "identity" if has_header(given, "range") else ACCEPT_ENCODING
     defaults = (("User-Agent", user_agent()), ("Accept", "*/*"), ("Accept-Encoding", coding))
     missing = tuple((name, value) for name, value in defaults if not has_header(given, name.lower()))
-    return HopRequest(target, request.method, missing + given, request.body)
+    return HopRequest(target, request.method, missing + given, request.body, request.insecure, request.proxy)
 
 
 def has_header(headers: Headers, name: str) -> bool:
@@ -90,7 +98,7 @@ def user_agent() -> str:
 def _checked(name: str, value: str) -> tuple[str, str]:
     if not _TOKEN.fullmatch(name):
         raise AttemptFailed(ErrorKind.PROTOCOL, "a request header's name is no HTTP token")
-    if name.lower() in _TRANSPORT_HEADERS:
+    if name.lower() in TRANSPORT_HEADERS:
         raise AttemptFailed(ErrorKind.PROTOCOL, f"request header {name} cannot be given, the connection sets it")
     if not _VALUE.fullmatch(value):
         raise AttemptFailed(ErrorKind.PROTOCOL, f"control character in the request header {name}")

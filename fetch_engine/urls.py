@@ -25,6 +25,7 @@ _BLANK = re.compile(r"\s")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _PORT = re.compile(r"[0-9]{1,5}")
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+_IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -61,17 +62,27 @@ class Target:
 
 
 def parse_url(text: str) -> Target:
-    """Read a URL as a person gives it; where the scheme is missing it is http, as in curl.
+    """Read a URL as a person gives it; a missing scheme is filled in by `complete_scheme`.
 
     Raises AttemptFailed of kind invalid-url or unsupported-scheme, and nothing else, whatever the text.
     """
     _check_characters(text)
     if _BLANK.search(text):
         raise _invalid("blank in the URL")
+    return _parse_absolute(complete_scheme(text))
+
+
+def complete_scheme(text: str) -> str:
+    """The text with a scheme. A missing one is https, but http for localhost and for IP addresses: there few servers
+    have a certificate that can be checked."""
     scheme = _SCHEME.match(text)
-    if scheme is None or (_HOST_AND_PORT.match(text) and not text[scheme.end() :].startswith("//")):
-        return _parse("http", text)
-    return _parse_absolute(text)
+    if scheme is not None and not (_HOST_AND_PORT.match(text) and not text.startswith("//", scheme.end())):
+        return text
+    host = _authority(text, 0).rpartition("@")[2]
+    name = host.partition(":")[0].lower().removesuffix(".")
+    is_local = name == "localhost" or name.endswith(".localhost")
+    is_address = host.startswith("[") or _IPV4.fullmatch(name) is not None
+    return f"{'http' if is_local or is_address else 'https'}://{text}"
 
 
 def resolve(base: Target, location: str) -> Target:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 import anyio
 
@@ -16,9 +18,12 @@ from fetch_engine import FetchEngine, FetchRequest, FetchResult, FetchTask, Fini
 from fetch_engine.census import HeldHandle
 from fetch_engine.recorder import Recorder
 from fetch_engine.results import ErrorKind, FetchError
+from tui.backlog import Backlog
 from tui.meter import Meter
 from tui.snapshot import (
     ActiveRow,
+    AddGlob,
+    AddRequests,
     AddUrls,
     Cancel,
     Command,
@@ -41,10 +46,10 @@ Outcome = FetchResult | FetchError
 class _Account:
     """What is shown of a fetch that has not ended; its recorder keeps nothing alive."""
 
-    __slots__ = ("meter", "pinned", "recorder", "url")
+    __slots__ = ("meter", "pinned", "recorder", "request")
 
-    def __init__(self, url: str, recorder: Recorder, now: float) -> None:
-        self.url = url
+    def __init__(self, request: FetchRequest, recorder: Recorder, now: float) -> None:
+        self.request = request
         self.recorder = recorder
         self.meter = Meter(now)
         self.pinned = False
@@ -54,7 +59,7 @@ class Controller:
     """Runs in the loop of the engine that it is given.
 
     publish: takes each snapshot. finished: where records of ended fetches go. window: how many fetches are handed to
-    the engine at a time, the rest wait as text. make_request: from a URL as given.
+    the engine at a time, the rest wait as what they are made from. make_request: from a URL as given.
     """
 
     def __init__(
@@ -75,7 +80,7 @@ class Controller:
         self._window = window or 4 * engine.limits.concurrency
         self._owned: dict[int, FetchTask] = {}
         self._accounts: dict[int, _Account] = {}
-        self._waiting: deque[str] = deque()
+        self._waiting = Backlog()
         self._finished = Finished()
         self._done = self._failed = self._cancelled = self._satisfied = 0
         self._bytes = 0  # of ended fetches
@@ -96,7 +101,13 @@ class Controller:
         """Carry a command out; the next snapshot, at once, shows it."""
         match command:
             case AddUrls(urls):
-                self._waiting.extend(urls)
+                self._waiting.add(map(self._make_request, urls), len(urls))
+            case AddRequests(requests):
+                self._waiting.add(requests, len(requests))
+            case AddGlob(glob, None):
+                self._waiting.add(map(self._make_request, glob), glob.count)
+            case AddGlob(glob, FetchRequest() as request):
+                self._waiting.add(map(partial(_at_url, request), glob), glob.count)
             case Cancel(None):
                 self._waiting.clear()
                 for task_id in list(self._owned):
@@ -114,11 +125,7 @@ class Controller:
 
     def submit(self, url: str) -> int:
         """Start a fetch now, whatever waits, and return its id."""
-        task = self._engine.submit(self._make_request(url), watcher=self._finished)
-        self._owned[task.id] = task
-        self._accounts[task.id] = _Account(url, task.recorder, time.monotonic())
-        self._changed.set()
-        return task.id
+        return self._submit(self._make_request(url))
 
     def drop(self, task_id: int) -> None:
         """Let go of a handle, owned or pinned."""
@@ -134,10 +141,10 @@ class Controller:
 
     async def add(self, url: str) -> None:
         """Queue a URL; waits while many do already, so that a long list is read only as fast as it is fetched."""
-        while len(self._waiting) >= self._window:
+        while self._waiting.fed >= self._window:
             self._room = anyio.Event()
             await self._room.wait()
-        self._waiting.append(url)
+        self._waiting.feed(self._make_request(url))
         self._admit()
 
     def stop(self) -> None:
@@ -174,10 +181,17 @@ class Controller:
             account.pinned = True
             self._engine.pin(self._owned[task_id])
 
+    def _submit(self, request: FetchRequest) -> int:
+        task = self._engine.submit(request, watcher=self._finished)
+        self._owned[task.id] = task
+        self._accounts[task.id] = _Account(request, task.recorder, time.monotonic())
+        self._changed.set()
+        return task.id
+
     def _admit(self) -> None:
-        while self._waiting and len(self._owned) < self._window:
-            self.submit(self._waiting.popleft())
-        if len(self._waiting) < self._window:
+        while len(self._owned) < self._window and (request := self._waiting.take()) is not None:
+            self._submit(request)
+        if self._waiting.fed < self._window:
             self._room.set()
 
     def _take_finished(self) -> None:
@@ -192,7 +206,8 @@ class Controller:
                 self._cancelled += 1
             else:
                 self._failed += 1
-            self._records.append(FinishedRecord(task_id, account.url, outcome, time.time()))
+            request = account.request
+            self._records.append(FinishedRecord(task_id, request.url, outcome, time.time(), request=request))
             self._owned.pop(task_id, None)
 
     def _snapshot(self) -> Snapshot:
@@ -216,7 +231,7 @@ class Controller:
             ),
             active=tuple(_active_row(task_id, account, now) for task_id, account in self._accounts.items()),
             held=held,
-            waiting=len(self._waiting),
+            waiting=self._waiting.count,
             done=self._done,
             failed=self._failed,
             cancelled=self._cancelled,
@@ -255,11 +270,15 @@ def _content(snapshot: Snapshot) -> tuple[object, ...]:
     return tuple(getattr(snapshot, name) for name in Snapshot.__slots__)
 
 
+def _at_url(request: FetchRequest, url: str) -> FetchRequest:
+    return replace(request, url=url)
+
+
 def _active_row(task_id: int, account: _Account, now: float) -> ActiveRow:
     recorder = account.recorder
     return ActiveRow(
         id=task_id,
-        url=account.url,
+        url=account.request.url,
         state=recorder.state,
         body_size=recorder.body_size,
         expected_size=recorder.expected_size,
@@ -267,6 +286,7 @@ def _active_row(task_id: int, account: _Account, now: float) -> ActiveRow:
         age=time.perf_counter() - recorder.submitted,
         attempt=max(1, recorder.attempts),
         pinned=account.pinned,
+        request=account.request,
     )
 
 

@@ -6,10 +6,12 @@ passes over tuples of plain values: with 100,000 records packed a full collectio
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import astuple, fields
 from operator import attrgetter
 from typing import Any
 
+from fetch_engine.limits import Timeouts
+from fetch_engine.requests import FetchRequest
 from fetch_engine.results import ErrorKind, FetchError, FetchResult, Timings
 from tui.snapshot import FinishedRecord
 
@@ -18,6 +20,8 @@ Packed = tuple[Any, ...]
 
 _OWN = [f.name for f in fields(FinishedRecord) if f.name != "outcome"]
 _OUTCOME = [f.name for f in fields(FinishedRecord)].index("outcome")
+_REQUEST = _OWN.index("request")
+_ASKED = [f.name for f in fields(FetchRequest) if f.name != "timeouts"]
 _RESULT, _ERROR = ([f.name for f in fields(made)] for made in (FetchResult, FetchError))
 _TIMES = [f"timings.{f.name}" for f in fields(Timings)]
 _COUNT = len(_TIMES)
@@ -28,6 +32,7 @@ def _getter(names: list[str]) -> attrgetter[Packed]:
     return attrgetter(*_OWN, *plain, *(f"outcome.{name}" for name in _TIMES))
 
 
+_pack_asked = attrgetter(*_ASKED)
 _pack_result, _pack_error = _getter(_RESULT), _getter(_ERROR)
 _RESULT_LENGTH = len(_OWN) + len(_RESULT) - 1 + _COUNT
 _KIND = len(_OWN)
@@ -37,9 +42,13 @@ _RESULT_TIMINGS, _ERROR_TIMINGS = _RESULT.index("timings"), _ERROR.index("timing
 def pack(record: FinishedRecord) -> Packed:
     """The values of a record."""
     if isinstance(record.outcome, FetchResult):
-        return _pack_result(record)
-    values = _pack_error(record)
-    return (*values[:_KIND], str(values[_KIND]), *values[_KIND + 1 :])
+        values = _pack_result(record)
+    else:
+        values = _pack_error(record)
+        values = (*values[:_KIND], str(values[_KIND]), *values[_KIND + 1 :])
+    if record.request is None:
+        return values
+    return (*values[:_REQUEST], _pack_request(record.request), *values[_REQUEST + 1 :])
 
 
 def unpack(packed: Packed) -> FinishedRecord:
@@ -55,5 +64,17 @@ def unpack(packed: Packed) -> FinishedRecord:
         values[0] = ErrorKind(values[0])
         values.insert(_ERROR_TIMINGS, timings)
         outcome = FetchError(*values)
+    if own[_REQUEST] is not None:
+        own[_REQUEST] = _unpack_request(own[_REQUEST])
     own.insert(_OUTCOME, outcome)
     return FinishedRecord(*own)
+
+
+def _pack_request(request: FetchRequest) -> Packed:
+    timeouts = None if request.timeouts is None else astuple(request.timeouts)
+    return (timeouts, *_pack_asked(request))
+
+
+def _unpack_request(packed: Packed) -> FetchRequest:
+    timeouts = None if packed[0] is None else Timeouts(*packed[0])
+    return FetchRequest(timeouts=timeouts, **dict(zip(_ASKED, packed[1:], strict=True)))

@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fetch_engine.census import Census
+from fetch_engine.globbing import UrlGlob
+from fetch_engine.requests import FetchRequest
 from fetch_engine.results import FetchError, FetchResult, FetchState
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveRow:
-    """A fetch that has not ended. rate: bytes/s over the last second; age: seconds since submit."""
+    """A fetch that has not ended. rate: bytes/s over the last second; age: seconds since submit.
+
+    request: None where it is not known, for a plain one of `url`.
+    """
 
     id: int
     url: str
@@ -22,17 +27,22 @@ class ActiveRow:
     attempt: int
     pinned: bool
     warnings: tuple[str, ...] = ()  # what the lints say of it
+    request: FetchRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedRecord:
-    """A fetch that has ended, as a copy that keeps nothing alive. `finished_at` is time.time()."""
+    """A fetch that has ended, as a copy that keeps nothing alive. `finished_at` is time.time().
+
+    request: None where it is not known, for a plain one of `url`.
+    """
 
     id: int
     url: str
     outcome: FetchResult | FetchError
     finished_at: float
     warnings: tuple[str, ...] = ()  # what was odd about it to the end
+    request: FetchRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +99,24 @@ class AddUrls:
 
 
 @dataclass(frozen=True, slots=True)
+class AddRequests:
+    """Make these requests, in this order."""
+
+    requests: tuple[FetchRequest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AddGlob:
+    """Fetch each URL of the glob, written out only as fast as they are fetched.
+
+    request: made of each, whatever its own URL; None for what the command line makes of a URL.
+    """
+
+    glob: UrlGlob
+    request: FetchRequest | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Cancel:
     """Cancel the fetch with this id, or every one that has not ended (None)."""
 
@@ -116,4 +144,4 @@ class SetRate:
     per_second: float
 
 
-Command = AddUrls | Cancel | Drop | TogglePin | SetRate
+Command = AddUrls | AddRequests | AddGlob | Cancel | Drop | TogglePin | SetRate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ssl
 
 from anyio import to_thread
@@ -26,31 +27,31 @@ class Connector:
         self._dialer = dialer
         self._context = context
         self._proxy_context: ssl.SSLContext | None = None if options.http2 else context
+        self._insecure_context: ssl.SSLContext | None = None
         self._options = options
         self._limits = limits
 
-    async def open(
-        self, origin: Origin, proxy: Proxy | None, timeouts: Timeouts, recorder: Recorder
-    ) -> tuple[ByteStream, str | None]:
+    async def open(self, origin: Origin, timeouts: Timeouts, recorder: Recorder) -> tuple[ByteStream, str | None]:
         """A stream to `origin` and the protocol agreed on in TLS, if any.
 
         The caller has taken one socket from the budget; it goes back when the stream is closed, or when this fails.
         Raises AttemptFailed with `unsent` set.
         """
         patience = Patience(timeouts.connect, timeouts.pool)
+        proxy = origin.proxy
         with patience.scope:
             if proxy is None:
-                stream: ByteStream = await self._dialer.dial(origin[1], origin[2], recorder, patience)
+                stream: ByteStream = await self._dialer.dial(origin.host, origin.port, recorder, patience)
             else:
                 stream = await self._to_proxy(proxy, recorder, patience)
             try:
                 stream.recorder = recorder
                 recorder.remote_address = stream.remote_address
-                return await self._prepare(stream, origin, proxy, recorder, patience)
+                return await self._prepare(stream, origin, recorder, patience)
             except BaseException:
                 stream.close()
                 raise
-        where = f"{origin[1]}:{origin[2]}" if proxy is None else f"{proxy}"
+        where = f"{origin.host}:{origin.port}" if proxy is None else f"{proxy}"
         message = f"no connection to {where} within {timeouts.connect:g} s ({patience.doing})"
         raise AttemptFailed(ErrorKind.TIMEOUT_CONNECT, message, unsent=True)
 
@@ -64,9 +65,9 @@ class Connector:
         raise AttemptFailed(ErrorKind.PROXY, message, unsent=True)
 
     async def _prepare(
-        self, stream: ByteStream, origin: Origin, proxy: Proxy | None, recorder: Recorder, patience: Patience
+        self, stream: ByteStream, origin: Origin, recorder: Recorder, patience: Patience
     ) -> tuple[ByteStream, str | None]:
-        scheme, host, port = origin
+        scheme, host, port, proxy, insecure = origin
         if proxy is not None:
             patience.doing = "opening the tunnel"
             if proxy.scheme == "https":
@@ -78,8 +79,15 @@ class Connector:
         if scheme != "https":
             return stream, None
         patience.doing = "TLS handshake"
-        secure = await self._secure(stream, self._context, host, None, recorder)
+        context = await self._any_certificate() if insecure else self._context
+        secure = await self._secure(stream, context, host, None, recorder)
         return secure, secure.alpn
+
+    async def _any_certificate(self) -> ssl.SSLContext:
+        if self._insecure_context is None:
+            options = dataclasses.replace(self._options, verify=False)
+            self._insecure_context = await to_thread.run_sync(build_ssl_context, options)
+        return self._insecure_context
 
     async def _secure(
         self, stream: ByteStream, context: ssl.SSLContext, host: str, proxy: Proxy | None, recorder: Recorder

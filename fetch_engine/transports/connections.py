@@ -20,7 +20,7 @@ from fetch_engine.transports.http11 import Http11Connection
 from fetch_engine.transports.idle import IdleConnections, Origin
 from fetch_engine.transports.network import ByteStream, deadline_in
 from fetch_engine.transports.options import TransportOptions
-from fetch_engine.transports.proxies import Proxy, ProxyRules, without_proxy_authorization
+from fetch_engine.transports.proxies import ProxyRules, without_proxy_authorization
 
 # RFC 9110 section 9.2.2
 IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
@@ -40,6 +40,7 @@ class ConnectionPool:
         self._proxies = ProxyRules(options.proxy, trust_env=options.trust_env)
         self._limits = limits
         self._http2 = options.http2
+        self._verify = options.verify
         # HTTP/2 connections, which take requests while they answer others.
         self._shared: dict[Origin, Http2Connection] = {}
         # Origins to which the first connection is being opened: it may be enough for all.
@@ -58,8 +59,7 @@ class ConnectionPool:
         A kept connection that the server closed in the meantime is replaced once, if nothing of the request can have
         been acted upon or it is idempotent (RFC 9112 section 9.3.1). Raises AttemptFailed.
         """
-        proxy = self._proxies.find(request.scheme, request.host)
-        request, origin = _routed(request, proxy)
+        request, origin = self._routed(request)
         connection = await self._find(origin, timeouts.pool)
         if connection is not None:
             try:
@@ -69,7 +69,7 @@ class ConnectionPool:
                     raise
             if not self.budget.try_take():
                 await self._wait(None, timeouts.pool)
-        connection = await self._open(origin, proxy, timeouts, recorder)
+        connection = await self._open(origin, timeouts, recorder)
         return await connection.send(request, timeouts, recorder)
 
     def close(self) -> None:
@@ -117,13 +117,27 @@ class ConnectionPool:
             self._shared[origin] = kept
         return kept
 
-    async def _open(self, origin: Origin, proxy: Proxy | None, timeouts: Timeouts, recorder: Recorder) -> Connection:
+    def _routed(self, request: Outgoing) -> tuple[Outgoing, Origin]:
+        """The request as the next hop wants it, and where connections for it are kept."""
+        if not 0 < request.port < 65536:
+            raise AttemptFailed(ErrorKind.INVALID_URL, f"port {request.port} does not exist", unsent=True)
+        proxy = self._proxies.find(request.scheme, request.host, request.proxy)
+        if request.scheme == "https":
+            insecure = request.insecure and self._verify
+            origin = Origin(request.scheme, request.host, request.port, proxy, insecure)
+        elif proxy is None:
+            origin = Origin(request.scheme, request.host, request.port)
+        else:
+            return proxy.forwarded(request), Origin(proxy.scheme, proxy.host, proxy.port, proxy)
+        return without_proxy_authorization(request), origin
+
+    async def _open(self, origin: Origin, timeouts: Timeouts, recorder: Recorder) -> Connection:
         """A new connection. A socket has been taken for it."""
-        if origin[0] != "https" or not self._http2 or origin in self._http1_only or origin in self._opening:
-            return self._connection(origin, *await self._connector.open(origin, proxy, timeouts, recorder))
+        if origin.scheme != "https" or not self._http2 or origin in self._http1_only or origin in self._opening:
+            return self._connection(origin, *await self._connector.open(origin, timeouts, recorder))
         opened = self._opening[origin] = anyio.Event()
         try:
-            stream, protocol = await self._connector.open(origin, proxy, timeouts, recorder)
+            stream, protocol = await self._connector.open(origin, timeouts, recorder)
         finally:
             del self._opening[origin]
             opened.set()
@@ -149,12 +163,3 @@ class ConnectionPool:
             return Http11Connection(stream, self._limits, keep)
         shared = self._shared[origin] = Http2Connection(stream, self._limits, keep, unshare)
         return shared
-
-
-def _routed(request: Outgoing, proxy: Proxy | None) -> tuple[Outgoing, Origin]:
-    """The request as the next hop wants it, and where connections for it are kept."""
-    if not 0 < request.port < 65536:
-        raise AttemptFailed(ErrorKind.INVALID_URL, f"port {request.port} does not exist", unsent=True)
-    if proxy is None or request.scheme == "https":
-        return without_proxy_authorization(request), (request.scheme, request.host, request.port)
-    return proxy.forwarded(request), (proxy.scheme, proxy.host, proxy.port)

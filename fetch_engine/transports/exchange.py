@@ -17,7 +17,10 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A request ready for the wire. `target` is the request target in the form the next hop wants."""
+    """A request ready for the wire. `target` is the request target in the form the next hop wants.
+
+    insecure, proxy: as in WireRequest.
+    """
 
     method: bytes
     scheme: str
@@ -26,6 +29,8 @@ class Outgoing:
     target: bytes
     headers: RawHeaders = field(repr=False)
     body: bytes = field(default=b"", repr=False)
+    insecure: bool = False
+    proxy: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

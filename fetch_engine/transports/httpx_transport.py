@@ -114,7 +114,7 @@ class _Exchange:
                 url,
                 headers=headers,
                 content=self._request.body or None,
-                extensions={"timeouts": self._timeouts, "recorder": self._recorder},
+                extensions={"wire": self._request, "timeouts": self._timeouts, "recorder": self._recorder},
             )
             request.method = self._request.method  # httpx turns it to upper case; methods are case-sensitive
             response = self._response = await self._client.send(request, stream=True)
@@ -170,6 +170,8 @@ class _PoolTransport(httpx.AsyncBaseTransport):
             url.raw_path,
             request.headers.raw,
             request.content,
+            request.extensions["wire"].insecure,
+            request.extensions["wire"].proxy,
         )
         head, exchange = await self._pool.request(
             outgoing, request.extensions["timeouts"], request.extensions["recorder"]

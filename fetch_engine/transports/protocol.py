@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from fetch_engine.limits import Timeouts
@@ -17,12 +17,15 @@ from fetch_engine.recorder import Recorder
 @dataclass(frozen=True, slots=True)
 class WireRequest:
     """One request as it goes out. `url` is absolute, normalised, without userinfo and fragment; `headers` are complete
-    but for Host, Content-Length and Connection, which the transport adds."""
+    but for Host, Content-Length and Connection, which the transport adds. insecure: accept any certificate. proxy:
+    through this one, "" for none; None leaves it to the transport."""
 
     method: str
     url: str
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
+    insecure: bool = False
+    proxy: str | None = field(default=None, repr=False)
 
 
 class WireResponse(Protocol):

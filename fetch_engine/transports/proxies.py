@@ -74,13 +74,26 @@ class ProxyRules:
                 if url:
                     self._by_scheme[scheme] = Proxy.parse(url)
 
-    def find(self, scheme: str, host: str) -> Proxy | None:
-        """The proxy for `host`, None to go there directly."""
+    def find(self, scheme: str, host: str, wanted: str | None = None) -> Proxy | None:
+        """The proxy for `host`, None to go there directly. `wanted` is what the request says, "" for no proxy.
+
+        Raises AttemptFailed (proxy) if `wanted` is none.
+        """
+        if wanted is not None:
+            return _wanted(wanted) if wanted else None
         if self._all is not None or not self._by_scheme:
             return self._all
         if urllib.request.proxy_bypass_environment(host):  # type: ignore[attr-defined]
             return None
         return self._by_scheme.get(scheme)
+
+
+def _wanted(url: str) -> Proxy:
+    try:
+        return Proxy.parse(url)
+    except ValueError as error:
+        why = str(error) if "@" not in url else "the proxy's URL is not valid"
+    raise AttemptFailed(ErrorKind.PROXY, why, unsent=True)
 
 
 def without_proxy_authorization(request: Outgoing) -> Outgoing:

@@ -48,10 +48,13 @@ class Client:
         body: bytes = b"",
         timeouts: Timeouts = TIMEOUTS,
         recorder: Recorder | None = None,
+        insecure: bool = False,
+        proxy: str | None = None,
     ) -> Fetched:
         recorder = recorder or Recorder()
         recorder.start_hop()
-        async with self.transport.stream(WireRequest(method, url, headers, body), timeouts, recorder) as response:
+        request = WireRequest(method, url, headers, body, insecure, proxy)
+        async with self.transport.stream(request, timeouts, recorder) as response:
             received = [chunk async for chunk in response.chunks()]
         return Fetched(
             response.status, response.reason, response.http_version, response.headers, b"".join(received), recorder

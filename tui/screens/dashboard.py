@@ -24,7 +24,7 @@ from tui.panels.url_bar import UrlBar, UrlFacts, UrlInput
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.details import DetailsScreen
 from tui.sections import Subject
-from tui.snapshot import ActiveRow, AddUrls, Cancel, Drop, FinishedRecord, HeldRow, Snapshot, TogglePin
+from tui.snapshot import ActiveRow, AddRequests, AddUrls, Cancel, Drop, FinishedRecord, HeldRow, Snapshot, TogglePin
 from tui.table import Table
 
 if TYPE_CHECKING:
@@ -214,7 +214,9 @@ class DashboardScreen(Screen[None]):
 
     def action_again(self) -> None:
         if (row := self._table().selected) is not None:
-            self._app.send(AddUrls((row.url,)))
+            known = self._app.done.find(row.id) if isinstance(row, HeldRow) else row
+            request = None if known is None else known.request
+            self._app.send(AddUrls((row.url,)) if request is None else AddRequests((request,)))
 
     def action_cancel_all(self) -> None:
         count = self._app.running

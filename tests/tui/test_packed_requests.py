@@ -1,0 +1,27 @@
+"""A packed record keeps its request, as plain values that the cyclic collector passes over."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import replace
+
+import pytest
+
+from fetch_engine import FetchRequest, Timeouts
+from fetch_engine.results import ErrorKind
+from tests.tui.fake_link import failure, result
+from tui.packed import pack, unpack
+from tui.snapshot import FinishedRecord
+
+REQUEST = FetchRequest("http://h/", "POST", (("A", "b"),), b"x", Timeouts(total=3), False, True, "p:1")
+
+
+@pytest.mark.parametrize("record", [result(1), failure(2, "http://h/", ErrorKind.DNS, "no such name")])
+@pytest.mark.parametrize("request_", [None, REQUEST, replace(REQUEST, timeouts=None)])
+def test_a_request_is_packed_and_unpacked(record: FinishedRecord, request_: FetchRequest | None) -> None:
+    record = replace(record, request=request_, warnings=("odd",))
+    packed = pack(record)
+    assert unpack(packed) == record
+    for _ in range(4):  # each ceases to track tuples that hold plain values only, from the inside out
+        gc.collect()
+    assert not gc.is_tracked(packed)
