@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
-from fetch_engine.results import ErrorKind, FetchError, FetchResult
+from fetch_engine.results import ErrorKind, FetchError
 from tui.archive import Archive, NoArchive, Pages
-from tui.packed import Packed, pack, unpack
+from tui.packed import Packed, has_warnings, pack, trimmed, unpack, weight
 from tui.snapshot import FinishedRecord
 
 MAX_ROWS = 100_000
 MAX_BYTES = 64 * 1024 * 1024
 GLIMPSE = 128  # bytes of a body that stay when the rest of its preview is let go
-_HEADER_COST = 120  # two short strings and a tuple in CPython, beside their characters
 _UNREADABLE = FinishedRecord(0, "", FetchError(ErrorKind.STORAGE, "this row could not be read back"), 0.0)
 
 
@@ -102,14 +100,14 @@ class DoneRows:
                 return self.whole(self.left_out + at)[0]
         return self._pages.archive.find(fetch_id)
 
+    def has_warnings(self, key: int) -> bool:
+        """Whether the row with this key is in memory and has warnings."""
+        at = key - self.left_out
+        return 0 <= at < len(self._rows) and has_warnings(self._rows[at])
+
     def add(self, records: Iterable[FinishedRecord]) -> None:
         """Take finished fetches, in order of their end."""
-        for record in records:
-            self._rows.append(pack(record))
-            self.size += _weight(record)
-            while self.size > self.max_bytes:
-                self._trim_oldest()
-        self._leave_out(len(self._rows) - self.max_rows)
+        self._add(map(pack, records))
 
     def absorb(self, later: DoneRows) -> None:
         """Take over all rows of `later`, which came after ours, and what it left out."""
@@ -117,9 +115,17 @@ class DoneRows:
             self._leave_out(len(self._rows))
             self.left_out += later.left_out
         first_full = self.total + later.trimmed
-        self.add(map(unpack, later._rows))
+        self._add(later._rows)
         while self._full_from < first_full:
             self._trim_oldest()
+
+    def _add(self, rows: Iterable[Packed]) -> None:
+        for packed in rows:
+            self._rows.append(packed)
+            self.size += weight(packed)
+            while self.size > self.max_bytes:
+                self._trim_oldest()
+        self._leave_out(len(self._rows) - self.max_rows)
 
     def _unpacked(self, packed: Packed) -> FinishedRecord:
         if self._last[0] is not packed:
@@ -128,25 +134,15 @@ class DoneRows:
 
     def _trim_oldest(self) -> None:
         at = max(self._full_from - self.left_out, 0)
-        record = unpack(self._rows[at])
-        self.size -= _weight(record)
-        if isinstance(record.outcome, FetchResult):
-            outcome = replace(record.outcome, preview=record.outcome.preview[:GLIMPSE], headers=())
-            self._rows[at] = pack(replace(record, outcome=outcome))
+        packed = self._rows[at]
+        self.size -= weight(packed)
+        self._rows[at] = trimmed(packed, GLIMPSE)
         self._full_from = self.left_out + at + 1
 
     def _leave_out(self, count: int) -> None:
         if count <= 0:
             return
-        full = self._rows[self.trimmed : count]
-        self.size -= sum(_weight(unpack(packed)) for packed in full)
+        self.size -= sum(map(weight, self._rows[self.trimmed : count]))
         del self._rows[:count]
         self.left_out += count
         self._full_from = max(self._full_from, self.left_out)
-
-
-def _weight(record: FinishedRecord) -> int:
-    outcome = record.outcome
-    if not isinstance(outcome, FetchResult):
-        return 0
-    return len(outcome.preview) + sum(len(name) + len(value) + _HEADER_COST for name, value in outcome.headers)

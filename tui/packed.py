@@ -32,10 +32,17 @@ def _getter(names: list[str]) -> attrgetter[Packed]:
     return attrgetter(*_OWN, *plain, *(f"outcome.{name}" for name in _TIMES))
 
 
+def _place(name: str) -> int:
+    """Where a field of a result stands in its packed form."""
+    return len(_OWN) + [field for field in _RESULT if field != "timings"].index(name)
+
+
 _pack_asked = attrgetter(*_ASKED)
 _pack_result, _pack_error = _getter(_RESULT), _getter(_ERROR)
 _RESULT_LENGTH = len(_OWN) + len(_RESULT) - 1 + _COUNT
 _KIND = len(_OWN)
+_WARNINGS, _PREVIEW, _HEADERS = _OWN.index("warnings"), _place("preview"), _place("headers")
+_HEADER_COST = 120  # two short strings and a tuple in CPython, beside their characters
 _RESULT_TIMINGS, _ERROR_TIMINGS = _RESULT.index("timings"), _ERROR.index("timings")
 
 
@@ -78,3 +85,24 @@ def _pack_request(request: FetchRequest) -> Packed:
 def _unpack_request(packed: Packed) -> FetchRequest:
     timeouts = None if packed[0] is None else Timeouts(*packed[0])
     return FetchRequest(timeouts=timeouts, **dict(zip(_ASKED, packed[1:], strict=True)))
+
+
+def weight(packed: Packed) -> int:
+    """Bytes of body and headers, about."""
+    if len(packed) != _RESULT_LENGTH:
+        return 0
+    return len(packed[_PREVIEW]) + sum(len(name) + len(value) + _HEADER_COST for name, value in packed[_HEADERS])
+
+
+def trimmed(packed: Packed, glimpse: int) -> Packed:
+    """The record without headers, and with the first `glimpse` bytes of its preview."""
+    if len(packed) != _RESULT_LENGTH:
+        return packed
+    values = list(packed)
+    values[_PREVIEW], values[_HEADERS] = packed[_PREVIEW][:glimpse], ()
+    return tuple(values)
+
+
+def has_warnings(packed: Packed) -> bool:
+    """Whether the record has any."""
+    return bool(packed[_WARNINGS])

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
-from textual import events
+from textual import events, on
 from textual.binding import BindingType
 from textual.message import Message
 
+from tui.arranged import Arranged, Sort
+from tui.cursor import Cursor
 from tui.frame import Extent, Frame
 from tui.keys import bindings
 from tui.painted import CURSOR, Line, Span
-from tui.plain_text import fit
-from tui.rows import Cursor, Rows
+from tui.panels.filter_field import FilterField
+from tui.plain_text import fit, safe
+from tui.row_facts import Row
 
+WORK = 0.008  # seconds that arranging many rows takes of the screen's loop at a time
+FILTER_SHOWN = 40  # characters of a filter in a title
+PAUSE = 0.002  # seconds in between, for keys
 
-class Numbered(Protocol):
-    """A row with the number people know it by."""
-
-    @property
-    def id(self) -> int: ...
-
-
-R = TypeVar("R", bound=Numbered)
+R = TypeVar("R", bound=Row)
 
 
 @dataclass(frozen=True)  # no slots: on 3.11 a frozen generic class with slots cannot be made as Column[Row](...)
@@ -33,6 +32,7 @@ class Column(Generic[R]):
 
     width: cells; the least ones where `share` is above 0, which makes the column take that part of what is left.
     rank: where the width does not suffice, columns of the highest rank go first; those of rank 0 stay.
+    sort: the order that the column stands for.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Column(Generic[R]):
     right: bool = False
     share: int = 0
     rank: int = 0
+    sort: Sort[R] | None = None
 
 
 class Table(Frame, Generic[R]):
@@ -55,11 +56,15 @@ class Table(Frame, Generic[R]):
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, Table.Moved)
 
-    def __init__(self, rows: Rows[R], columns: Sequence[Column[R]], *, id: str, newest_first: bool = False) -> None:
+    def __init__(self, rows: Arranged[R], columns: Sequence[Column[R]], *, id: str) -> None:
         super().__init__(id=id)
         self.rows = rows
         self.columns = tuple(columns)
-        self.cursor = Cursor(newest_first=newest_first)
+        rows.sorts = tuple(column.sort for column in columns if column.sort is not None)
+        self.cursor = Cursor()
+        self._wrong = ""  # why what stands in the filter field is no filter
+        self._working = False
+        self._field: FilterField | None = None
         self._layout: tuple[tuple[int, int], list[tuple[Column[R], int]]] = ((-1, 0), [])
         self._digits = 3  # of the longest number seen
 
@@ -103,9 +108,25 @@ class Table(Frame, Generic[R]):
 
     def update(self) -> None:
         """The rows changed: find the selected one again and paint what differs."""
+        self.rows.update()
+        self._settle()
+        self._work()
+
+    def _settle(self) -> None:
         self.cursor.settle(self.rows, self.page_height)
         self._measure_numbers()
         self.repaint()
+
+    def _work(self) -> None:
+        if self.rows.busy and not self._working:
+            self._working = True
+            self.set_timer(PAUSE, self._work_on)
+
+    def _work_on(self) -> None:
+        self._working = False
+        if not self.rows.step(WORK):
+            self._settle()
+        self._work()
 
     def on_resize(self) -> None:
         self.cursor.settle(self.rows, self.page_height)
@@ -129,6 +150,83 @@ class Table(Frame, Generic[R]):
 
     def action_last(self) -> None:
         self.select(len(self.rows) - 1)
+
+    # order and filter
+
+    @property
+    def _field_height(self) -> int:
+        return 0 if self._field is None else 1
+
+    def action_sort(self, by: int) -> None:
+        self.rows.sort_beside(by)
+        self._arranged()
+
+    def action_invert(self) -> None:
+        self.rows.invert()
+        self._arranged()
+
+    async def action_filter(self) -> None:
+        if self._field is None:
+            self._field = FilterField(self.rows.filter.text)
+            await self.mount(self._field)
+            self._settle()
+        self._field.focus()
+
+    def clear_filter(self) -> bool:
+        """Show all rows again; whether there was a filter."""
+        had = bool(self.rows.filter)
+        self._show_only("")
+        return had
+
+    @on(FilterField.Changed)
+    def _typed(self, event: FilterField.Changed) -> None:
+        event.stop()
+        self._show_only(event.value)
+
+    @on(FilterField.Left)
+    async def _filter_left(self, event: FilterField.Left) -> None:
+        event.stop()
+        if event.clear:
+            self._show_only("")
+        if event.back:
+            self.focus()
+        if self._field is not None:
+            field, self._field = self._field, None
+            self._wrong = ""
+            await field.remove()
+            self._settle()
+
+    def _show_only(self, text: str) -> None:
+        try:
+            self.rows.show_only(text)
+            self._wrong = ""
+        except ValueError as error:
+            self._wrong = str(error)
+        self._arranged()
+
+    def _arranged(self) -> None:
+        self._settle()
+        self._work()
+
+    def count(self) -> Line:
+        """How many rows there are; with a filter how many of how many pass it."""
+        shown, considered = len(self.rows), self.rows.considered
+        if not self.rows.filter or self.rows.busy:
+            return [(str(considered), "strong")]
+        return [(str(shown), "strong"), (f" of {considered}", "")]
+
+    def arrangement(self) -> Line:
+        """Order and filter, for the right end of the title."""
+        rows = self.rows
+        if self._wrong:
+            return [(self._wrong, "bad")]
+        text: Line = [(f"/{safe(rows.filter.text, FILTER_SHOWN)}", "key"), ("  ", "")] if rows.filter else []
+        if rows.busy:
+            return [*text, ("filtering..." if rows.sort is rows.natural else "sorting...", "busy")]
+        return [*text, (f"by {rows.sort.name} {self._direction()}", "faint")]
+
+    def _direction(self) -> str:
+        return self.glyphs.descending if self.rows.descending else self.glyphs.ascending
 
     def on_click(self, event: events.Click) -> None:
         y = event.y - 1 - self._rows_line()
@@ -156,13 +254,17 @@ class Table(Frame, Generic[R]):
         return self._rows_line(), self.page_height
 
     def content(self, y: int, width: int) -> Line:
+        if self._field is not None:
+            if y == 0:
+                return [("/ ", "key")]
+            y -= 1
         above = self._above_shown()
         if y < above:
             return self.above(y, width)
-        first = self._rows_line()
+        first = above + self.header_count()
         if y < first:
             return self._header(width)
-        bottom = self.content_height - self.below_count()
+        bottom = self.content_height - self.below_count() - self._field_height
         if y >= bottom:
             return self.below(y - bottom, width)
         place = self.cursor.top + y - first
@@ -171,15 +273,21 @@ class Table(Frame, Generic[R]):
         return [(self.EMPTY, "faint")] if y == first and not len(self.rows) else []
 
     def _above_shown(self) -> int:
-        return min(self.above_count(), max(0, self.content_height - self.below_count() - self.header_count() - 1))
+        fixed = self.below_count() + self.header_count() + self._field_height
+        return min(self.above_count(), max(0, self.content_height - fixed - 1))
 
     def _rows_line(self) -> int:
-        return self._above_shown() + self.header_count()
+        return self._field_height + self._above_shown() + self.header_count()
 
     def _header(self, width: int) -> Line:
         line: Line = [(" ", "")]
         for column, cells in self._columns(width):
-            line += [(" ", ""), (fit(column.name, cells, right=column.right), "head")]
+            sort = column.sort or (self.rows.natural if column.name == self.rows.natural.name else None)
+            if sort is self.rows.sort:  # the mark takes the blank where the name fills the column
+                name = f"{self._direction()}{column.name}"
+                line.append((fit(name, cells + 1, right=column.right), "key"))
+            else:
+                line += [(" ", ""), (fit(column.name, cells, right=column.right), "head")]
         return line
 
     def _row(self, place: int, width: int) -> Line:

@@ -21,7 +21,7 @@ from tui.panels.refs import RefsPane
 from tui.panels.status import StatusLine
 from tui.sections import Subject, of_record, sections_of, wrap, wrap_spans
 from tui.snapshot import FinishedRecord, HeldRow, SessionFacts, Snapshot
-from tui.table import Column, Numbered, lay_out
+from tui.table import Column, lay_out
 
 anyio = pytest.mark.anyio
 HELD = HeldRow(1, "http://h/", "200", 5.0, False, ())
@@ -183,14 +183,14 @@ def test_a_glimpse_is_one_line(outcome: FetchResult, says: str) -> None:
 
 
 columns = st.builds(
-    Column[Numbered], name=st.just("x"), width=st.integers(1, 12), cell=st.just(lambda row, width: ("", "")),
+    Column[FinishedRecord], name=st.just("x"), width=st.integers(1, 12), cell=st.just(lambda row, width: ("", "")),
     share=st.integers(0, 3), rank=st.integers(0, 4),
 )  # fmt: skip
 
 
 @given(st.lists(columns, min_size=1, max_size=8), st.integers(0, 200))
 def test_columns_share_the_width_and_the_least_needed_go_first(
-    given_columns: list[Column[Numbered]], width: int
+    given_columns: list[Column[FinishedRecord]], width: int
 ) -> None:
     laid = lay_out(given_columns, width)
     total = sum(cells + 1 for _, cells in laid)

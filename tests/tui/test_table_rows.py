@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from fetch_engine.results import ErrorKind, FetchResult
 from tests.tui.fake_link import active, failure, result
+from tui.cursor import Cursor
 from tui.done_rows import GLIMPSE, DoneRows
-from tui.rows import Cursor, IdRows
+from tui.done_view import DoneView
+from tui.rows import IdRows
 from tui.snapshot import ActiveRow, FinishedRecord
 
 
@@ -142,28 +144,30 @@ def test_the_cursor_stays_on_its_row_and_on_screen(taken: list[tuple[str, int | 
 
 
 def test_newest_first_follows_the_newest_until_the_user_moves_away() -> None:
-    rows = DoneRows()
-    cursor = Cursor(newest_first=True)
-    rows.add(record(number, 1) for number in range(5))
+    store = DoneRows()
+    rows = DoneView(store)
+    cursor = Cursor()
+    store.add(record(number, 1) for number in range(5))
     cursor.settle(rows, 3)
     assert rows.row(cursor.place).id == 4
     cursor.move_to(rows, 2, 3)
-    rows.add([record(5, 1)])
+    store.add([record(5, 1)])
     cursor.settle(rows, 3)
     assert rows.row(cursor.place).id == 2
     cursor.move_to(rows, 0, 3)
-    rows.add([record(6, 1)])
+    store.add([record(6, 1)])
     cursor.settle(rows, 3)
     assert rows.row(cursor.place).id == 6
 
 
 def test_rows_that_come_above_do_not_move_the_selected_one_on_screen() -> None:
-    rows = DoneRows()
-    rows.add(record(number, 1) for number in range(50))
-    cursor = Cursor(newest_first=True)
+    store = DoneRows()
+    rows = DoneView(store)
+    store.add(record(number, 1) for number in range(50))
+    cursor = Cursor()
     cursor.move_to(rows, 20, 10)
     line = cursor.place - cursor.top
-    rows.add(record(number, 1) for number in range(50, 60))
+    store.add(record(number, 1) for number in range(50, 60))
     cursor.settle(rows, 10)
     assert rows.row(cursor.place).id == 29
     assert cursor.place - cursor.top == line

@@ -2,53 +2,88 @@
 
 from __future__ import annotations
 
+from tui.arranged import Sort
 from tui.describe import short_url, state_word
 from tui.painted import Line, Span
 from tui.plain_text import duration, rate, size
+from tui.row_facts import url_order
 from tui.rows import IdRows
 from tui.snapshot import ActiveRow
 from tui.table import Column, Table
 
 BAR = 10
+_STATES = {"QUE": 0, "CONN": 1, "SEND": 2, "WAIT": 3, "RECV": 4}
 
 
 class ActivePane(Table[ActiveRow]):
-    """Fetches that have not ended, oldest first."""
+    """Fetches that have not ended, oldest first where the user asks for no other order."""
 
     EMPTY = "nothing is being fetched; n takes a URL"
 
     def __init__(self) -> None:
         self.waiting = 0  # URLs that have no row yet
         columns = (
-            Column[ActiveRow]("", 2, self._mark, rank=5),
-            Column[ActiveRow]("ST", 4, lambda row, _: state_word(row.state)),
-            Column[ActiveRow]("URL", 14, lambda row, width: (short_url(row.url, width), ""), share=1),
-            Column[ActiveRow]("PROGRESS", BAR + 5, self._progress, rank=3),
-            Column[ActiveRow]("SIZE", 5, lambda row, _: (size(row.body_size) if row.body_size else "", ""), right=True),
-            Column[ActiveRow]("RATE", 7, _rate, right=True, rank=4),
-            Column[ActiveRow]("AGE", 6, lambda row, _: (duration(row.age), ""), right=True, rank=2),
+            Column[ActiveRow]("W", 2, self._warning, rank=6, sort=Sort("warnings", _warnings, True)),
+            Column[ActiveRow]("ST", 4, lambda row, _: state_word(row.state), sort=Sort("state", _state, True)),
+            Column[ActiveRow](
+                "URL", 14, lambda row, width: (short_url(row.url, width), ""), share=1, sort=Sort("URL", url_order)
+            ),
+            Column[ActiveRow]("PROGRESS", BAR + 5, self._progress, rank=3, sort=Sort("progress", _part, True)),
+            Column[ActiveRow](
+                "SIZE",
+                5,
+                lambda row, _: (size(row.body_size) if row.body_size else "", ""),
+                right=True,
+                sort=Sort("size", lambda row: row.body_size, True),
+            ),
+            Column[ActiveRow]("RATE", 7, _rate, right=True, rank=4, sort=Sort("rate", lambda row: row.rate, True)),
+            Column[ActiveRow](
+                "AGE",
+                6,
+                lambda row, _: (duration(row.age), ""),
+                right=True,
+                rank=2,
+                sort=Sort("age", lambda row: row.age, True),
+            ),
+            Column[ActiveRow]("TRY", 3, self._attempt, rank=5, sort=Sort("attempt", lambda row: row.attempt, True)),
         )
         self.active_rows = IdRows[ActiveRow]()
         super().__init__(self.active_rows, columns, id="active")
 
     def title(self) -> tuple[Line, Line]:
-        left: Line = [("1 ", "key"), ("Active ", "title"), (str(len(self.rows)), "strong")]
+        left: Line = [("1 ", "key"), ("Active ", "title"), *self.count()]
         if self.waiting:
             left.append((f" +{self.waiting} waiting", "faint"))
-        return left, [("oldest first", "faint")]
+        return left, self.arrangement()
 
-    def _mark(self, row: ActiveRow, _width: int) -> Span:
-        if row.pinned:
-            return self.glyphs.pinned, "warn"
-        return (f"{self.glyphs.times}{min(row.attempt, 9)}", "warn") if row.attempt > 1 else ("", "")
+    def _warning(self, row: ActiveRow, _width: int) -> Span:
+        count = len(row.warnings)
+        return (f"{self.glyphs.warning}{count if 1 < count < 10 else ''}", "warn") if count else ("", "")
+
+    def _attempt(self, row: ActiveRow, _width: int) -> Span:
+        pin = self.glyphs.pinned if row.pinned else ""
+        again = f"{self.glyphs.times}{min(row.attempt, 9)}" if row.attempt > 1 else ""
+        return pin + again, "warn"
 
     def _progress(self, row: ActiveRow, _width: int) -> Span:
         g = self.glyphs
-        if not row.expected_size:
-            return (g.bar_idle * BAR if not row.body_size else g.bar_full + g.bar_idle * (BAR - 1)), "faint"
-        part = min(1.0, row.body_size / row.expected_size)
-        full = int(part * BAR)
-        return f"{g.bar_full * full}{g.bar_empty * (BAR - full)} {int(part * 100):3}%", "good"
+        if row.expected_size:
+            part = _part(row)
+            full = int(part * BAR)
+            return f"{g.bar_full * full}{g.bar_empty * (BAR - full)} {int(part * 100):3}%", "good"
+        return (f"{size(row.body_size)} so far", "good") if row.body_size else (g.bar_idle * BAR, "faint")
+
+
+def _warnings(row: ActiveRow) -> int:
+    return len(row.warnings)
+
+
+def _state(row: ActiveRow) -> int:
+    return _STATES.get(state_word(row.state)[0], len(_STATES))
+
+
+def _part(row: ActiveRow) -> float:
+    return min(1.0, row.body_size / row.expected_size) if row.expected_size else 0.0
 
 
 def _rate(row: ActiveRow, _width: int) -> Span:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from rich.cells import chop_cells
 
+from fetch_engine.results import FetchResult
+from tui.arranged import Sort
 from tui.describe import glimpse, outcome_code, short_url
 from tui.done_rows import DoneRows
-from tui.painted import Line
-from tui.plain_text import duration, size
+from tui.done_view import DoneView
+from tui.painted import Line, Span
+from tui.plain_text import duration, safe, size
+from tui.row_facts import preview_order, url_order
 from tui.snapshot import FinishedRecord
 from tui.table import Column, Table
 
@@ -15,7 +19,9 @@ GLIMPSE_CHARACTERS = 100
 
 
 class DonePane(Table[FinishedRecord]):
-    """Fetches that have ended, newest first, with the beginning of the selected body below."""
+    """Fetches that have ended, newest first where the user asks for no other order, with the beginning of the
+    selected body below.
+    """
 
     EMPTY = "nothing has ended yet"
 
@@ -23,29 +29,54 @@ class DonePane(Table[FinishedRecord]):
         self.done_rows = rows
         self.arrived = 0  # rows that came while the view was paused
         columns = (
-            Column[FinishedRecord]("CODE", 4, lambda row, _: outcome_code(row.outcome)),
-            Column[FinishedRecord]("TIME", 6, lambda row, _: (duration(row.outcome.elapsed), ""), right=True, rank=3),
-            Column[FinishedRecord]("SIZE", 5, lambda row, _: (size(row.outcome.body_size), ""), right=True, rank=2),
-            Column[FinishedRecord]("URL", 14, lambda row, width: (short_url(row.url, width), ""), share=4),
+            Column[FinishedRecord]("W", 2, self._warning, rank=6, sort=Sort("warnings", _warnings, True)),
+            Column[FinishedRecord]("CODE", 4, lambda row, _: outcome_code(row.outcome), sort=Sort("code", _code, True)),
             Column[FinishedRecord](
-                "PREVIEW", 16, lambda row, width: (glimpse(row.outcome, width + 1), ""), share=5, rank=4
+                "TIME",
+                6,
+                lambda row, _: (duration(row.outcome.elapsed), ""),
+                right=True,
+                rank=3,
+                sort=Sort("time", lambda row: row.outcome.elapsed, True),
+            ),
+            Column[FinishedRecord](
+                "SIZE",
+                5,
+                lambda row, _: (size(row.outcome.body_size), ""),
+                right=True,
+                rank=2,
+                sort=Sort("size", lambda row: row.outcome.body_size, True),
+            ),
+            Column[FinishedRecord]("TYPE", 4, lambda row, _: (_type(row), "faint"), rank=5, sort=Sort("type", _type)),
+            Column[FinishedRecord](
+                "URL", 14, lambda row, width: (short_url(row.url, width), ""), share=4, sort=Sort("URL", url_order)
+            ),
+            Column[FinishedRecord](
+                "PREVIEW",
+                16,
+                lambda row, width: (glimpse(row.outcome, width + 1), ""),
+                share=5,
+                rank=4,
+                sort=Sort("preview", preview_order),
             ),
         )
-        super().__init__(rows, columns, id="done", newest_first=True)
+        super().__init__(DoneView(rows), columns, id="done")
 
     def title(self) -> tuple[Line, Line]:
         rows = self.done_rows
-        left: Line = [("2 ", "key"), ("Done ", "title"), (str(rows.total), "strong")]
-        if rows.left_out and not rows.archived:
-            left.append((f", {rows.left_out} older left out", "warn"))
-        elif rows.left_out:
-            left.append((f", {rows.left_out} on disk", "faint"))
-        right: Line = [("newest first", "faint")]
+        every = rows.total if self.rows.considered == len(rows) else rows.in_memory
+        count = self.count() if self.rows.filter else [(str(every), "strong")]
+        left: Line = [("2 ", "key"), ("Done ", "title"), *count]
+        away = rows.total - rows.in_memory
+        if away and not rows.archived:
+            left.append((f", {away} older left out", "warn"))
+        elif self.rows.considered < rows.total:
+            left.append((f" in memory, {rows.total} in all", "warn"))
         if self.arrived:
-            right = [(f"paused, {self.arrived} more", "warn")]
-        elif rows.trimmed and not rows.archived:
-            right = [(f"{rows.trimmed} without body", "faint")]
-        return left, right
+            return left, [(f"paused, {self.arrived} more", "warn")]
+        if rows.trimmed and not rows.archived:
+            return left, [(f"{rows.trimmed} without body  ", "faint"), *self.arrangement()]
+        return left, self.arrangement()
 
     def row_role(self, row: FinishedRecord) -> str:
         return "faint"
@@ -62,3 +93,25 @@ class DonePane(Table[FinishedRecord]):
         lines = chop_cells(glimpse(row.outcome, GLIMPSE_CHARACTERS), width - 2)
         mark = f"{self.glyphs.right} " if y == 0 else "  "
         return [(mark, "key"), (lines[y] if y < len(lines) else "", "")]
+
+    def _warning(self, row: FinishedRecord, _width: int) -> Span:
+        return (self.glyphs.warning, "warn") if row.warnings else ("", "")
+
+
+def _warnings(row: FinishedRecord) -> int:
+    return len(row.warnings)
+
+
+def _code(row: FinishedRecord) -> int:
+    if isinstance(row.outcome, FetchResult):
+        return row.outcome.status
+    return 1000 if outcome_code(row.outcome)[0] == "ERR" else 0
+
+
+def _type(row: FinishedRecord) -> str:
+    """The telling part of a content type in a few letters: `json`, `html`, `png`."""
+    if not isinstance(row.outcome, FetchResult):
+        return ""
+    major, _, minor = row.outcome.content_type.partition(";")[0].strip().lower().partition("/")
+    minor = minor.rpartition("+")[2].removeprefix("x-")
+    return safe({"plain": "text", "octet-stream": "bin", "javascript": "js"}.get(minor, minor or major), 20)

@@ -17,6 +17,7 @@ from tui.keys import bindings, hints
 from tui.panels.active import ActivePane
 from tui.panels.details import DetailsPane
 from tui.panels.done import DonePane
+from tui.panels.filter_field import FilterField
 from tui.panels.footer import Footer
 from tui.panels.refs import RefsPane
 from tui.panels.status import StatusLine
@@ -100,6 +101,8 @@ class DashboardScreen(Screen[None]):
         footer = self.query_one(Footer)
         if typing:
             footer.show(hints("url", "everywhere", typing=True))
+        elif isinstance(event.widget, FilterField):
+            footer.show(hints("filter", "everywhere", typing=True))
         elif isinstance(event.widget, DetailsPane):
             footer.show(hints("details", "text", "everywhere", "back"))
         else:
@@ -149,6 +152,8 @@ class DashboardScreen(Screen[None]):
     @on(UrlInput.Left)
     def action_escape(self) -> None:
         if isinstance(self.focused, Table):
+            if self.focused.clear_filter():
+                return
             self.remove_class("-full")
             self._mark_current()
         else:
