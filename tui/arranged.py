@@ -10,15 +10,16 @@ from typing import Any, Generic, TypeVar
 from tui.row_facts import Row
 from tui.row_filter import RowFilter, parse
 
+T = TypeVar("T")
 R = TypeVar("R", bound=Row)
 
 
 @dataclass(frozen=True)
-class Sort(Generic[R]):
+class Sort(Generic[T]):
     """An order of rows. value: by what; rows of equal value are in order of their key. descending: as it starts."""
 
     name: str
-    value: Callable[[R], Any]
+    value: Callable[[T], Any]
     descending: bool = False
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from textual import events, on
 from textual.binding import BindingType
 from textual.message import Message
 
-from tui.arranged import Arranged, Sort
+from tui.arranged import Arranged
+from tui.columns import Column, lay_out
 from tui.cursor import Cursor
 from tui.frame import Extent, Frame
 from tui.keys import bindings
-from tui.painted import CURSOR, Line, Span
+from tui.painted import CURSOR, Line
 from tui.panels.filter_field import FilterField
 from tui.plain_text import fit, safe
 from tui.row_facts import Row
@@ -24,24 +24,6 @@ FILTER_SHOWN = 40  # characters of a filter in a title
 PAUSE = 0.002  # seconds in between, for keys
 
 R = TypeVar("R", bound=Row)
-
-
-@dataclass(frozen=True)  # no slots: on 3.11 a frozen generic class with slots cannot be made as Column[Row](...)
-class Column(Generic[R]):
-    """One column. `cell` takes a row and the column's width and gives text that has been through `safe`, and its role.
-
-    width: cells; the least ones where `share` is above 0, which makes the column take that part of what is left.
-    rank: where the width does not suffice, columns of the highest rank go first; those of rank 0 stay.
-    sort: the order that the column stands for.
-    """
-
-    name: str
-    width: int
-    cell: Callable[[R, int], Span]
-    right: bool = False
-    share: int = 0
-    rank: int = 0
-    sort: Sort[R] | None = None
 
 
 class Table(Frame, Generic[R]):
@@ -311,22 +293,3 @@ class Table(Frame, Generic[R]):
     def _measure_numbers(self) -> None:
         shown = range(self.cursor.top, min(self.cursor.top + self.page_height, len(self.rows)))
         self._digits = max((self._digits, *(len(str(self.rows.row(place).id)) for place in shown)))
-
-
-def lay_out(columns: Sequence[Column[R]], width: int) -> list[tuple[Column[R], int]]:
-    """The columns that fit into `width` cells, each with a blank before it, and how wide each is."""
-    shown = list(columns)
-    while sum(column.width + 1 for column in shown) > width:
-        rank = max((column.rank for column in shown), default=0)
-        if rank == 0:
-            break
-        shown = [column for column in shown if column.rank < rank]
-    left = max(0, width - sum(column.width + 1 for column in shown))
-    shares = sum(column.share for column in shown)
-    widths = []
-    for column in shown:
-        extra = left * column.share // shares if column.share else 0
-        left -= extra
-        shares -= column.share
-        widths.append((column, column.width + extra))
-    return widths

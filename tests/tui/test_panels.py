@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from fetch_engine.results import ErrorKind, FetchResult, Hop, Timings
 from tests.tui.fake_link import HTML, FakeLink, active, busy, failure, result, snapshot
 from tui.app import DashboardApp
+from tui.columns import Column, lay_out
 from tui.describe import glimpse, short_url
 from tui.done_rows import DoneRows
 from tui.glyphs import ASCII, UNICODE
@@ -21,7 +22,6 @@ from tui.panels.refs import RefsPane
 from tui.panels.status import StatusLine
 from tui.sections import Subject, of_record, sections_of, wrap, wrap_spans
 from tui.snapshot import FinishedRecord, HeldRow, SessionFacts, Snapshot
-from tui.table import Column, lay_out
 
 anyio = pytest.mark.anyio
 HELD = HeldRow(1, "http://h/", "200", 5.0, False, ())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from tui.arranged import Sort
+from tui.columns import Column
 from tui.describe import short_url, state_word
 from tui.painted import Line, Span
 from tui.plain_text import duration, rate, size
 from tui.row_facts import url_order
 from tui.rows import IdRows
 from tui.snapshot import ActiveRow
-from tui.table import Column, Table
+from tui.table import Table
 
 BAR = 10
 _STATES = {"QUE": 0, "CONN": 1, "SEND": 2, "WAIT": 3, "RECV": 4}

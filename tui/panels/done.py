@@ -6,6 +6,7 @@ from rich.cells import chop_cells
 
 from fetch_engine.results import FetchResult
 from tui.arranged import Sort
+from tui.columns import Column
 from tui.describe import glimpse, outcome_code, short_url
 from tui.done_rows import DoneRows
 from tui.done_view import DoneView
@@ -13,7 +14,7 @@ from tui.painted import Line, Span
 from tui.plain_text import duration, safe, size
 from tui.row_facts import preview_order, url_order
 from tui.snapshot import FinishedRecord
-from tui.table import Column, Table
+from tui.table import Table
 
 GLIMPSE_CHARACTERS = 100
 

@@ -13,6 +13,7 @@ from rich.cells import cell_len
 from textual import events
 from textual.binding import BindingType
 
+from tui.columns import Column, lay_out
 from tui.describe import status_role
 from tui.frame import Extent, Frame
 from tui.keys import bindings
@@ -20,7 +21,6 @@ from tui.meter import ScreenCost
 from tui.painted import Line, Span
 from tui.plain_text import duration, fit, rate, safe, size
 from tui.snapshot import Snapshot
-from tui.table import Column, lay_out
 from tui.totals import Histogram, Tally, Totals
 
 TWO_COLUMNS = 74  # from this width on latency stands beside the counts

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from tui.columns import Column
 from tui.describe import code_word, short_url
 from tui.painted import Line, Span
 from tui.plain_text import duration, safe
 from tui.rows import IdRows
 from tui.snapshot import HeldRow, Snapshot
-from tui.table import Column, Table
+from tui.table import Table
 
 MINUTE = 60
 
