@@ -13,7 +13,7 @@ class Census:
 
     dropping: handles already gone whose request is still unwinding. pinned: kept by the engine on request.
     outlived: finished, not pinned, and still held `outlived_after` seconds later. dropped_before_start: handles that
-    died before their request began.
+    died before their request began. by_gc: handles that died only when the garbage collector ran.
     """
 
     opened: int
@@ -25,6 +25,7 @@ class Census:
     pinned: int
     outlived: int
     dropped_before_start: int
+    by_gc: int = 0
 
     @property
     def alive(self) -> int:

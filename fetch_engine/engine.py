@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.abc
 
+from fetch_engine import collector_watch
 from fetch_engine.census import Census, HeldHandle
 from fetch_engine.completed import Completions
 from fetch_engine.errors import EngineClosed
 from fetch_engine.fetching import Place, Terms, fetch
 from fetch_engine.lanes import lane_of
 from fetch_engine.limits import Limits, Timeouts
+from fetch_engine.lint_facts import CollectedFacts, SessionFacts, collected_facts, session_facts
 from fetch_engine.requests import FetchRequest
 from fetch_engine.results import FetchResult
 from fetch_engine.retry import RetryPolicy
@@ -28,6 +30,7 @@ from fetch_engine.spool import SpoolFolder
 from fetch_engine.task import FetchTask, Finished, Job
 from fetch_engine.transports.opening import http_opener
 from fetch_engine.transports.protocol import Transport
+from fetch_engine.turns import Turns
 
 if TYPE_CHECKING:
     from fetch_engine.transports.options import TransportOptions
@@ -70,6 +73,7 @@ class FetchEngine:
         self._ids = itertools.count(1)
         self._group: anyio.abc.TaskGroup | None = None
         self._opened: Scheduler | None = None
+        self._turns = Turns()
         self._host_task = 0
         self._left = False
 
@@ -77,9 +81,11 @@ class FetchEngine:
         if self._opened is not None:
             raise EngineClosed("an engine can be opened once")
         self._group = anyio.create_task_group()
+        terms = Terms(self.limits, self.timeouts, self.retry, self._spool)
+        self._turns = terms.turns
         self._opened = Scheduler(
             self._group,
-            _fetcher(Terms(self.limits, self.timeouts, self.retry, self._spool)),
+            _fetcher(terms),
             self.limits,
             self._open_transport,
             grace=self._grace,
@@ -87,6 +93,7 @@ class FetchEngine:
             outlived_after=self._outlived_after,
         )
         await self._group.__aenter__()
+        collector_watch.watch()
         self._host_task = anyio.get_current_task().id
         return self
 
@@ -108,6 +115,7 @@ class FetchEngine:
             return None
         finally:
             self._group = None
+            collector_watch.unwatch()
             del exc, traceback
 
     def __del__(self) -> None:
@@ -145,7 +153,7 @@ class FetchEngine:
         self._registry[job.id] = task
         # The finalizer holds the mailbox and the job. With anything in it that leads to the handle, or to the engine,
         # the handle would never die. It does not run at interpreter exit: no loop is left to act on it.
-        weakref.finalize(task, mailbox.post, Scheduler.reap, job).atexit = False
+        weakref.finalize(task, mailbox.post_death, Scheduler.reap, job).atexit = False
         if pin:
             self.pin(task)
             job.pinned_until_done = True
@@ -221,6 +229,19 @@ class FetchEngine:
         """The finished handles that are pinned or that `Census.outlived` counts; the cost is their number."""
         self._scheduler.advance()
         return self._scheduler.ledger.held()
+
+    def collected(self) -> CollectedFacts | None:
+        """The handles that died only when the garbage collector ran, None if there was none."""
+        return collected_facts(self._scheduler.ledger.freed_by_gc, self.census().by_gc)
+
+    def session_facts(self) -> SessionFacts:
+        """The session beside the ledger, for whoever checks that they agree."""
+        census = self.census()
+        return session_facts(self._scheduler.session, census)
+
+    def blame(self) -> str | None:
+        """The URL of the fetch that kept the event loop for longest since the last call, if any did for long."""
+        return self._turns.take()
 
     def holders(self, task_id: int) -> list[str]:
         """Who keeps this handle alive, as text, nearest first; empty if it is gone. Slow."""

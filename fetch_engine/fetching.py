@@ -27,6 +27,7 @@ from fetch_engine.results import ErrorKind, FetchError, FetchResult
 from fetch_engine.retry import RetryBudgets, RetryPolicy, parse_retry_after
 from fetch_engine.spool import SpoolFolder
 from fetch_engine.transports.protocol import Transport, WireResponse
+from fetch_engine.turns import NOTED, Turns
 from fetch_engine.urls import parse_url
 
 # The body of a redirect is read only so that its connection can be used again.
@@ -71,7 +72,7 @@ class Terms:
         self.budgets = RetryBudgets(self.retry)
         self.pacing = BytePacing(self.limits.byte_rate, self.limits.host_byte_rate)
         # Of all that have a long body to decode, one runs between two turns of the loop, and not each.
-        self.turns = anyio.Lock(fast_acquire=True)
+        self.turns = Turns()
 
 
 async def fetch(
@@ -278,22 +279,31 @@ class _Fetch:
         if decoder is None:
             recorder.expected_size = _content_length(response.headers)
             check_size(recorder.expected_size or 0, self._terms.limits)
-        pacing, read = self._terms.pacing, recorder.bytes_received
+        pacing, turns, read = self._terms.pacing, self._terms.turns, recorder.bytes_received
         turn = time.perf_counter()
         async with _Chunks(response) as chunks:
             async for chunk in chunks:
+                recorder.reads += 1
+                recorder.read_bytes += len(chunk)
+                began = time.perf_counter()
                 for piece in (chunk,) if decoder is None else decoder.feed(chunk):
                     sink.write(piece)
                     recorder.body_size = sink.size
+                    now = time.perf_counter()
+                    if now - began > NOTED:
+                        turns.note(recorder.url, now - began)
                     if sink.is_due:
                         await sink.flush()
-                    if time.perf_counter() - turn > SLICE_SECONDS:
-                        async with self._terms.turns:
+                        began = time.perf_counter()
+                    if now - turn > SLICE_SECONDS:
+                        async with turns.lock:
                             await anyio.lowlevel.checkpoint()
-                        turn = time.perf_counter()
+                        turn = began = time.perf_counter()
                 if pacing.is_on:
                     came, read = recorder.bytes_received - read, recorder.bytes_received
-                    await anyio.sleep(pacing.take(self._host, came))
+                    seconds = pacing.take(self._host, came)
+                    recorder.resting_until = time.perf_counter() + seconds
+                    await anyio.sleep(seconds)
         if decoder is not None:
             decoder.finish()
 

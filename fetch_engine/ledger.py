@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 
 from fetch_engine.census import Census, HeldHandle
 from fetch_engine.task import Job
+from fetch_engine.urls import safe_url
+
+REMEMBERED = 8  # URLs of handles that the garbage collector freed
 
 
 class Ledger:
@@ -28,6 +31,8 @@ class Ledger:
         self.finished = 0  # handles alive after the end of their fetch
         self.dropping = 0
         self.dropped_before_start = 0
+        self.by_gc = 0
+        self.freed_by_gc: deque[tuple[str, float]] = deque(maxlen=REMEMBERED)  # URLs, with the time they were noticed
         self._pinned: set[int] = set()
         self._fresh: OrderedDict[int, Job] = OrderedDict()  # in order of their end
         self._outlived: dict[int, Job] = {}
@@ -67,10 +72,13 @@ class Ledger:
 
     def reap(self, job: Job) -> None:
         """A handle died; its fetch may be queued, running or ended."""
+        if job.by_gc:
+            self.freed_by_gc.append((safe_url(job.request.url), self._clock()))
         self._pinned.discard(job.id)
         for shelf in (self._fresh, self._outlived, self._kept):
             shelf.pop(job.id, None)
         self.closed += 1
+        self.by_gc += job.by_gc
         if job.outcome is not None:
             self.finished -= 1
             return
@@ -116,6 +124,7 @@ class Ledger:
             finished=self.finished,
             dropping=self.dropping,
             dropped_before_start=self.dropped_before_start,
+            by_gc=self.by_gc,
             pinned=len(self._pinned),
             outlived=len(self._outlived),
         )

@@ -10,7 +10,10 @@ import os
 import weakref
 from collections import deque
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any, Protocol
+
+from fetch_engine import collector_watch
 
 AT_ONCE = 5000  # entries acted on before the loop gets its turn
 
@@ -73,6 +76,12 @@ class Mailbox:
             except RuntimeError:
                 # The loop was closed under an open engine; its end will be told by a ResourceWarning, once.
                 self._wake = None
+
+    def post_death(self, action: Action, job: Any) -> None:
+        """As `post`, of the job whose handle has just died; notes on it whether the garbage collector did that."""
+        if collector_watch.collecting == get_ident():
+            job.by_gc = True
+        self.post(action, job)
 
     def put(self, action: Action, subject: Any) -> None:
         """Leave an entry; the caller sees to it that it is acted on."""

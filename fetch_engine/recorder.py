@@ -22,7 +22,6 @@ class Recorder:
 
     __slots__ = (
         "_phase",
-        "_phase_started",
         "attempt_started",
         "attempts",
         "body_size",
@@ -30,9 +29,13 @@ class Recorder:
         "expected_size",
         "hop_started",
         "hops",
+        "phase_began",
         "phases",
         "queued",
+        "read_bytes",
+        "reads",
         "remote_address",
+        "resting_until",
         "retried",
         "retry_at",
         "started",
@@ -57,13 +60,21 @@ class Recorder:
         self.bytes_received = 0
         self.body_size = 0
         self.expected_size: int | None = None
+        self.resting_until = 0.0  # as perf_counter: before this it reads nothing, so as to keep to a rate
+        self.reads = 0  # pieces in which the body of the current hop came
+        self.read_bytes = 0  # in them, undecoded
         self.remote_address: str | None = None
         self.tls: TlsFacts | None = None  # of the current hop
         self.hops: list[Hop] = []
         self.hop_started = self.submitted
         self.phases: dict[str, float] = {}
         self._phase: str | None = None
-        self._phase_started = 0.0
+        self.phase_began = 0.0
+
+    @property
+    def phase(self) -> str | None:
+        """What the current hop is at since `phase_began`; None between two of them."""
+        return self._phase
 
     def start(self) -> None:
         """The fetch leaves the queue."""
@@ -98,13 +109,15 @@ class Recorder:
         self.tls = None
         self.expected_size = None
         self.body_size = 0
+        self.reads = 0
+        self.read_bytes = 0
 
     def begin(self, phase: str) -> None:
         """`phase` (one of PHASES) starts now. A phase begun twice in a hop adds up."""
         now = time.perf_counter()
         self._close(now)
         self._phase = phase
-        self._phase_started = now
+        self.phase_began = now
         self.state = _STATES[phase]
 
     def end(self) -> None:
@@ -113,7 +126,7 @@ class Recorder:
 
     def _close(self, now: float) -> None:
         if self._phase is not None:
-            self.phases[self._phase] = self.phases.get(self._phase, 0.0) + now - self._phase_started
+            self.phases[self._phase] = self.phases.get(self._phase, 0.0) + now - self.phase_began
             self._phase = None
 
     def end_hop(self, url: str, status: int) -> None:

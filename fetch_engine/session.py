@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import time
 import warnings
+from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -16,6 +18,29 @@ from fetch_engine.transports.protocol import Transport
 
 CLOSE_LIMIT = 5.0  # seconds for closing a client; its sockets are left to the collector after that
 
+REMEMBERED = 4  # generations told of after their end
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationFacts:
+    """One opening of the client, as a copy. Times in seconds.
+
+    leases of taken: claims that are still out, of all there were. running: requests under way. connections: sockets
+    that it has, None where the transport does not tell. age: since it was opened, or from then to its end. unleased:
+    since the last lease came back, 0 while one is out. ended: since it was closed, 0 before.
+    """
+
+    number: int
+    is_open: bool
+    is_closing: bool
+    leases: int
+    taken: int
+    running: int
+    connections: int | None
+    age: float
+    unleased: float
+    ended: float
+
 
 class Generation:
     """One opening of the client. `leases`: jobs not yet let go; `running`: those whose request is under way."""
@@ -24,13 +49,16 @@ class Generation:
         "close_at",
         "closed",
         "closing",
+        "ended_at",
         "idle_since",
         "keeper",
         "leases",
         "number",
+        "opened_at",
         "opening",
         "running",
         "sooner",
+        "taken",
         "transport",
         "unleased_since",
     )
@@ -39,7 +67,10 @@ class Generation:
         self.number = 0
         self.transport: Transport | None = None
         self.leases = 0
+        self.taken = 0  # leases there ever were
         self.running = 0
+        self.opened_at = 0.0
+        self.ended_at: float | None = None
         self.idle_since = 0.0
         self.unleased_since = 0.0
         self.keeper = False  # whether a task waits to close it
@@ -48,6 +79,22 @@ class Generation:
         self.closing = False
         self.closed = anyio.Event()
         self.opening = anyio.Lock()
+
+    def facts(self, now: float) -> GenerationFacts:
+        """A copy, for people; `now` as `time.monotonic()`."""
+        end = now if self.ended_at is None else self.ended_at
+        return GenerationFacts(
+            number=self.number,
+            is_open=self.ended_at is None,
+            is_closing=self.closing,
+            leases=self.leases,
+            taken=self.taken,
+            running=self.running,
+            connections=getattr(self.transport, "connections", None),
+            age=end - self.opened_at,
+            unleased=0.0 if self.leases else now - self.unleased_since,
+            ended=now - end,
+        )
 
 
 class SharedSession:
@@ -70,13 +117,15 @@ class SharedSession:
         self._open_transport = open_transport
         self._spawn = spawn
         self._later = later
-        self._grace = grace
+        self.grace = grace
         self._idle_close = idle_close
         self._current: Generation | None = None
         self._open: set[Generation] = set()
+        self._ended: deque[tuple[GenerationFacts, float]] = deque(maxlen=REMEMBERED)  # with the time of their end
         self.leases = 0
         self.opened_generations = 0
         self.closed_generations = 0
+        self.misuses = 0  # requests that met a client which was being closed: there must be none
 
     @property
     def is_open(self) -> bool:
@@ -88,12 +137,20 @@ class SharedSession:
         """The number of the generation opened last; 0 before the first."""
         return self.opened_generations
 
+    def generations(self) -> tuple[GenerationFacts, ...]:
+        """Those that are open and the last that were, newest first."""
+        now = time.monotonic()
+        ended = [replace(facts, ended=now - at) for facts, at in self._ended]
+        facts = [*ended, *(generation.facts(now) for generation in self._open)]
+        return tuple(sorted(facts, key=lambda one: one.number, reverse=True))
+
     def lease(self) -> Generation:
         """Take a lease; a generation that is closing takes none, so that no request runs on a closed client."""
         generation = self._current
         if generation is None:
             generation = self._current = Generation()
         generation.leases += 1
+        generation.taken += 1
         self.leases += 1
         return generation
 
@@ -117,6 +174,7 @@ class SharedSession:
     def start(self, generation: Generation) -> None:
         """A request begins; `stop` must follow."""
         generation.running += 1
+        self.misuses += generation.closing
 
     async def transport(self, generation: Generation) -> Transport:
         """The generation's client, opened if this is its first request. Raises AttemptFailed."""
@@ -126,6 +184,7 @@ class SharedSession:
                     generation.transport = await self._opened()
                     self.opened_generations += 1
                     generation.number = self.opened_generations
+                    generation.opened_at = time.monotonic()
                     self._open.add(generation)
         return generation.transport
 
@@ -157,7 +216,7 @@ class SharedSession:
             return math.inf
         due = math.inf
         if not generation.leases:
-            due = generation.unleased_since + self._grace
+            due = generation.unleased_since + self.grace
         if self._idle_close is not None:
             due = min(due, generation.idle_since + self._idle_close)
         return due
@@ -191,6 +250,7 @@ class SharedSession:
             await generation.closed.wait()
             return
         generation.closing = True
+        self.misuses += generation.running
         transport: Any = generation.transport
         # The shield: whoever cancels the keeper or the engine's end must not leave a client half closed.
         with anyio.CancelScope(shield=True):
@@ -201,5 +261,7 @@ class SharedSession:
                 warnings.warn(f"closing an HTTP client failed: {error!r}", ResourceWarning, stacklevel=2)
             finally:
                 self._open.discard(generation)
+                now = generation.ended_at = time.monotonic()
+                self._ended.append((generation.facts(now), now))
                 self.closed_generations += 1
                 generation.closed.set()

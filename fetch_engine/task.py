@@ -62,6 +62,7 @@ class Job:
 
     __slots__ = (
         "begun",
+        "by_gc",
         "cancel_error",
         "deadline_scope",
         "ended_at",
@@ -111,6 +112,7 @@ class Job:
         self.started = False  # it was given a place
         self.begun: bool | None = None  # its request was allowed to start, or refused
         self.reaped = False
+        self.by_gc = False  # its handle died in the garbage collector
         self.pinned_until_done = False
         self.ended_at = 0.0
 

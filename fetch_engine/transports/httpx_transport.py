@@ -40,6 +40,11 @@ class HttpxTransport:
             transport=_PoolTransport(self.pool), trust_env=False, follow_redirects=False, timeout=None
         )
 
+    @property
+    def connections(self) -> int:
+        """Sockets that it has, those that are being connected among them."""
+        return self.pool.budget.used
+
     def stream(
         self, request: WireRequest, timeouts: Timeouts, recorder: Recorder
     ) -> AbstractAsyncContextManager[WireResponse]:

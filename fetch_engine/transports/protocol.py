@@ -43,7 +43,10 @@ class WireResponse(Protocol):
 
 
 class Transport(Protocol):
-    """One opened HTTP client. Every failure is an `AttemptFailed`; nothing else comes out but cancellation."""
+    """One opened HTTP client. Every failure is an `AttemptFailed`; nothing else comes out but cancellation.
+
+    One that counts its sockets may tell them by a property `connections`.
+    """
 
     def stream(
         self, request: WireRequest, timeouts: Timeouts, recorder: Recorder
