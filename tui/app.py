@@ -15,12 +15,12 @@ from textual.binding import BindingType
 from textual.css.query import NoMatches
 from textual.message import Message
 from textual.screen import Screen
-from textual.theme import Theme
 from textual.timer import Timer
 
-from tui.done_rows import DoneRows
+from tui.choices import Choices
+from tui.done_rows import MAX_ROWS, DoneRows
 from tui.glyphs import UNICODE, Glyphs
-from tui.keys import bindings, in_place
+from tui.keys import PLACES, bindings, in_place
 from tui.link import EngineLink
 from tui.meter import Meter, ScreenCost
 from tui.output import PacedApp
@@ -29,25 +29,10 @@ from tui.screens.dashboard import DashboardScreen
 from tui.screens.help import HelpScreen
 from tui.screens.overview import OverviewScreen
 from tui.snapshot import Command, SetRate, Snapshot
+from tui.themes import OWN, THEMES
 from tui.totals import Totals
 
 RATES = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)  # redraws a second
-
-NIGHT = Theme(
-    name="weakfetch",
-    primary="#61afef",
-    secondary="#56b6c2",
-    accent="#e5c07b",
-    success="#8cc570",
-    warning="#e5c07b",
-    error="#f07178",
-    foreground="#c8ccd4",
-    background="#14171c",
-    surface="#14171c",
-    panel="#1d2129",
-    dark=True,
-    variables={"rule": "#3f4754", "faint": "#858d9b", "selection": "#2b3a52"},
-)
 
 
 class DashboardApp(PacedApp[None]):
@@ -55,6 +40,8 @@ class DashboardApp(PacedApp[None]):
 
     fps: redraws a second. glyphs: what the terminal can show. colours: "full", "ansi" for the terminal's own sixteen,
     which takes half the bytes, or None for "full" where the terminal says that it has them and NO_COLOR is not set.
+    theme: one of THEMES, or "auto" for dark where there are colours for it. max_rows: of finished fetches. choices:
+    where theme and redraw rate are noted that the user chooses; both are given as the settings have them.
     """
 
     TITLE = "weakfetch"
@@ -70,26 +57,40 @@ class DashboardApp(PacedApp[None]):
             return isinstance(message, DashboardApp.SnapshotReady)
 
     def __init__(
-        self, link: EngineLink, *, fps: float = 4.0, glyphs: Glyphs = UNICODE, colours: str | None = None
+        self,
+        link: EngineLink,
+        *,
+        fps: float = 4.0,
+        glyphs: Glyphs = UNICODE,
+        colours: str | None = None,
+        theme: str = "auto",
+        max_rows: int = MAX_ROWS,
+        choices: Choices | None = None,
     ) -> None:
         if colours is None:
             has_all = os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit")
             colours = "full" if has_all and not os.environ.get("NO_COLOR") else "ansi"
-        super().__init__(ansi_color=colours == "ansi")
+        self.choices = Choices() if choices is None else choices
+        self._settings = fps, theme
+        theme = self.choices.get("theme", theme)
+        self._auto = "ansi" if colours == "ansi" else "dark"
+        name = self._auto if theme not in THEMES else theme
+        super().__init__(ansi_color=name == "ansi")
         self.link = link
         self.snapshot: Snapshot | None = None
         self.paused = False
-        self.fps = min(max(fps, RATES[0]), RATES[-1])
+        self.fps = min(max(self.choices.get("fps", fps), RATES[0]), RATES[-1])
         self.glyphs = glyphs
         self.ascii_output = glyphs is not UNICODE
-        self.done = DoneRows()
+        self.done = DoneRows(max_rows)
         self.arrived = DoneRows()  # ended while the view was paused
         self.totals = Totals()
         self.cost = ScreenCost(self.fps)
         self._sent = Meter(time.monotonic())
         self.animation_level = "none"
-        self.register_theme(NIGHT)
-        self.theme = "ansi-dark" if colours == "ansi" else NIGHT.name
+        for own in OWN:
+            self.register_theme(own)
+        self.theme = THEMES[name]
         self._ticks: Timer | None = None
         self._dashboard = DashboardScreen()
 
@@ -164,15 +165,23 @@ class DashboardApp(PacedApp[None]):
         if self._ticks is not None:
             self._ticks.stop()
         self._ticks = self.set_interval(1 / self.fps, self.pull)
+        self.choices.keep("fps", self.fps, setting=self._settings[0])
         self.send(SetRate(self.fps))
         self.cost = self._screen_cost()
         self._show()
+
+    def choose_theme(self, name: str) -> None:
+        """Show another of THEMES, or "auto", now and in later runs."""
+        self.choices.keep("theme", name, setting=self._settings[1])
+        shown = THEMES.get(name, THEMES[self._auto])
+        self.ansi_color = shown == THEMES["ansi"]
+        self.theme = shown
 
     # screens and the end
 
     def action_help(self) -> None:
         if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen())
+            self.push_screen(HelpScreen(self.screen))
 
     def action_overview(self) -> None:
         if isinstance(self.screen, OverviewScreen):
@@ -197,12 +206,13 @@ class DashboardApp(PacedApp[None]):
         self.exit()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        for key in in_place("rows", "screen", "everywhere"):
-            local = key.place == "rows" and not key.action.startswith("screen.")  # moves of the cursor
-            if key.id == "palette" or local or not (key.place == "everywhere" or screen is self._dashboard):
+        live = {each.binding.id: each for each in screen.active_bindings.values()}
+        for key in in_place(*PLACES):
+            found = live.get(key.id)
+            if found is None or key.id == "palette":
                 continue
-            action = key.action if key.place != "screen" else f"screen.{key.action}"
-            yield SystemCommand(
-                key.text[0].upper() + key.text[1:], f"key {key.labels}", partial(self.run_action, action)
-            )
+            run = partial(self.run_action, found.binding.action, found.node)
+            yield SystemCommand(key.text[0].upper() + key.text[1:], f"key {key.labels}" if key.keys else "", run)
+        for name in (*THEMES, "auto"):
+            yield SystemCommand(f"Theme {name}", "colours, now and in later runs", partial(self.choose_theme, name))
         yield SystemCommand("Picture", "save the screen as SVG", self.deliver_screenshot)

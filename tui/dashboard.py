@@ -13,6 +13,7 @@ import anyio
 
 from fetch_engine import FetchTask
 from tui import terminal
+from tui.choices import Choices, default_path
 from tui.complaint import complain, write_stderr
 from tui.controller import Controller
 from tui.demo import ForgottenCache, play
@@ -21,6 +22,7 @@ from tui.engine_thread import Companion, EngineThread
 from tui.event_loop import prepare_loop
 from tui.exit_report import ExitReport, open_descriptors
 from tui.inputs import UrlSource, open_input
+from tui.keys import change_keys
 from tui.options import Options
 from tui.snapshot import Cancel, TogglePin
 
@@ -50,6 +52,7 @@ class _Run:
     def __init__(self, options: Options, source: UrlSource) -> None:
         self._options = options
         self._source = source
+        self._choices = Choices(default_path(), fixed=options.fixed)
         prepare_loop()
         self._spool = spool_folder()
         self._before = open_descriptors()
@@ -62,7 +65,7 @@ class _Run:
                 partial(engine_for, self._options, spool=self._spool),
                 [Reader(self._source), *demo],
                 make_request=partial(request_for, self._options),
-                per_second=self._options.fps,
+                per_second=self._choices.get("fps", self._options.fps),
             )
             thread.start()
             try:
@@ -81,15 +84,26 @@ class _Run:
         return self._report(thread, code)
 
     def _show(self, thread: EngineThread) -> int:
+        change_keys(self._options.keys)
         from tui.app import DashboardApp  # Textual reads the environment that was prepared when it is imported
         from tui.glyphs import ASCII, UNICODE
 
         ascii_only = self._options.ascii or terminal.wants_ascii()
-        app = DashboardApp(thread, fps=self._options.fps, glyphs=ASCII if ascii_only else UNICODE)
+        app = DashboardApp(
+            thread,
+            fps=self._options.fps,
+            glyphs=ASCII if ascii_only else UNICODE,
+            theme=self._options.theme,
+            max_rows=self._options.max_rows,
+            choices=self._choices,
+        )
         app.ascii_output = ascii_only
         thread.on_snapshot = app.snapshot_ready
         thread.on_failure = lambda: app.call_from_thread(app.exit)
-        return asyncio.run(terminal.run_app(app))
+        try:
+            return asyncio.run(terminal.run_app(app, mouse=self._options.mouse))
+        finally:
+            self._choices.save()
 
     def _report(self, thread: EngineThread, code: int) -> int:
         last, engine = thread.latest, thread.engine

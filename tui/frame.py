@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rich.cells import cell_len
 from textual.reactive import reactive
@@ -22,6 +23,8 @@ class Extent:
 
 class Frame(Painted, can_focus=True):
     """A pane. Subclasses give title and content; `joins` and `closes` say whether panes stand above and below it."""
+
+    ABOUT: ClassVar[str] = ""  # what the help says of it
 
     joins = reactive(False)
     closes = reactive(True)

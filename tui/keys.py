@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from textual.binding import Binding
+if TYPE_CHECKING:
+    from textual.binding import Binding
 
 Hint = tuple[str, str]
 """A key and the word beside it in the footer."""
@@ -29,8 +31,8 @@ class Key:
 
     @property
     def label(self) -> str:
-        """The first key as people write it."""
-        return label(self.keys[0])
+        """The first key as people write it, "" where there is none."""
+        return label(self.keys[0]) if self.keys else ""
 
     @property
     def labels(self) -> str:
@@ -103,25 +105,58 @@ KEYS = (
     Key("quit", ("ctrl+c", "ctrl+q"), "everywhere", "quit at once", "", "quit", priority=True),
 )
 
-_LABELS = {"escape": "esc", "pageup": "pgup", "pagedown": "pgdn"}
+LIVE_TOGETHER = (
+    ("rows", "screen", "everywhere"),
+    ("url", "everywhere"),
+    ("filter", "everywhere"),
+    ("text", "details", "back", "everywhere"),
+    ("box",),
+)
+"""Places whose keys work at the same time, so that no two of them may share one."""
+
+FIELDS = ("url", "filter")
+"""Places where characters are typed."""
+
+LABELS = {"escape": "esc", "pageup": "pgup", "pagedown": "pgdn", "comma": ","}
+_changed: dict[str, tuple[str, ...]] = {}
+
+
+def change_keys(keymap: Mapping[str, tuple[str, ...]]) -> None:
+    """Use these keys, by id, instead of the table's. To be called before `bindings` makes anything of the table."""
+    _changed.clear()
+    _changed.update(keymap)
 
 
 def label(key: str) -> str:
     """A key's name as people write it."""
-    return _LABELS.get(key, key)
+    return LABELS.get(key, key)
 
 
 def in_place(*places: str) -> Iterator[Key]:
     """The keys that work in these places, in the order of the table."""
-    return (key for key in KEYS if key.place in places)
+    return (replace(key, keys=_changed.get(key.id, key.keys)) for key in KEYS if key.place in places)
 
 
 def bindings(*places: str) -> list[Binding]:
     """What a Textual class with the actions of these places takes as BINDINGS."""
-    return [
-        Binding(",".join(key.keys), key.action, key.text, show=False, priority=key.priority, id=key.id)
-        for key in in_place(*places)
-    ]
+    return [_binding(key, key.action) for key in in_place(*places)]
+
+
+def binding(id: str, action: str) -> Binding:
+    """A binding of the keys with this id to another action. Raises KeyError."""
+    for key in in_place(*PLACES):
+        if key.id == id:
+            return _binding(key, action)
+    raise KeyError(id)
+
+
+def _binding(key: Key, action: str) -> Binding:
+    # Imported here so that the settings can be checked before Textual is loaded.
+    from textual.binding import Binding
+
+    # The palette finds commands by their bindings: one without a key has one that no terminal sends.
+    names = ",".join(key.keys) or f"f99-{key.id}"
+    return Binding(names, action, key.text, show=False, priority=key.priority, id=key.id)
 
 
 def hints(*places: str, typing: bool = False) -> list[Hint]:

@@ -7,18 +7,27 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from tui.complaint import complain
+from tui.config_file import ConfigError, default_path, read_config
+from tui.settings import PREFIX, Setting, from_environment, from_file, key_settings, merge_headers
 
 T = TypeVar("T")
 PROGRAM = "weakfetch-tui"
 EPILOG = """\
+Options can be set by their long names in weakfetch-tui/config.toml in the
+configuration folder ($XDG_CONFIG_HOME or ~/.config), as `max-time = 60`, and in
+the environment, as WEAKFETCH_MAX_TIME=60; keys of the dashboard under [keys].
+
 Exit codes: 0 every URL got a response below 400; 1 some did not, or results could not be written; 2 usage;
 3 something was still alive at the end; 130, 129, 143 after SIGINT, SIGHUP, SIGTERM."""
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+THEMES = ("auto", "dark", "light", "ansi", "contrast")
+KEPT = ("theme", "fps")  # options that stay as they were changed in the program, where they are not given
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
@@ -51,6 +60,11 @@ class Options:
     cert: str | None
     key: str | None
     http2: bool
+    theme: str = "auto"
+    mouse: bool = False
+    max_rows: int = 100_000  # finished fetches in the table
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by id of the table of keys
+    fixed: frozenset[str] = frozenset()  # of KEPT, those that were given for this run
 
 
 class _Parser(argparse.ArgumentParser):
@@ -60,6 +74,13 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         complain(f"{message}\nTry '{PROGRAM} --help'.")
         sys.exit(2)
+
+
+class _Checker(_Parser):
+    """Says by an exception what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
 
 
 class _Version(argparse.Action):
@@ -150,8 +171,8 @@ def _body(given: Sequence[str]) -> bytes:
     return b"&".join(parts)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser(kind: type[_Parser] = _Parser) -> argparse.ArgumentParser:
+    parser = kind(
         prog=PROGRAM,
         description="Fetch URLs concurrently, and see each fetch live exactly as long as somebody wants it.",
         epilog=EPILOG,
@@ -172,8 +193,26 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument("--format", choices=["ndjson"], default="ndjson", help="of these lines")
     group.add_argument("--exit-report", action="store_true", help="the exit report (stderr) as JSON")
     group.add_argument("--demo", action="store_true", help="fetch a telling set from an embedded server on 127.0.0.1")
-    group.add_argument("--fps", type=_fps, default=4.0, metavar="N", help="redraws a second (default: 4)")
-    group.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
+    group.add_argument("--fps", type=_fps, metavar="N", help="redraws a second (default: 4)")
+    group.add_argument(
+        "--ascii", action=argparse.BooleanOptionalAction, default=False, help="draw with ASCII characters only"
+    )
+    group.add_argument(
+        "--theme", choices=THEMES,
+        help="colours (default: what was chosen last in the program, else dark, or ansi where the terminal has few)",
+    )  # fmt: skip
+    group.add_argument(
+        "--mouse", action=argparse.BooleanOptionalAction, default=False,
+        help="click and scroll; every movement then goes up the link",
+    )  # fmt: skip
+    group.add_argument(
+        "--max-rows",
+        type=_positive,
+        default=100_000,
+        metavar="N",
+        help="finished fetches in the table (default: 100000)",
+    )
+    group.add_argument("--config", metavar="FILE", help="read the settings from FILE")
 
     group = parser.add_argument_group("request, as in curl")
     group.add_argument("-X", "--request", type=_method, metavar="METHOD", help="default: GET, with -d POST")
@@ -225,22 +264,31 @@ def _parser() -> argparse.ArgumentParser:
 
     group = parser.add_argument_group("connection, as in curl")
     group.add_argument("-x", "--proxy", metavar="URL")
-    group.add_argument("-k", "--insecure", action="store_true", help="do not check certificates")
+    group.add_argument(
+        "-k", "--insecure", action=argparse.BooleanOptionalAction, default=False, help="do not check certificates"
+    )
     group.add_argument(
         "--cacert", type=_readable, metavar="FILE", help="trust these certificates instead of the system's"
     )
     group.add_argument("--cert", type=_readable, metavar="FILE", help="client certificate")
     group.add_argument("--key", type=_readable, metavar="FILE", help="its private key")
-    group.add_argument("--http2", action="store_true", help="offer HTTP/2 over TLS")
+    group.add_argument("--http2", action=argparse.BooleanOptionalAction, default=False, help="offer HTTP/2 over TLS")
     return parser
 
 
-def parse(argv: Sequence[str], *, stdout_is_terminal: bool) -> Options:
-    """Read the command line. Raises SystemExit with 2 after a message on standard error, with 0 after --help;
-    OSError if the help cannot be written."""
+def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str, str] = os.environ) -> Options:
+    """Read the command line, and before it the settings of the file and the environment.
+
+    Raises SystemExit with 2 after a message on standard error, with 0 after --help; OSError if the help cannot be
+    written.
+    """
     parser = _parser()
     end = argv.index("--") if "--" in argv else len(argv)
-    given: Any = parser.parse_intermixed_args(argv[:end])
+    try:
+        given, keys, fixed = _with_settings(parser, argv[:end], environ)
+    except ConfigError as error:
+        complain(str(error))
+        sys.exit(2)
     inputs = [*given.inputs, *(url for url in given.urls if url == "-")]
     urls = [*(url for url in given.urls if url != "-"), *argv[end + 1 :]]
     headless = given.headless or not stdout_is_terminal
@@ -254,7 +302,7 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool) -> Options:
         parser.error("argument --key: it needs --cert")
     headers = tuple(given.headers)
     if given.user_agent is not None:
-        headers += (("User-Agent", given.user_agent),)
+        headers = merge_headers(headers, [("User-Agent", given.user_agent)])
     try:
         body = _body(given.data)
     except OSError as error:
@@ -267,7 +315,7 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool) -> Options:
         headless=headless,
         demo=given.demo,
         exit_report=given.exit_report,
-        fps=given.fps,
+        fps=given.fps or 4.0,
         ascii=given.ascii,
         method=given.request or ("POST" if given.data else "GET"),
         headers=headers,
@@ -287,4 +335,42 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool) -> Options:
         cert=given.cert,
         key=given.key,
         http2=given.http2,
+        theme=given.theme or "auto",
+        mouse=given.mouse,
+        max_rows=given.max_rows,
+        keys=keys,
+        fixed=fixed,
     )
+
+
+def _with_settings(
+    parser: argparse.ArgumentParser, argv: Sequence[str], environ: Mapping[str, str]
+) -> tuple[Any, Mapping[str, tuple[str, ...]], frozenset[str]]:
+    """What was given, the settings of file and environment included; the keys of the file; what is fixed for this run.
+
+    Raises ConfigError.
+    """
+    given: Any = parser.parse_intermixed_args(argv)
+    path = default_path() if given.config is None else Path(given.config)
+    file = read_config(path, must_exist=given.config is not None)
+    fixed = {name for name in KEPT if getattr(given, name) is not None}
+    if file is None and not any(name.startswith(PREFIX) for name in environ):
+        return given, {}, frozenset(fixed)
+    check = _parser(_Checker).parse_args
+    of_file = [] if file is None else from_file(file, check)
+    of_environment = from_environment(environ, check)
+    fixed.update(setting.name for setting in of_environment if setting.name in KEPT)
+    arguments = [argument for setting in (*of_file, *of_environment) for argument in setting.arguments]
+    merged: Any = parser.parse_intermixed_args([*arguments, *argv])
+    merged.headers = merge_headers(_headers_in(of_file), _headers_in(of_environment), given.headers)
+    keys: Mapping[str, tuple[str, ...]] = {}
+    if file is not None and (changed := key_settings(file)):
+        from tui.keymap import keymap
+
+        keys = keymap(changed)
+    return merged, keys, frozenset(fixed)
+
+
+def _headers_in(layer: Sequence[Setting]) -> list[tuple[str, str]]:
+    arguments = [argument for setting in layer if setting.name == "header" for argument in setting.arguments]
+    return [_header(argument.removeprefix("--header=")) for argument in arguments]

@@ -88,7 +88,8 @@ class PtyTerminal:
             "PYTHONFAULTHANDLER": "1",
         }
         kept = ("PATH", "HOME", "VIRTUAL_ENV", "PYTHONPATH", "COVERAGE_PROCESS_START", "TMPDIR")
-        environ |= {name: os.environ[name] for name in kept if name in os.environ}
+        folders = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")
+        environ |= {name: os.environ[name] for name in (*kept, *folders) if name in os.environ}
         for name, value in (env or {}).items():
             environ.pop(name, None)
             if value is not None:

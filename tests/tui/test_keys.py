@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 
 from tests.tui.fake_link import FakeLink, active, busy, result, snapshot
 from tui.app import DashboardApp
-from tui.keys import KEYS, PLACES, in_place
+from tui.keys import FIELDS, KEYS, LIVE_TOGETHER, PLACES, in_place
 from tui.painted import Painted
 from tui.panels.active import ActivePane
 from tui.panels.details import DetailsPane
@@ -50,8 +50,8 @@ async def shown(
 def test_the_table_of_keys_is_sound() -> None:
     assert max(Counter(key.id for key in KEYS).values()) == 1
     assert {key.place for key in KEYS} == set(PLACES)
-    # places that are live at the same time
-    for places in (("rows", "screen", "everywhere"), ("url", "everywhere"), ("text", "details", "back", "everywhere")):
+    assert {place for places in LIVE_TOGETHER for place in places} == set(PLACES) > set(FIELDS)
+    for places in LIVE_TOGETHER:
         names = Counter(name for key in in_place(*places) for name in key.keys)
         assert max(names.values()) == 1, names.most_common(2)
 

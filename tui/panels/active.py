@@ -19,6 +19,7 @@ _STATES = {"QUE": 0, "CONN": 1, "SEND": 2, "WAIT": 3, "RECV": 4}
 class ActivePane(Table[ActiveRow]):
     """Fetches that have not ended, oldest first where the user asks for no other order."""
 
+    ABOUT = "Fetches that have not ended. The engine lets go of one as soon as nobody wants it any more."
     EMPTY = "nothing is being fetched; n takes a URL"
 
     def __init__(self) -> None:

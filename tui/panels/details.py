@@ -20,6 +20,7 @@ class DetailsPane(Frame):
     """Sections of one fetch, wrapped to the width, scrolled by line: what it was given, never anything newer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("text", "details")]
+    ABOUT = "One fetch, as a copy of what was known when it was opened."
     HEAD = 3  # tabs, facts, a blank
 
     def __init__(self) -> None:

@@ -24,6 +24,7 @@ class DonePane(Table[FinishedRecord]):
     selected body below.
     """
 
+    ABOUT = "Fetches that have ended, as records that keep nothing alive. Below: the beginning of the selected body."
     EMPTY = "nothing has ended yet"
 
     def __init__(self, rows: DoneRows) -> None:

@@ -44,6 +44,7 @@ class OverviewPane(Frame):
     """Counts above, hosts below; the hosts scroll, on a small screen everything does."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("text")]
+    ABOUT = "What all fetches of this run came to. It goes on while the view is paused."
 
     def __init__(self, totals: Totals) -> None:
         super().__init__(id="overview")

@@ -16,6 +16,9 @@ MINUTE = 60
 class RefsPane(Table[HeldRow]):
     """What is alive and why: one row for each handle that outlived its fetch or is pinned."""
 
+    ABOUT = (
+        "Handles: opened = closed + alive. One row for each that is alive after its fetch has ended, and who holds it."
+    )
     EMPTY = "no handle has outlived its fetch"
 
     def __init__(self) -> None:

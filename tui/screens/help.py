@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
+from textual.binding import BindingType
+from textual.screen import ModalScreen, Screen
 
 from tui.frame import Extent, Frame
-from tui.keys import PLACES, bindings, in_place
+from tui.keys import PLACES, binding, bindings, in_place
 from tui.painted import Line
 
 WIDTH = 74  # cells, where the screen has them
@@ -26,13 +27,18 @@ STATES = (
 )
 
 
-def help_lines(width: int) -> list[Line]:
-    """Every key of the table under the name of its place, and the words of the tables."""
+def help_lines(width: int, about: str = "", live: Sequence[str] = ()) -> list[Line]:
+    """What the pane in focus is about, its keys, those that work there too, all others, and the words of the tables.
+
+    live: the places of the keys that work now, the nearest first.
+    """
     lines: list[Line] = []
-    for place, name in PLACES.items():
-        lines.append([(name, "title")])
+    if about:
+        lines = [*([(part, "")] for part in textwrap.wrap(about, max(8, width))), []]
+    for place in (*live, *(place for place in PLACES if place not in live)):
+        lines.append([(PLACES[place], "title"), ("" if place in live or not live else ", not here", "faint")])
         for key in in_place(place):
-            lines += _entry(key.labels, "key", key.text, width)
+            lines += _entry(key.labels or "(no key)", "key", key.text, width)
         lines.append([])
     lines.append([("Words in the tables", "title")])
     for word, text in STATES:
@@ -52,9 +58,10 @@ def _entry(name: str, role: str, text: str, width: int) -> list[Line]:
 class HelpPane(Frame):
     """The help text, scrolled by line."""
 
-    def __init__(self) -> None:
+    def __init__(self, about: str, live: Sequence[str]) -> None:
         super().__init__(id="help")
-        self.lines = help_lines(WIDTH - 4)
+        self._here = about, live
+        self.lines = help_lines(WIDTH - 4, about, live)
         self.top = 0
         self.styles.width = WIDTH
         self.styles.height = len(self.lines) + 2
@@ -75,22 +82,29 @@ class HelpPane(Frame):
         self.repaint()
 
     def on_resize(self) -> None:
-        self.lines = help_lines(self.content_width)
+        self.lines = help_lines(self.content_width, *self._here)
         self.scroll_by(0)
         super().on_resize()
 
 
 class HelpScreen(ModalScreen[None]):
-    """All keys."""
+    """All keys, those that work on the given screen first."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("text", "back"),
-        Binding("question_mark,f1", "back", show=False),
-        Binding("o,f2", "app.overview", show=False, id="overview"),
+        binding("help", "back"),
+        binding("overview", "app.overview"),
     ]
 
+    def __init__(self, below: Screen[Any]) -> None:
+        super().__init__()
+        place = {key.id: key.place for key in in_place(*PLACES)}
+        ids = (each.binding.id for each in below.active_bindings.values())  # those of the widget in focus come first
+        live = tuple(dict.fromkeys(place[id] for id in ids if id in place))
+        self._here = below.focused.ABOUT if isinstance(below.focused, Frame) else "", live
+
     def compose(self) -> ComposeResult:
-        yield HelpPane()
+        yield HelpPane(*self._here)
 
     def action_move(self, by: int) -> None:
         self.query_one(HelpPane).scroll_by(by)
