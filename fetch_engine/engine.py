@@ -20,7 +20,7 @@ from fetch_engine.errors import EngineClosed
 from fetch_engine.fetching import Place, Terms, fetch
 from fetch_engine.lanes import lane_of
 from fetch_engine.limits import Limits, Timeouts
-from fetch_engine.lint_facts import CollectedFacts, SessionFacts, collected_facts, session_facts
+from fetch_engine.lint_facts import CollectedFacts, LeaseFacts, collected_facts, lease_facts
 from fetch_engine.requests import FetchRequest
 from fetch_engine.results import FetchResult
 from fetch_engine.retry import RetryPolicy
@@ -30,7 +30,7 @@ from fetch_engine.spool import SpoolFolder
 from fetch_engine.task import FetchTask, Finished, Job
 from fetch_engine.transports.opening import http_opener
 from fetch_engine.transports.protocol import Transport
-from fetch_engine.turns import Turns
+from fetch_engine.turns import NOTED, Turns
 
 if TYPE_CHECKING:
     from fetch_engine.transports.options import TransportOptions
@@ -234,14 +234,16 @@ class FetchEngine:
         """The handles that died only when the garbage collector ran, None if there was none."""
         return collected_facts(self._scheduler.ledger.freed_by_gc, self.census().by_gc)
 
-    def session_facts(self) -> SessionFacts:
+    def lease_facts(self) -> LeaseFacts:
         """The session beside the ledger, for whoever checks that they agree."""
         census = self.census()
-        return session_facts(self._scheduler.session, census)
+        return lease_facts(self._scheduler.session, census)
 
     def blame(self) -> str | None:
-        """The URL of the fetch that kept the event loop for longest since the last call, if any did for long."""
-        return self._turns.take()
+        """What kept the event loop from everybody for a while since the last call: the garbage collector, or the URL
+        of a fetch; None if neither did."""
+        url = self._turns.take()
+        return "the garbage collector" if collector_watch.take_longest() > NOTED else url
 
     def holders(self, task_id: int) -> list[str]:
         """Who keeps this handle alive, as text, nearest first; empty if it is gone. Slow."""

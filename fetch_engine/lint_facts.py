@@ -66,7 +66,7 @@ class LoopFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionFacts:
+class LeaseFacts:
     """The shared session beside the ledger. misuses: requests that met a client which was being closed."""
 
     id: int
@@ -128,9 +128,9 @@ def held_facts(handle: HeldHandle, by: Sequence[str] = ()) -> HeldFacts:
     return HeldFacts(handle.id, handle.seconds, handle.pinned, kept, tuple(by))
 
 
-def session_facts(session: SharedSession, census: Census) -> SessionFacts:
+def lease_facts(session: SharedSession, census: Census) -> LeaseFacts:
     """Of the session of the engine whose ledger this is."""
-    return SessionFacts(
+    return LeaseFacts(
         0, session.leases, census.alive + census.dropping, session.misuses, session.grace, session.generations()
     )
 

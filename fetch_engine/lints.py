@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fetch_engine.limits import KIB
-from fetch_engine.lint_facts import CollectedFacts, FetchFacts, HeldFacts, LoopFacts, SessionFacts
+from fetch_engine.lint_facts import CollectedFacts, FetchFacts, HeldFacts, LeaseFacts, LoopFacts
 from fetch_engine.linter import Lint
 from fetch_engine.results import FetchState
 from fetch_engine.session import CLOSE_LIMIT
@@ -210,7 +210,7 @@ class BlockedLoop(Lint[LoopFacts]):
         return f"the event loop was blocked{often} for {facts.worst * 1000:.0f} ms{blamed}"
 
 
-class SessionStuck(Lint[SessionFacts]):
+class SessionStuck(Lint[LeaseFacts]):
     """The session does not follow its leases. after: seconds beyond the grace that a client may stay open."""
 
     is_bug = True
@@ -218,16 +218,16 @@ class SessionStuck(Lint[SessionFacts]):
     def __init__(self, after: float = STUCK_AFTER) -> None:
         self._after = after
 
-    def check(self, facts: SessionFacts) -> bool:
+    def check(self, facts: LeaseFacts) -> bool:
         return bool(self._reason(facts))
 
-    def format(self, facts: SessionFacts) -> str:
+    def format(self, facts: LeaseFacts) -> str:
         return f"the session is stuck: {self._reason(facts)}"
 
-    def summary(self, found: Sequence[SessionFacts]) -> str:
+    def summary(self, found: Sequence[LeaseFacts]) -> str:
         return f"{self.format(found[-1])}: a bug of this program"
 
-    def _reason(self, facts: SessionFacts) -> str:
+    def _reason(self, facts: LeaseFacts) -> str:
         if facts.leases != facts.wanted:
             return f"{facts.leases} leases for {facts.wanted} handles"
         if facts.misuses:

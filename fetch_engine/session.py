@@ -7,7 +7,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
@@ -26,8 +26,8 @@ class GenerationFacts:
     """One opening of the client, as a copy. Times in seconds.
 
     leases of taken: claims that are still out, of all there were. running: requests under way. connections: sockets
-    that it has, None where the transport does not tell. age: since it was opened, or from then to its end. unleased:
-    since the last lease came back, 0 while one is out. ended: since it was closed, 0 before.
+    that it has, None where the transport does not tell. age: since it was opened. unleased: since the last lease came
+    back, 0 while one is out. Of one that was closed all is as it was then.
     """
 
     number: int
@@ -39,7 +39,6 @@ class GenerationFacts:
     connections: int | None
     age: float
     unleased: float
-    ended: float
 
 
 class Generation:
@@ -49,7 +48,6 @@ class Generation:
         "close_at",
         "closed",
         "closing",
-        "ended_at",
         "idle_since",
         "keeper",
         "leases",
@@ -70,7 +68,6 @@ class Generation:
         self.taken = 0  # leases there ever were
         self.running = 0
         self.opened_at = 0.0
-        self.ended_at: float | None = None
         self.idle_since = 0.0
         self.unleased_since = 0.0
         self.keeper = False  # whether a task waits to close it
@@ -82,18 +79,16 @@ class Generation:
 
     def facts(self, now: float) -> GenerationFacts:
         """A copy, for people; `now` as `time.monotonic()`."""
-        end = now if self.ended_at is None else self.ended_at
         return GenerationFacts(
             number=self.number,
-            is_open=self.ended_at is None,
+            is_open=not self.closed.is_set(),
             is_closing=self.closing,
             leases=self.leases,
             taken=self.taken,
             running=self.running,
             connections=getattr(self.transport, "connections", None),
-            age=end - self.opened_at,
+            age=now - self.opened_at,
             unleased=0.0 if self.leases else now - self.unleased_since,
-            ended=now - end,
         )
 
 
@@ -121,7 +116,7 @@ class SharedSession:
         self._idle_close = idle_close
         self._current: Generation | None = None
         self._open: set[Generation] = set()
-        self._ended: deque[tuple[GenerationFacts, float]] = deque(maxlen=REMEMBERED)  # with the time of their end
+        self._ended: deque[GenerationFacts] = deque(maxlen=REMEMBERED)
         self.leases = 0
         self.opened_generations = 0
         self.closed_generations = 0
@@ -140,8 +135,7 @@ class SharedSession:
     def generations(self) -> tuple[GenerationFacts, ...]:
         """Those that are open and the last that were, newest first."""
         now = time.monotonic()
-        ended = [replace(facts, ended=now - at) for facts, at in self._ended]
-        facts = [*ended, *(generation.facts(now) for generation in self._open)]
+        facts = [*self._ended, *(generation.facts(now) for generation in self._open)]
         return tuple(sorted(facts, key=lambda one: one.number, reverse=True))
 
     def lease(self) -> Generation:
@@ -261,7 +255,6 @@ class SharedSession:
                 warnings.warn(f"closing an HTTP client failed: {error!r}", ResourceWarning, stacklevel=2)
             finally:
                 self._open.discard(generation)
-                now = generation.ended_at = time.monotonic()
-                self._ended.append((generation.facts(now), now))
                 self.closed_generations += 1
                 generation.closed.set()
+                self._ended.append(generation.facts(time.monotonic()))

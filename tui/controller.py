@@ -6,6 +6,7 @@ the user drops it. No method keeps a handle in a local name across an await: the
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import deque
 from collections.abc import Callable
@@ -15,44 +16,28 @@ from functools import partial
 import anyio
 
 from fetch_engine import FetchEngine, FetchRequest, FetchResult, FetchTask, Finished
-from fetch_engine.census import HeldHandle
-from fetch_engine.recorder import Recorder
-from fetch_engine.results import ErrorKind, FetchError
+from fetch_engine.results import ErrorKind
+from tui.accounts import Account
 from tui.backlog import Backlog
+from tui.held import HeldHandles
+from tui.inspection import Inspection
 from tui.meter import Meter
 from tui.snapshot import (
-    ActiveRow,
     AddGlob,
     AddRequests,
     AddUrls,
     Cancel,
+    Collect,
+    Collected,
     Command,
     Drop,
+    FindHolders,
     FinishedRecord,
-    HeldRow,
     SessionFacts,
     SetRate,
     Snapshot,
     TogglePin,
 )
-
-HOLDERS_EVERY = 1.0  # seconds between two walks of the heap: each stops the whole program for some milliseconds
-HOLDERS_STALE = 10.0  # seconds after which a holder's name is looked up again
-HELD_SHOWN = 200  # held handles that get a row
-
-Outcome = FetchResult | FetchError
-
-
-class _Account:
-    """What is shown of a fetch that has not ended; its recorder keeps nothing alive."""
-
-    __slots__ = ("meter", "pinned", "recorder", "request")
-
-    def __init__(self, request: FetchRequest, recorder: Recorder, now: float) -> None:
-        self.request = request
-        self.recorder = recorder
-        self.meter = Meter(now)
-        self.pinned = False
 
 
 class Controller:
@@ -79,7 +64,7 @@ class Controller:
         self._per_second = per_second
         self._window = window or 4 * engine.limits.concurrency
         self._owned: dict[int, FetchTask] = {}
-        self._accounts: dict[int, _Account] = {}
+        self._accounts: dict[int, Account] = {}
         self._waiting = Backlog()
         self._finished = Finished()
         self._done = self._failed = self._cancelled = self._satisfied = 0
@@ -89,8 +74,9 @@ class Controller:
         self._peak_alive = 0
         self._history: deque[int] = deque(maxlen=60)
         self._next_history = now
-        self._holders: dict[int, tuple[float, tuple[str, ...]]] = {}
-        self._next_holders = now
+        self._held = HeldHandles(engine)
+        self._inspection = Inspection(engine)
+        self._collected: Collected | None = None
         self._changed = anyio.Event()
         self._room = anyio.Event()
         self._stopping = False
@@ -118,6 +104,11 @@ class Controller:
                 self.drop(task_id)
             case TogglePin(task_id):
                 self._toggle_pin(task_id)
+            case FindHolders(task_id):
+                self._inspection.busy_with("the search for a holder")
+                self._held.search(task_id)
+            case Collect():
+                self._collect()
             case SetRate(per_second):
                 self._per_second = per_second
         self._admit()
@@ -154,6 +145,16 @@ class Controller:
 
     async def run(self) -> None:
         """Publish snapshots until `stop`: at the redraw rate where something changed, and at once after a command."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._inspection.heart.run)
+            await self._publish_changes()
+            group.cancel_scope.cancel()
+        self._publish(self._snapshot())
+        self._owned.clear()
+
+    # What it does
+
+    async def _publish_changes(self) -> None:
         shown: tuple[object, ...] = ()
         while not self._stopping:
             self._take_finished()
@@ -165,10 +166,15 @@ class Controller:
             self._changed = anyio.Event()
             with anyio.move_on_after(1 / self._per_second):
                 await self._changed.wait()
-        self._publish(self._snapshot())
-        self._owned.clear()
 
-    # What it does
+    def _collect(self) -> None:
+        """Have the garbage collector free what only it can, in this thread; everything else waits meanwhile."""
+        self._take_finished()
+        before, began = self._engine.alive, time.monotonic()
+        self._inspection.busy_with("the garbage collector, as you asked")
+        gc.collect()
+        took = time.monotonic() - began
+        self._collected = Collected(before, self._engine.alive, took)
 
     def _toggle_pin(self, task_id: int) -> None:
         account = self._accounts.get(task_id)
@@ -184,7 +190,7 @@ class Controller:
     def _submit(self, request: FetchRequest) -> int:
         task = self._engine.submit(request, watcher=self._finished)
         self._owned[task.id] = task
-        self._accounts[task.id] = _Account(request, task.recorder, time.monotonic())
+        self._accounts[task.id] = Account(request, task.recorder, time.monotonic())
         self._changed.set()
         return task.id
 
@@ -206,20 +212,23 @@ class Controller:
                 self._cancelled += 1
             else:
                 self._failed += 1
-            request = account.request
-            self._records.append(FinishedRecord(task_id, request.url, outcome, time.time(), request=request))
+            request, warnings = account.request, self._inspection.of_ended(account.facts(task_id))
+            self._records.append(FinishedRecord(task_id, request.url, outcome, time.time(), warnings, request))
             self._owned.pop(task_id, None)
 
     def _snapshot(self) -> Snapshot:
         now = time.monotonic()
-        held = self._held_rows(now)
+        accounts, inspection = self._accounts, self._inspection
+        self._held.look(now)
+        facts = (account.facts(task_id) for task_id, account in accounts.items())
+        inspection.look(now, facts, self._held.facts())
         census = self._engine.census()
         self._peak_alive = max(self._peak_alive, census.alive)
         while self._next_history <= now:
             self._history.append(census.alive)
             self._next_history += 1.0
         session = self._engine.session
-        total = self._bytes + sum(account.recorder.bytes_received for account in self._accounts.values())
+        total = self._bytes + sum(account.recorder.bytes_received for account in accounts.values())
         return Snapshot(
             census=census,
             session=SessionFacts(
@@ -229,8 +238,8 @@ class Controller:
                 opened=session.opened_generations,
                 closed=session.closed_generations,
             ),
-            active=tuple(_active_row(task_id, account, now) for task_id, account in self._accounts.items()),
-            held=held,
+            active=tuple(one.row(task_id, now, inspection.of_fetch(task_id)) for task_id, one in accounts.items()),
+            held=self._held.rows(inspection.of_handle),
             waiting=self._waiting.count,
             done=self._done,
             failed=self._failed,
@@ -241,29 +250,12 @@ class Controller:
             concurrency=self._engine.limits.concurrency,
             closing=self._stopping,
             satisfied=self._satisfied,
+            warnings=tuple(inspection.lines),
+            bugs=len(inspection.bugs),
+            generations=session.generations(),
+            collected=self._collected,
+            search_asked_only=self._held.is_asked_only,
         )
-
-    def _held_rows(self, now: float) -> tuple[HeldRow, ...]:
-        held = self._engine.held()[:HELD_SHOWN]
-        self._holders = {handle.id: self._holders[handle.id] for handle in held if handle.id in self._holders}
-        stale = next((handle.id for handle in held if not handle.pinned and self._is_stale(handle.id, now)), None)
-        if stale is not None and now >= self._next_holders:
-            self._next_holders = now + HOLDERS_EVERY
-            self._holders[stale] = (now, _nearest_first(self._engine.holders(stale)))
-        return tuple(
-            HeldRow(handle.id, handle.url, _code(handle), handle.seconds, handle.pinned, self._names(handle))
-            for handle in held
-        )
-
-    def _is_stale(self, task_id: int, now: float) -> bool:
-        looked = self._holders.get(task_id)
-        return looked is None or now - looked[0] > HOLDERS_STALE
-
-    def _names(self, handle: HeldHandle) -> tuple[str, ...]:
-        if handle.pinned:
-            return ("pinned by you (m)",)
-        looked = self._holders.get(handle.id)
-        return looked[1] if looked else ()
 
 
 def _content(snapshot: Snapshot) -> tuple[object, ...]:
@@ -272,33 +264,3 @@ def _content(snapshot: Snapshot) -> tuple[object, ...]:
 
 def _at_url(request: FetchRequest, url: str) -> FetchRequest:
     return replace(request, url=url)
-
-
-def _active_row(task_id: int, account: _Account, now: float) -> ActiveRow:
-    recorder = account.recorder
-    return ActiveRow(
-        id=task_id,
-        url=account.request.url,
-        state=recorder.state,
-        body_size=recorder.body_size,
-        expected_size=recorder.expected_size,
-        rate=account.meter.read(recorder.bytes_received, now),
-        age=time.perf_counter() - recorder.submitted,
-        attempt=max(1, recorder.attempts),
-        pinned=account.pinned,
-        request=account.request,
-    )
-
-
-def _nearest_first(chains: list[str]) -> tuple[str, ...]:
-    """The first chain, which is written from the root on, turned round: a narrow screen shows its start."""
-    if not chains:
-        return ()
-    others = (f"and {len(chains) - 1} more",) if len(chains) > 1 else ()
-    return (*reversed(chains[0].split(" > ")), *others)
-
-
-def _code(handle: HeldHandle) -> str:
-    if isinstance(handle.outcome, FetchResult):
-        return str(handle.outcome.status)
-    return "CXL" if handle.outcome.kind is ErrorKind.CANCELLED else "ERR"

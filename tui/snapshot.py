@@ -8,6 +8,7 @@ from fetch_engine.census import Census
 from fetch_engine.globbing import UrlGlob
 from fetch_engine.requests import FetchRequest
 from fetch_engine.results import FetchError, FetchResult, FetchState
+from fetch_engine.session import GenerationFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,15 @@ class SessionFacts:
     closed: int
 
 
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What the garbage collector came to when it was asked for last: handles alive before and after, and seconds."""
+
+    before: int
+    after: int
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
     """The engine at one instant. Rows are in order of id; `waiting` counts URLs that have no row yet."""
@@ -89,6 +99,9 @@ class Snapshot:
     satisfied: int = 0  # fetches that got a response below 400
     warnings: tuple[str, ...] = ()  # a line for each lint that has something to say, bugs of ours first
     bugs: int = 0  # how many of them are
+    generations: tuple[GenerationFacts, ...] = ()  # of the session, newest first
+    collected: Collected | None = None
+    search_asked_only: bool = False  # whether holders are searched for only on request, since that has become slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +151,22 @@ class TogglePin:
 
 
 @dataclass(frozen=True, slots=True)
+class FindHolders:
+    """Find out who holds the handle with this id."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """Run the garbage collector, and tell what only it could free."""
+
+
+@dataclass(frozen=True, slots=True)
 class SetRate:
     """Send this many snapshots a second."""
 
     per_second: float
 
 
-Command = AddUrls | AddRequests | AddGlob | Cancel | Drop | TogglePin | SetRate
+Command = AddUrls | AddRequests | AddGlob | Cancel | Drop | TogglePin | FindHolders | Collect | SetRate

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetch_engine.lint_facts import CollectedFacts, FetchFacts, HeldFacts, LoopFacts, SessionFacts
+from fetch_engine.lint_facts import CollectedFacts, FetchFacts, HeldFacts, LeaseFacts, LoopFacts
 from fetch_engine.linter import Lint, Linter, at_once
 from fetch_engine.lints import (
     FETCH_LINTS,
@@ -46,11 +46,11 @@ TRACED = HeldFacts(4, 0.1, False, 0, ("global app.LAST > LookupError.__traceback
 CYCLIC = HeldFacts(5, 0.1, False, 0, ("cycle of garbage (only the collector can free it): attribute task of Node",))
 ON_SCREEN = HeldFacts(6, 0.1, False, 0, ("asyncio task 'message pump DonePane' > attribute row of DonePane",))
 
-GENERATION = GenerationFacts(1, True, False, 0, 5, 0, 2, 30.0, 20.0, 0.0)
+GENERATION = GenerationFacts(1, True, False, 0, 5, 0, 2, 30.0, 20.0)
 
 
-def session(leases: int = 0, wanted: int = 0, misuses: int = 0, *generations: GenerationFacts) -> SessionFacts:
-    return SessionFacts(0, leases, wanted, misuses, 1.0, generations)
+def session(leases: int = 0, wanted: int = 0, misuses: int = 0, *generations: GenerationFacts) -> LeaseFacts:
+    return LeaseFacts(0, leases, wanted, misuses, 1.0, generations)
 
 
 def is_screen(line: str) -> bool:
@@ -128,9 +128,9 @@ SILENT: list[tuple[Any, list[Any]]] = [
         SessionStuck(),
         [
             session(),
-            session(3, 3, 0, GenerationFacts(1, True, False, 3, 5, 1, 2, 30.0, 0.0, 0.0)),
-            session(0, 0, 0, GenerationFacts(1, True, False, 0, 5, 0, 2, 30.0, 0.9, 0.0)),  # in its grace
-            session(0, 0, 0, GenerationFacts(1, False, True, 0, 5, 0, 0, 30.0, 60.0, 55.0)),  # closed
+            session(3, 3, 0, GenerationFacts(1, True, False, 3, 5, 1, 2, 30.0, 0.0)),
+            session(0, 0, 0, GenerationFacts(1, True, False, 0, 5, 0, 2, 30.0, 0.9)),  # in its grace
+            session(0, 0, 0, GenerationFacts(1, False, True, 0, 5, 0, 0, 30.0, 60.0)),  # closed
         ],
     ),
 ]

@@ -337,6 +337,7 @@ async def test_a_loop_that_has_time_is_not_late() -> None:
     assert facts is None or facts.worst < 0.4  # a slow machine may be late by itself
 
 
+@pytest.mark.usefixtures("collector_off")
 async def test_the_fetch_that_keeps_the_loop_is_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
     from fetch_engine.body import BodySink
 
@@ -356,25 +357,36 @@ async def test_the_fetch_that_keeps_the_loop_is_blamed(monkeypatch: pytest.Monke
             assert opened.blame() is None
 
 
+@pytest.mark.usefixtures("collector_off")
+async def test_a_long_collection_is_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with checked_wire() as wire:
+        async with engine(open_transport=wire.open) as opened:
+            monkeypatch.setattr("fetch_engine.engine.NOTED", 0.0)
+            assert opened.blame() is None
+            gc.collect()
+            assert opened.blame() == "the garbage collector"
+            assert opened.blame() is None
+
+
 async def test_a_session_in_use_in_its_grace_and_closed_is_not_stuck() -> None:
     lint = SessionStuck(0.0)
     with checked_wire() as wire:
         async with engine(open_transport=wire.open, grace=0.1, idle_close=0.05) as opened:
-            assert not lint.check(opened.session_facts())
+            assert not lint.check(opened.lease_facts())
             task = opened.submit("http://a.test/ok")
             while not task.done():
-                assert not lint.check(opened.session_facts())
+                assert not lint.check(opened.lease_facts())
                 await anyio.lowlevel.checkpoint()
             await until(lambda: not opened.session.is_open)
             assert opened.session.leases == 1  # idle_close: closed in spite of the handle
-            assert not lint.check(opened.session_facts())
+            assert not lint.check(opened.lease_facts())
             del task
             second = opened.submit("http://a.test/hang")
             await until(lambda: len(wire.started) == 2)
             del second
             await until(lambda: not opened.session.is_open)
             assert [generation.taken for generation in opened.session.generations()] == [1, 1]
-            assert not lint.check(opened.session_facts())
+            assert not lint.check(opened.lease_facts())
 
 
 async def test_a_session_that_does_not_close_is_stuck() -> None:
@@ -382,12 +394,12 @@ async def test_a_session_that_does_not_close_is_stuck() -> None:
     wire.closing = anyio.Event()
     async with engine(open_transport=wire.open) as opened:
         await opened.submit("http://a.test/ok")
-        await until(lambda: SessionStuck(0.1).check(opened.session_facts()))
-        said = SessionStuck(0.1).summary([opened.session_facts()])
+        await until(lambda: SessionStuck(0.1).check(opened.lease_facts()))
+        said = SessionStuck(0.1).summary([opened.lease_facts()])
         assert said == "the session is stuck: generation 1 has no lease and does not close: a bug of this program"
-        assert not SessionStuck().check(opened.session_facts())
+        assert not SessionStuck().check(opened.lease_facts())
         wire.closing.set()
-        await until(lambda: not SessionStuck(0.1).check(opened.session_facts()))
+        await until(lambda: not SessionStuck(0.1).check(opened.lease_facts()))
 
 
 async def test_leases_that_do_not_match_the_handles_are_a_bug() -> None:
@@ -395,9 +407,9 @@ async def test_leases_that_do_not_match_the_handles_are_a_bug() -> None:
         async with engine(open_transport=wire.open) as opened:
             task = opened.submit("http://a.test/hang")
             lease = opened.session.lease()
-            assert SessionStuck().format(opened.session_facts()) == "the session is stuck: 2 leases for 1 handles"
+            assert SessionStuck().format(opened.lease_facts()) == "the session is stuck: 2 leases for 1 handles"
             opened.session.release(lease)
-            assert not SessionStuck().check(opened.session_facts())
+            assert not SessionStuck().check(opened.lease_facts())
             task.cancel()
 
 
