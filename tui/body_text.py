@@ -54,13 +54,18 @@ def _decode(data: bytes, encoding: str) -> str:
     return codecs.getincrementaldecoder(encoding)(errors="replace").decode(data)
 
 
-def hex_lines(data: bytes, width: int) -> list[str]:
-    """`data` as offset, bytes and ASCII, in lines of at most `width` cells."""
-    count = next((n for n in (16, 8, 4) if 10 + 4 * n + n // 8 <= width), 2)
+def hex_count(width: int) -> int:
+    """How many bytes a hex line of at most `width` cells shows."""
+    return next((n for n in (16, 8, 4) if 10 + 4 * n + n // 8 <= width), 2)
+
+
+def hex_lines(data: bytes, width: int, offset: int = 0) -> list[str]:
+    """`data`, which stands at `offset`, as offset, bytes and ASCII, in lines of at most `width` cells."""
+    count = hex_count(width)
     lines = []
     for start in range(0, len(data), count):
         part = data[start : start + count]
         groups = "  ".join(part[at : at + 8].hex(" ") for at in range(0, len(part), 8))
         letters = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
-        lines.append(f"{start:06x}  {groups:<{3 * count + count // 8 - 1}} {letters}")
+        lines.append(f"{offset + start:06x}  {groups:<{3 * count + count // 8 - 1}} {letters}")
     return lines

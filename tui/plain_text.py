@@ -106,6 +106,11 @@ def size(n: float) -> str:
     return f"{min(999, value / 1024):.0f}Y"
 
 
+def amount(count: int) -> str:
+    """A number of bytes in words: `1 byte`, `4.1KB`."""
+    return f"{size(count)}B" if count >= 1000 else f"{count} byte" + ("s" if count != 1 else "")
+
+
 def rate(bytes_per_second: float) -> str:
     """Bytes per second in at most 7 cells: `88K/s`."""
     return f"{size(bytes_per_second)}/s"

@@ -168,7 +168,9 @@ async def run_app(app: App[Any], *, mouse: bool = False) -> int:
     loop = asyncio.get_running_loop()
 
     def end(number: int) -> None:
-        if app.return_code is None:
+        # ctrl+c in a pager goes to the whole foreground, and is the pager's.
+        lent = number == signal.SIGINT and getattr(app, "terminal_is_lent", False)
+        if app.return_code is None and not lent:
             app.exit(return_code=128 + number)
 
     for number in ENDING_SIGNALS:

@@ -253,7 +253,7 @@ async def test_enter_shows_a_frozen_copy_and_esc_goes_back() -> None:
     async with shown() as (pilot, link):
         await pilot.press("enter")
         pane = pilot.app.screen.query_one(DetailsPane)
-        for section in ("Body", "Headers", "Timing", "Redirects"):
+        for section in ("Body", "Headers", "Timing", "TLS", "Redirects", "Refs"):
             assert f"[{section}" in text_of(pane)
             await pilot.press("right")
         assert "[Body]" in text_of(pane)
@@ -296,8 +296,9 @@ async def test_details_of_active_and_of_held_rows() -> None:
         await pilot.press("escape", "3", "j", "enter")
         pane = pilot.app.screen.query_one(DetailsPane)
         assert "frame local 'handle' fetch.py:88" in text_of(pane)
-        await pilot.press("right")
         assert "503 Service Unavailable" in text_of(pane)
+        await pilot.press("right")
+        assert "[Body]" in text_of(pane)
 
 
 async def test_wide_screens_show_details_beside_the_rows() -> None:

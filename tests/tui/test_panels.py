@@ -9,19 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from fetch_engine.results import ErrorKind, FetchResult, Hop, Timings
-from tests.tui.fake_link import HTML, FakeLink, active, busy, failure, result, snapshot
+from fetch_engine.results import ErrorKind, FetchResult
+from tests.tui.fake_link import FakeLink, active, busy, failure, result, snapshot
 from tui.app import DashboardApp
 from tui.columns import Column, lay_out
 from tui.describe import glimpse, short_url
-from tui.done_rows import DoneRows
-from tui.glyphs import ASCII, UNICODE
+from tui.glyphs import ASCII
 from tui.panels.active import ActivePane
 from tui.panels.details import DetailsPane
 from tui.panels.refs import RefsPane
 from tui.panels.status import StatusLine
-from tui.sections import Subject, of_record, sections_of, wrap, wrap_spans
-from tui.snapshot import FinishedRecord, HeldRow, SessionFacts, Snapshot
+from tui.sections import Subject
+from tui.snapshot import HeldRow, SessionFacts, Snapshot
 
 anyio = pytest.mark.anyio
 HELD = HeldRow(1, "http://h/", "200", 5.0, False, ())
@@ -29,10 +28,6 @@ HELD = HeldRow(1, "http://h/", "200", 5.0, False, ())
 
 def text(lines: list[list[tuple[str, str]]]) -> str:
     return "\n".join("".join(part for part, _ in line).rstrip() for line in lines)
-
-
-def body_of(record: FinishedRecord, width: int = 60, *, trimmed: bool = False) -> str:
-    return text(list(of_record(record, UNICODE, trimmed=trimmed)[0].lines(width)))
 
 
 async def shown_line(shot: Snapshot | None, size: tuple[int, int] = (80, 24)) -> str:
@@ -108,56 +103,6 @@ async def test_ascii_glyphs_are_used_where_asked() -> None:
         pane = app.screen.query_one(ActivePane)
         assert pane.render_line(0).text.startswith("+- 1 Active 5 ---")
         assert "######----" in pane.render_line(2).text
-
-
-def test_details_say_what_was_left_out() -> None:
-    whole = result(1, body=b"hello", content_type="text/plain")
-    assert "all 5 bytes shown" in body_of(whole)
-    cut = result(1, body=b"hello", content_type="text/plain", size=5_000_000)
-    assert "the first 5 bytes of 4.8MB" in body_of(cut)
-    rows = DoneRows(max_bytes=10)
-    rows.add([result(1, body=HTML * 5, content_type="text/html")])
-    assert rows.is_trimmed(rows.key(0))
-    assert "let go of" in body_of(rows.row(0), trimmed=True)
-    headers = of_record(rows.row(0), UNICODE, trimmed=True)[1]
-    assert "let go of" in text(list(headers.lines(40)))
-
-
-def test_details_of_a_failure_show_the_hop_and_why() -> None:
-    record = failure(
-        1, "http://a/", ErrorKind.TLS, "certificate expired", final_url="https://b/", redirects=(Hop("http://a/", 301),)
-    )
-    said = "\n".join(text(list(section.lines(60))) for section in of_record(record, UNICODE))
-    for part in ("tls", "certificate expired", "https://b/", "301 http://a/", "→ ERR https://b/"):
-        assert part in said
-
-
-def test_timing_bars_follow_each_other_and_fit() -> None:
-    record = result(1, timings=Timings(0.1, 0.1, 0.1, 0.1, 0.1, 0.4, 0.1, 1.0), elapsed=1.0)
-    timing = next(section for section in of_record(record, UNICODE) if section.name == "Timing")
-    bars = [part for line in timing.lines(60) for part, role in line if role == "good"]
-    starts = [len(bar) - len(bar.lstrip()) for bar in bars]
-    assert starts == sorted(starts)
-    assert [bar.count("█") for bar in bars] == [4, 4, 4, 4, 4, 16, 4]
-    assert all(cell_len(text([line])) <= 60 for line in timing.lines(60))
-
-
-def test_a_held_handle_shows_its_holders_first_and_then_its_record() -> None:
-    row = HeldRow(1, "http://h/", "200", 3.0, False, ("list[0]", "global CACHE in app"))
-    names = [section.name for section in sections_of(Subject(row, result(1)), UNICODE)]
-    assert names[:2] == ["Holders", "Body"]
-    assert "held by: global CACHE in app" in text(list(sections_of(Subject(row), UNICODE)[0].lines(60)))
-
-
-@given(st.text(max_size=300), st.integers(2, 60))
-def test_wrapping_loses_nothing_and_fits(line: str, width: int) -> None:
-    clean = "".join(char for char in line if char.isprintable())
-    parts = wrap(clean, width)
-    assert "".join(parts) == clean
-    assert all(cell_len(part) <= width for part in parts)
-    spans = wrap_spans([(clean[:50], "head"), (clean[50:], "")], width)
-    assert "".join(part for row in spans for part, _ in row) == clean
-    assert all(sum(cell_len(part) for part, _ in row) <= width for row in spans)
 
 
 @given(st.text(max_size=200), st.integers(1, 80))

@@ -22,6 +22,7 @@ from tui.panels.footer import Footer
 from tui.panels.refs import RefsPane
 from tui.panels.status import StatusLine
 from tui.panels.url_bar import UrlBar, UrlFacts, UrlInput
+from tui.record_actions import RecordActions
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.details import DetailsScreen
 from tui.sections import Subject
@@ -36,7 +37,7 @@ WIDE = 120
 SHORT = 20
 
 
-class DashboardScreen(Screen[None]):
+class DashboardScreen(Screen[None], RecordActions):
     """Shows what the app pulled from the engine and turns keys into commands."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("screen")]
@@ -182,8 +183,12 @@ class DashboardScreen(Screen[None]):
             return None
         if isinstance(row, FinishedRecord):
             whole, trimmed = done.whole(table.rows.key(table.cursor.place))
-            return Subject(whole, whole, trimmed)
+            held = self._app.snapshot.held if self._app.snapshot is not None else ()
+            return Subject(whole, whole, trimmed, next((each for each in held if each.id == whole.id), None))
         return Subject(row, done.find(row.id) if isinstance(row, HeldRow) else None)
+
+    def acted_on(self) -> Subject | None:
+        return self._subject()
 
     def _show_details(self) -> None:
         if (subject := self._subject()) is not None:

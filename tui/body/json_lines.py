@@ -3,44 +3,45 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from tui.painted import Line
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
-_KEY = re.compile(r'(\s*)("(?:[^"\\]|\\.)*")(:\s?)(.*)', re.DOTALL)
+# Possessive: a string of a million characters is one step of the matcher, and none of it is tried twice.
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[{}\[\],:]|[^\s{}\[\],:"]++', re.DOTALL)
+_KEY = re.compile(r'(\s*)("[^"\\]*+(?:\\.[^"\\]*+)*+")(:\s?)(.*)', re.DOTALL)
 _INDENT = 2
 _MAX_DEPTH = 40  # deeper levels are not indented further, so that hostile nesting does not square the size
 
 
-def json_lines(text: str) -> list[str]:
+def json_lines(text: str) -> Iterator[str]:
     """`text`, which may be cut anywhere, one member or item a line. Text that is no JSON only loses line breaks."""
-    lines: list[str] = []
     line: list[str] = []
     depth = 0
     closing_empty = False
 
-    def end_line() -> None:
-        lines.append("".join(line))
+    def end_line() -> str:
+        ended = "".join(line)
         line[:] = [" " * (_INDENT * min(depth, _MAX_DEPTH))]
+        return ended
 
     for found in _TOKEN.finditer(text):
         token = found[0]
         if token in "}]":
             depth = max(0, depth - 1)
             if not closing_empty:
-                end_line()
+                yield end_line()
             line.append(token)
         else:
             if closing_empty:
-                end_line()
+                yield end_line()
             line.append(": " if token == ":" else token)
             if token in "{[":
                 depth += 1
             elif token == ",":
-                end_line()
+                yield end_line()
         closing_empty = token in "{["
-    lines.append("".join(line))
-    return lines
+    yield "".join(line)
 
 
 def coloured(line: str) -> Line:

@@ -1,0 +1,135 @@
+"""What the user does with a fetch that has ended: copy, save, page, edit."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from functools import partial
+
+from textual.dom import DOMNode
+
+from tui import copying
+from tui.body.source import BodySource, of_how_much
+from tui.outside import NoProgram, editor_command, pager_command, show_body
+from tui.plain_text import amount, safe
+from tui.saving import default_name, write_body
+from tui.screens.ask import AskScreen
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.copy import Choice, CopyScreen
+from tui.sections import Subject
+
+
+class RecordActions(DOMNode):
+    """Actions for a pane or a screen that has a fetch to act on."""
+
+    secrets = False  # whether copies hold credentials
+
+    def acted_on(self) -> Subject | None:
+        """The fetch that keys act on, None without one."""
+        raise NotImplementedError
+
+    # copy
+
+    def action_copy(self) -> None:
+        subject = self.acted_on()
+        if subject is None:
+            return
+        choices: list[Choice] = [("u", "URL", "")]
+        if copying.headers_of(subject, secrets=True):
+            choices.append(("h", "headers", "with secrets" if self.secrets else "without secrets"))
+        result = subject.result
+        if result is not None and result.body_size:
+            choices.append(("b", "body", amount(result.body_size)))
+        self.app.push_screen(CopyScreen(choices), partial(self._copy, subject))
+
+    def _copy(self, subject: Subject, what: str | None) -> None:
+        if what == "URL":
+            self._say(copying.copy(self.app, copying.url_of(subject, secrets=self.secrets), "URL"))
+        elif what == "headers":
+            self._say(copying.copy(self.app, copying.headers_of(subject, secrets=self.secrets), "headers"))
+        elif what == "body":
+            self.app.run_worker(self._copy_body(subject), exit_on_error=True)
+
+    async def _copy_body(self, subject: Subject) -> None:
+        text = await asyncio.to_thread(copying.body_of, subject)
+        if text is None:
+            self._say("the body is not text; s saves it", bad=True)
+        else:
+            self._say(copying.copy(self.app, text, "body"))
+
+    # save
+
+    def action_save(self) -> None:
+        subject = self._with_body()
+        if subject is not None and subject.result is not None:
+            name = safe(default_name(subject.result), 200)
+            source = BodySource.of(subject.result, trimmed=subject.trimmed)
+            self.app.push_screen(AskScreen("Save as", name), partial(self._save_as, source, name))
+
+    def _save_as(self, source: BodySource, name: str, given: str | None) -> None:
+        if not given or not given.strip():
+            return
+        path = os.path.abspath(os.path.expanduser(given.strip()))
+        if os.path.isdir(path):
+            path = os.path.join(path, name)
+        left = source.available()
+        if left < source.size:
+            question = f"Only the {of_how_much(left, source.size)} is left. Save that?"
+            self.app.push_screen(ConfirmScreen(question, "save"), partial(self._save_part, source, path))
+        else:
+            self._save_part(source, path, True)
+
+    def _save_part(self, source: BodySource, path: str, yes: bool | None) -> None:
+        if yes and os.path.lexists(path):
+            question = "There is a file of this name. Overwrite it?"
+            self.app.push_screen(ConfirmScreen(question, "overwrite"), partial(self._overwrite, source, path))
+        elif yes:
+            self.app.run_worker(self._save(source, path, overwrite=False))
+
+    def _overwrite(self, source: BodySource, path: str, yes: bool | None) -> None:
+        if yes:
+            self.app.run_worker(self._save(source, path, overwrite=True))
+
+    async def _save(self, source: BodySource, path: str, *, overwrite: bool) -> None:
+        try:
+            size = await asyncio.to_thread(partial(write_body, source, path, overwrite=overwrite))
+        except OSError as error:
+            self._say(f"not saved: {error.strerror or error} ({path})", bad=True)
+        else:
+            self._say(f"saved {amount(size)} as {path}")
+
+    # other programs
+
+    def action_pager(self) -> None:
+        self._run_program(pager=True)
+
+    def action_editor(self) -> None:
+        self._run_program(pager=False)
+
+    def _run_program(self, *, pager: bool) -> None:
+        subject = self._with_body()
+        if subject is None or subject.result is None:
+            return
+        try:
+            command = pager_command() if pager else editor_command()
+        except NoProgram as missing:
+            self._say(str(missing), bad=True)
+            return
+        source = BodySource.of(subject.result, trimmed=subject.trimmed)
+        self.app.run_worker(self._show_body(source, command), group="outside", exclusive=True)
+
+    async def _show_body(self, source: BodySource, command: list[str]) -> None:
+        if said := await show_body(self.app, source, command):
+            self._say(said, bad=True)
+
+    def _with_body(self) -> Subject | None:
+        subject = self.acted_on()
+        if subject is None:
+            return None
+        if subject.result is None or not subject.result.body_size:
+            self._say("there is no body", bad=True)
+            return None
+        return subject
+
+    def _say(self, text: str, *, bad: bool = False) -> None:
+        self.app.notify(safe(text, 300), severity="warning" if bad else "information", markup=False)
