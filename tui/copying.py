@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from fetch_engine.curl_command import curl_command
+from fetch_engine.requests import FetchRequest
 from fetch_engine.urls import safe_url
 from tui.body.source import BodySource
 from tui.body_text import decode_body
 from tui.plain_text import size
 from tui.secrets import open_value
 from tui.sections import Subject
+from tui.snapshot import HeldRow
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -46,6 +49,13 @@ def _through_tmux(app: App[Any], text: str) -> None:
 def url_of(subject: Subject, *, secrets: bool) -> str:
     """The URL as it was given; without user and password unless asked for."""
     return subject.row.url if secrets else safe_url(subject.row.url)
+
+
+def curl_of(subject: Subject, *, secrets: bool) -> str:
+    """The request as a curl command; secrets replaced unless asked for."""
+    source = subject.record or subject.row
+    request = None if isinstance(source, HeldRow) else source.request
+    return curl_command(request or FetchRequest(subject.row.url), secrets=secrets)
 
 
 def headers_of(subject: Subject, *, secrets: bool) -> str:

@@ -34,9 +34,10 @@ class RecordActions(DOMNode):
         subject = self.acted_on()
         if subject is None:
             return
-        choices: list[Choice] = [("u", "URL", "")]
+        secrets = "with secrets" if self.secrets else "without secrets"
+        choices: list[Choice] = [("u", "URL", ""), ("c", "curl command", secrets)]
         if copying.headers_of(subject, secrets=True):
-            choices.append(("h", "headers", "with secrets" if self.secrets else "without secrets"))
+            choices.append(("h", "headers", secrets))
         result = subject.result
         if result is not None and result.body_size:
             choices.append(("b", "body", amount(result.body_size)))
@@ -45,6 +46,8 @@ class RecordActions(DOMNode):
     def _copy(self, subject: Subject, what: str | None) -> None:
         if what == "URL":
             self._say(copying.copy(self.app, copying.url_of(subject, secrets=self.secrets), "URL"))
+        elif what == "curl command":
+            self._say(copying.copy(self.app, copying.curl_of(subject, secrets=self.secrets), "curl command"))
         elif what == "headers":
             self._say(copying.copy(self.app, copying.headers_of(subject, secrets=self.secrets), "headers"))
         elif what == "body":

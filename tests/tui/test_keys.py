@@ -372,7 +372,7 @@ async def test_a_pane_and_full_size_in_one_breath() -> None:
 
 @pytest.mark.parametrize("key", ["question_mark", "f1"])
 async def test_help_lists_every_key(key: str) -> None:
-    async with shown(size=(80, 90)) as (pilot, _):
+    async with shown(size=(80, 160)) as (pilot, _):
         await pilot.press(key)
         text = text_of(pilot.app.screen.query_one(HelpPane))
         for entry in KEYS:

@@ -20,7 +20,7 @@ from tui.panels.details import DetailsPane
 from tui.panels.refs import RefsPane
 from tui.panels.status import StatusLine
 from tui.sections import Subject
-from tui.snapshot import HeldRow, SessionFacts, Snapshot
+from tui.snapshot import FinishedRecord, HeldRow, SessionFacts, Snapshot
 
 anyio = pytest.mark.anyio
 HELD = HeldRow(1, "http://h/", "200", 5.0, False, ())
