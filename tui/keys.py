@@ -135,10 +135,12 @@ LIVE_TOGETHER = (
     ("filter", "everywhere"),
     ("text", "details", "back", "everywhere"),
     ("box",),
+    ("ask", "everywhere"),
+    ("copy", "everywhere"),
 )
 """Places whose keys work at the same time, so that no two of them may share one."""
 
-FIELDS = ("url", "filter")
+FIELDS = ("url", "filter", "ask")
 """Places where characters are typed."""
 
 LABELS = {"escape": "esc", "pageup": "pgup", "pagedown": "pgdn", "comma": ","}

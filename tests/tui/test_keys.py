@@ -22,7 +22,9 @@ from tui.panels.footer import Footer
 from tui.panels.refs import RefsPane
 from tui.panels.status import StatusLine
 from tui.panels.url_bar import UrlInput, url_lines
+from tui.screens.ask import AskInput
 from tui.screens.confirm import ConfirmScreen, Question
+from tui.screens.copy import CopyScreen
 from tui.screens.dashboard import DashboardScreen
 from tui.screens.details import DetailsScreen
 from tui.screens.help import HelpPane, HelpScreen
@@ -66,6 +68,8 @@ def test_the_table_of_keys_is_sound() -> None:
         (("text", "back"), (HelpScreen,)),
         (("back",), (DetailsScreen, HelpScreen)),
         (("box",), (ConfirmScreen,)),
+        (("ask",), (AskInput,)),
+        (("copy",), (CopyScreen,)),
         (("everywhere",), (DashboardApp,)),
     ],
 )
