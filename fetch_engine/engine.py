@@ -44,6 +44,7 @@ class FetchEngine:
     the session is closed even though finished handles hold leases (None: never). outlived_after: seconds after which a
     finished, unpinned, held handle counts as outlived. spool: where bodies longer than the preview go; it stays the
     caller's, who closes it.
+    first_id: of the first fetch, where earlier ones have had ids.
     Runs on asyncio, uvloop and trio. Its methods and properties belong to the loop's thread; handles may be dropped
     and cancelled anywhere.
     """
@@ -60,6 +61,7 @@ class FetchEngine:
         idle_close: float | None = None,
         outlived_after: float = 2.0,
         spool: SpoolFolder | None = None,
+        first_id: int = 1,
     ) -> None:
         self.limits = limits or Limits()
         self.timeouts = timeouts or Timeouts()
@@ -70,7 +72,7 @@ class FetchEngine:
         self._outlived_after = outlived_after
         self._spool = spool
         self._registry: weakref.WeakValueDictionary[int, FetchTask] = weakref.WeakValueDictionary()
-        self._ids = itertools.count(1)
+        self._ids = itertools.count(first_id)
         self._group: anyio.abc.TaskGroup | None = None
         self._opened: Scheduler | None = None
         self._turns = Turns()

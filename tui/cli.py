@@ -22,6 +22,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         except OSError as error:
             return _cannot_print(error)
         # Imported only now: --help and --version need not wait for Textual and the HTTP stack.
+        if options.history:
+            from tui.history_table import print_history
+
+            return print_history()
         if options.headless:
             from tui.headless import run
 

@@ -14,7 +14,9 @@ from fetch_engine.transports.tls import build_ssl_context
 from tui.options import Options
 
 
-def engine_for(options: Options, *, preview_size: int = 64 * KIB, spool: SpoolFolder | None = None) -> FetchEngine:
+def engine_for(
+    options: Options, *, preview_size: int = 64 * KIB, spool: SpoolFolder | None = None, first_id: int = 1
+) -> FetchEngine:
     """An engine as the options want it, not yet opened. Raises ValueError for a value or file that cannot be used."""
     transport = TransportOptions(
         proxy=options.proxy,
@@ -37,6 +39,7 @@ def engine_for(options: Options, *, preview_size: int = 64 * KIB, spool: SpoolFo
         retry=RetryPolicy(retries=options.retries, delay=options.retry_delay),
         transport=transport,
         spool=spool,
+        first_id=first_id,
     )
 
 

@@ -7,7 +7,9 @@ import errno
 import os
 import signal
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from functools import partial
 
 import anyio
@@ -20,28 +22,16 @@ from tui.complaint import complain, write_stderr
 from tui.engine_options import engine_for, request_for
 from tui.event_loop import prepare_loop
 from tui.exit_report import ExitReport, open_descriptors
-from tui.inputs import UrlSource, open_input
+from tui.inputs import open_input
+from tui.journal import Journal
 from tui.line_writer import LineWriter, OutputFailed
 from tui.options import Options
+from tui.resume import open_run
 
 STDOUT = 1
 PATIENCE = 2.0  # seconds for a reader that does not read, once a signal has asked for the end
 LAST_RESORT = 10.0  # seconds from a signal to the end, whatever still hangs (a name look-up cannot be cancelled)
 MIN_WINDOW = 512  # so that one slow host does not keep back the others behind it in the list
-
-
-class Requests:
-    """The source's URLs as requests: an async iterator."""
-
-    def __init__(self, source: UrlSource, options: Options, timeouts: Timeouts | None) -> None:
-        self._source = source
-        self._request_for = partial(request_for, options, timeouts=timeouts)
-
-    def __aiter__(self) -> AsyncIterator[FetchRequest]:
-        return self
-
-    async def __anext__(self) -> FetchRequest:
-        return self._request_for(await anext(self._source))
 
 
 class HeadlessRun:
@@ -51,11 +41,19 @@ class HeadlessRun:
     signal on and ends the process; to be cancelled when the event loop is closed.
     """
 
-    def __init__(self, engine: FetchEngine, requests: Requests, window: int, output: int = STDOUT) -> None:
+    def __init__(
+        self,
+        engine: FetchEngine,
+        requests: AsyncIterator[FetchRequest],
+        window: int,
+        output: int = STDOUT,
+        journal: Journal | None = None,
+    ) -> None:
         self._engine = engine
         self._requests = requests
         self._window = window
         self._output = output
+        self._journal = journal or Journal()
         self.fetches = 0
         self.failed = 0
         self.signal: int | None = None
@@ -113,6 +111,7 @@ class HeadlessRun:
     def _account(self, task: FetchTask) -> bytes:
         outcome = task.outcome
         assert outcome is not None
+        self._journal.finished(task.request, task.id, outcome, time.time())
         self.fetches += 1
         self.failed += not (isinstance(outcome, FetchResult) and outcome.status < 400)
         return f"{ndjson_line(task.url, outcome)}\n".encode()
@@ -132,22 +131,33 @@ def run(options: Options) -> int:
     """Do what the options say and return the exit code."""
     backend_options = prepare_loop()
     descriptors_before = open_descriptors()
-    try:
-        engine = engine_for(options, preview_size=0)
-        source_descriptors = [_open(name) for name in options.inputs]
-    except ValueError as error:
-        complain(str(error))
-        return 2
-    with _demo(options) as (demo_urls, timeouts):
-        source = UrlSource([*options.urls, *demo_urls], source_descriptors)
+    with contextlib.ExitStack() as stack:
+        try:
+            engine = engine_for(options, preview_size=0)
+            demo_urls, timeouts = stack.enter_context(_demo(options))
+            opened = open_run(
+                replace(options, urls=(*options.urls, *demo_urls)),
+                _open,
+                lambda problem: complain(f"this run is not saved any further: {problem}"),
+                partial(request_for, options, timeouts=timeouts),
+            )
+        except ValueError as error:
+            complain(str(error))
+            return 2
+        if opened.first_id > 1:
+            engine = engine_for(options, preview_size=0, first_id=opened.first_id)
+        for note in opened.notes:
+            complain(note)
         window = max(MIN_WINDOW, 2 * options.concurrency)
-        work = HeadlessRun(engine, Requests(source, options, timeouts), window)
+        work = HeadlessRun(engine, opened.requests, window, journal=opened.journal)
         try:
             anyio.run(work.run, backend_options=backend_options)
         finally:
-            source.close()
+            opened.requests.close()
+            opened.journal.close()
             if work.last_resort is not None:
                 work.last_resort.cancel()
+    source = opened.requests
     if source.error is not None:
         complain(f"reading URLs failed: {source.error}")
     if work.problem is not None:
@@ -161,7 +171,7 @@ def run(options: Options) -> int:
         return 128 + work.signal
     if not report.clean:
         return 3
-    return 1 if work.failed or work.problem or source.error else 0
+    return 1 if work.failed or work.problem or source.error or opened.left_out else 0
 
 
 def _open(name: str) -> int:

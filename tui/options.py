@@ -65,6 +65,13 @@ class Options:
     max_rows: int = 100_000  # finished fetches in the table
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by id of the table of keys
     fixed: frozenset[str] = frozenset()  # of KEPT, those that were given for this run
+    resume: int | None = None  # a run's id, 0 for the newest that was not complete
+    history: bool = False
+    store: bool = True
+    store_secrets: bool = False
+    store_days: float = 30.0
+    store_size: int = 1024**3
+    arguments: tuple[str, ...] = ()  # all of the command line
 
 
 class _Parser(argparse.ArgumentParser):
@@ -121,6 +128,10 @@ _seconds = _number(float, lambda value: 0 <= value < math.inf, "number of second
 _count = _number(int, lambda value: value >= 0, "number from 0 up")
 _positive = _number(int, lambda value: value > 0, "number from 1 up")
 _fps = _number(float, lambda value: 0.1 <= value <= 60, "number between 0.1 and 60")
+
+
+def _run(text: str) -> int:
+    return _count(text) if text else 0
 
 
 def _time_limit(text: str) -> float | None:
@@ -214,6 +225,27 @@ def _parser(kind: type[_Parser] = _Parser) -> argparse.ArgumentParser:
     )
     group.add_argument("--config", metavar="FILE", help="read the settings from FILE")
 
+    group = parser.add_argument_group("history of runs")
+    group.add_argument(
+        "--resume", nargs="?", type=_run, const=0, metavar="RUN",
+        help="show what a run had finished, fetch what it had not (default: the newest that was cut short)",
+    )  # fmt: skip
+    group.add_argument("--history", action="store_true", help="list the runs that were saved")
+    group.add_argument(
+        "--store", action=argparse.BooleanOptionalAction, default=True, help="save this run and its results (default)"
+    )
+    group.add_argument(
+        "--store-secrets", action=argparse.BooleanOptionalAction, default=False,
+        help="save passwords, cookies and tokens as well",
+    )  # fmt: skip
+    group.add_argument(
+        "--store-days", type=_seconds, default=30.0, metavar="DAYS", help="saved runs go after so long (default: 30)"
+    )
+    group.add_argument(
+        "--store-size", type=_size, default=1024**3, metavar="SIZE",
+        help="and the oldest go where all take more (default: 1G)",
+    )  # fmt: skip
+
     group = parser.add_argument_group("request, as in curl")
     group.add_argument("-X", "--request", type=_method, metavar="METHOD", help="default: GET, with -d POST")
     group.add_argument(
@@ -285,7 +317,7 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str
     parser = _parser()
     end = argv.index("--") if "--" in argv else len(argv)
     try:
-        given, keys, fixed = _with_settings(parser, argv[:end], environ)
+        given, keys, fixed = _with_settings(parser, _without_greed(argv[:end]), environ)
     except ConfigError as error:
         complain(str(error))
         sys.exit(2)
@@ -296,7 +328,9 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str
         parser.error("standard input can be read only once")
     if "-" in inputs and "@-" in given.data:
         parser.error("standard input cannot be both list of URLs and request body")
-    if headless and not (urls or inputs or given.demo):
+    if given.resume is not None and (given.demo or not given.store):
+        parser.error("argument --resume: the demo and runs with --no-store are not saved")
+    if headless and not (urls or inputs or given.demo or given.history or given.resume is not None):
         parser.error("no URL given; -i FILE or - reads a list")
     if given.key and not given.cert:
         parser.error("argument --key: it needs --cert")
@@ -340,6 +374,13 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str
         max_rows=given.max_rows,
         keys=keys,
         fixed=fixed,
+        resume=given.resume,
+        history=given.history,
+        store=given.store and not given.demo,
+        store_secrets=given.store_secrets,
+        store_days=given.store_days,
+        store_size=given.store_size,
+        arguments=tuple(argv),
     )
 
 
@@ -374,3 +415,11 @@ def _with_settings(
 def _headers_in(layer: Sequence[Setting]) -> list[tuple[str, str]]:
     arguments = [argument for setting in layer if setting.name == "header" for argument in setting.arguments]
     return [_header(argument.removeprefix("--header=")) for argument in arguments]
+
+
+def _without_greed(argv: Sequence[str]) -> list[str]:
+    """`--resume URL` means the newest run, and a URL."""
+    return [
+        "--resume=" if argument == "--resume" and not "".join(argv[at + 1 : at + 2]).isdigit() else argument
+        for at, argument in enumerate(argv)
+    ]

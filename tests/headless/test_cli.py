@@ -65,7 +65,7 @@ def test_help_and_usage_load_neither_screen_nor_engine(argument: str) -> None:
         (["-u", "a:b", "http://a/"], "-u"),
         (["-n", "http://a/"], "-n"),
         (["--limit-rate", "1", "http://a/"], "--limit-rate"),
-        (["--resume", "http://a/"], "--resume"),
+        (["--resume", "--demo"], "--resume"),
         (["--head", "http://a/"], "--head"),
         (["--format", "csv", "http://a/"], "--format"),
         (["--max-time", "-1", "http://a/"], "--max-time"),

@@ -7,15 +7,17 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import anyio
 import pytest
 
 from tui.demo_server import demo_server
-from tui.engine_options import engine_for
-from tui.headless import HeadlessRun, Requests
-from tui.inputs import UrlSource
-from tui.options import parse
+from tui.engine_options import engine_for, request_for
+from tui.headless import HeadlessRun
+from tui.journal import Journal
+from tui.options import Options, parse
+from tui.run_inputs import RunInputs, UrlList
 
 pytestmark = pytest.mark.anyio
 
@@ -26,6 +28,11 @@ def server() -> Iterator[str]:
         yield url
 
 
+def inputs(options: Options, listed: int, *urls: str) -> RunInputs:
+    make_request = partial(request_for, options)
+    return RunInputs(map(make_request, urls), [UrlList(listed, 0, make_request)], Journal())
+
+
 async def test_results_are_written_and_everything_is_closed(server: str) -> None:
     options = parse(["-j", "4", "-", "x"], stdout_is_terminal=False)
     reading, writing = os.pipe()
@@ -33,8 +40,7 @@ async def test_results_are_written_and_everything_is_closed(server: str) -> None
     os.write(listing, f"{server}/fast\n{server}/status/500\nnot a url\n".encode())
     os.close(listing)
     engine = engine_for(options, preview_size=0)
-    source = UrlSource([f"{server}/slow?s=0.1"], [listed])
-    run = HeadlessRun(engine, Requests(source, options, None), 8, writing)
+    run = HeadlessRun(engine, inputs(options, listed, f"{server}/slow?s=0.1"), 8, writing)
     await run.run()
     os.close(writing)
     with os.fdopen(reading, "rb") as results:
@@ -50,8 +56,8 @@ async def test_a_signal_ends_the_run(server: str) -> None:
     listed, listing = os.pipe()
     os.write(listing, f"{server}/fast\n{server}/hang\n".encode())
     engine = engine_for(options, preview_size=0)
-    source = UrlSource([], [listed])
-    run = HeadlessRun(engine, Requests(source, options, None), 8, writing)
+    source = inputs(options, listed)
+    run = HeadlessRun(engine, source, 8, writing)
 
     def send_after_the_first_line() -> None:
         os.read(reading, 1)

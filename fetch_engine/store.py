@@ -1,0 +1,194 @@
+"""The history of runs, as it is read: which there were, what they had finished, and what is left to do.
+
+Written by `store_writer`. Every value comes back as the frozen record it was; secrets were masked on the way in.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from fetch_engine.store_file import StoreError, connect_to_read, describe
+from fetch_engine.store_values import Outcome, StoredRequest, decode, decode_form, from_text
+
+__all__ = ["Reader", "RunFacts", "StoreError", "StoredResult"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """One run. started, ended: seconds since the epoch; ended is None while it runs, and where it was killed.
+
+    complete: nothing was left when it ended.
+    left: requests without a result that are still wanted. first_url: "" where nothing was asked for.
+    """
+
+    id: int
+    started: float
+    ended: float | None
+    complete: bool
+    arguments: tuple[str, ...]
+    inputs: tuple[dict[str, Any], ...]
+    done: int
+    failed: int
+    left: int
+    first_url: str
+
+    @property
+    def asked(self) -> int:
+        """Requests that were asked for and are wanted."""
+        return self.done + self.failed + self.left
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResult:
+    """One fetch that ended. place: in the order of the run's results, from 0. fetch: its id in the engine.
+
+    has_body: False where the beginning of the body was let go of to save room.
+    """
+
+    place: int
+    number: int
+    fetch: int
+    url: str
+    outcome: Outcome
+    finished: float
+    has_body: bool
+
+
+class Reader:
+    """A connection for reading; of one thread, unless `any_thread`, and then of one at a time.
+
+    Every method raises StoreError where the file cannot be read.
+    """
+
+    def __init__(self, path: Path, *, any_thread: bool = False) -> None:
+        self._path = path
+        self._database = connect_to_read(path, any_thread=any_thread)
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._database.close()
+
+    def runs(self, *, newest: int = 1000) -> list[RunFacts]:
+        """The runs in the store, newest first, at most so many."""
+        ids = self._rows("SELECT id FROM runs ORDER BY id DESC LIMIT ?", newest)
+        return [facts for (run,) in ids if (facts := self.run(run)) is not None]
+
+    def run(self, run: int) -> RunFacts | None:
+        """This run, None if there is none."""
+        rows = self._rows("SELECT started, ended, complete, arguments, inputs FROM runs WHERE id = ?", run)
+        if not rows:
+            return None
+        started, ended, complete, arguments, inputs = rows[0]
+        (done, failed), *_ = self._rows(
+            "SELECT COALESCE(SUM(kind IS NULL), 0), COALESCE(SUM(kind IS NOT NULL), 0) FROM results WHERE run = ?", run
+        )
+        (asked,), *_ = self._rows("SELECT COUNT(*) FROM requests WHERE run = ? AND NOT withdrawn", run)
+        first = self._rows("SELECT url FROM requests WHERE run = ? ORDER BY number LIMIT 1", run)
+        return RunFacts(
+            run,
+            started,
+            ended,
+            bool(complete),
+            tuple(json.loads(arguments)),
+            tuple(json.loads(inputs)),
+            done,
+            failed,
+            asked - done - failed,
+            from_text(first[0][0]) if first else "",
+        )
+
+    def count_results(self, run: int) -> int:
+        """How many results of this run there are."""
+        (count,) = self._rows("SELECT COUNT(*) FROM results WHERE run = ?", run)[0]
+        return int(count)
+
+    def results(self, run: int, first: int, count: int) -> list[StoredResult]:
+        """Results of a run by place: from `first` on, at most `count`. What cannot be read is left out."""
+        rows = self._rows(f"{_RESULT} AND results.place >= ? ORDER BY results.place LIMIT ?", run, first, count)
+        return [result for row in rows if (result := _result(row)) is not None]
+
+    def result(self, run: int, place: int) -> StoredResult | None:
+        """The result at this place, None if it is not there or cannot be read."""
+        found = self.results(run, place, 1)
+        return found[0] if found and found[0].place == place else None
+
+    def find(self, run: int, fetch: int) -> StoredResult | None:
+        """The newest result of the fetch with this id."""
+        rows = self._rows(f"{_RESULT} AND results.fetch = ? ORDER BY results.place DESC LIMIT 1", run, fetch)
+        return _result(rows[0]) if rows else None
+
+    def unfinished(self, run: int) -> Iterator[tuple[StoredRequest, int | None]]:
+        """The requests without a result that are still wanted, in order; with each the list it was read from."""
+        forms: dict[int, StoredRequest] = {}
+        rows = self._rows(
+            "SELECT requests.number, url, masked, form, input FROM requests"
+            " LEFT JOIN results ON results.run = requests.run AND results.number = requests.number"
+            " WHERE requests.run = ? AND NOT withdrawn AND results.number IS NULL ORDER BY requests.number",
+            run,
+        )
+        for number, url, masked, form, source in rows:
+            if form not in forms:
+                forms[form] = self._form(form)
+            missing = (*(["URL"] if masked else []), *forms[form].missing)
+            yield replace(forms[form], url=from_text(url), number=number, missing=missing), source
+
+    def template(self, run: int) -> StoredRequest | None:
+        """What the URLs of the run's lists are made into, its URL left empty; None if the run had no lists."""
+        (form,) = self._rows("SELECT form FROM runs WHERE id = ?", run)[0]
+        return None if form is None else self._form(form)
+
+    def _form(self, form: int) -> StoredRequest:
+        (row,) = self._rows("SELECT detail, body, missing FROM forms WHERE id = ?", form)
+        try:
+            return decode_form(*row)
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"{self._path}: a request in it cannot be read: {error}") from None
+
+    def from_input(self, run: int, input: int) -> list[int]:
+        """The numbers of the requests read from this list, in its order."""
+        rows = self._rows("SELECT number FROM requests WHERE run = ? AND input = ? ORDER BY number", run, input)
+        return [number for (number,) in rows]
+
+    def next_numbers(self, run: int) -> tuple[int, int, int]:
+        """The next free request number, result place and fetch id."""
+        (number,) = self._rows("SELECT COALESCE(MAX(number), -1) + 1 FROM requests WHERE run = ?", run)[0]
+        place, fetch = self._rows(
+            "SELECT COALESCE(MAX(place), -1) + 1, COALESCE(MAX(fetch), 0) + 1 FROM results WHERE run = ?", run
+        )[0]
+        return number, place, fetch
+
+    def _rows(self, query: str, *values: object) -> list[Any]:
+        try:
+            return self._database.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(describe(self._path, error)) from None
+
+
+_RESULT = (
+    "SELECT place, results.number, fetch, url, kind, detail, preview, finished FROM results"
+    " JOIN requests ON requests.run = results.run AND requests.number = results.number WHERE results.run = ?"
+)
+
+
+def _result(row: tuple[Any, ...]) -> StoredResult | None:
+    place, number, fetch, url, kind, detail, preview, finished = row
+    try:
+        outcome = decode(kind, detail, preview)
+    except (ValueError, KeyError, TypeError):
+        return None
+    has_body = preview is not None or kind is not None
+    return StoredResult(place, number, fetch, from_text(url), outcome, finished, has_body)

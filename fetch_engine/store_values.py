@@ -1,0 +1,172 @@
+"""Requests and outcomes as rows: what SQLite holds of them, and the way back."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import enum
+import functools
+import json
+import types
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from fetch_engine.requests import FetchRequest
+from fetch_engine.results import FetchError, FetchResult
+from fetch_engine.store_redaction import masked_body, masked_headers, masked_url
+
+Outcome = FetchResult | FetchError
+PREVIEW_SIZE = 64 * 1024  # bytes of a body that are kept
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StoredRequest(FetchRequest):
+    """A request with its number in its run, counted from 0 in the order in which it was asked for; -1: not stored.
+
+    missing: what was masked when it was stored and is to be given again ("URL", "body", "proxy", names of headers).
+    """
+
+    number: int = -1
+    missing: tuple[str, ...] = ()
+
+
+def to_text(text: str) -> str | bytes:
+    """Text for SQLite, which takes no lone surrogates: then its bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+    return text
+
+
+def from_text(value: str | bytes) -> str:
+    """The text that `to_text` was given."""
+    return value if isinstance(value, str) else value.decode("utf-8", "surrogatepass")
+
+
+def stored_url(url: str, *, with_secrets: bool) -> tuple[str, bool]:
+    """The URL as it is kept, and whether something was masked."""
+    kept = url if with_secrets else masked_url(url)
+    return kept, kept != url
+
+
+def numbered(request: FetchRequest, number: int) -> StoredRequest:
+    """The request with its number."""
+    return StoredRequest(**{name: getattr(request, name) for name in _names(FetchRequest)}, number=number)
+
+
+def form_key(request: FetchRequest) -> tuple[object, ...]:
+    """What requests of the same form have in common: all but the URL."""
+    return tuple(getattr(request, name) for name in _names(FetchRequest) if name != "url")
+
+
+def encode_form(request: FetchRequest, *, with_secrets: bool) -> tuple[str, bytes, str]:
+    """All but URL and body as JSON, the body, and as JSON what of them was masked."""
+    values = {name: getattr(request, name) for name in _names(FetchRequest) if name not in ("url", "body")}
+    body = request.body
+    missing: list[str] = []
+    if not with_secrets:
+        values["headers"] = masked_headers(request.headers)
+        pairs = zip(request.headers, values["headers"], strict=True)
+        missing += dict.fromkeys(name for (name, value), (_, kept) in pairs if value != kept)
+        if request.proxy and masked_url(request.proxy) != request.proxy:
+            values["proxy"] = masked_url(request.proxy)
+            missing.append("proxy")
+        if masked_body(body) != body:
+            body = masked_body(body)
+            missing.append("body")
+    return json.dumps(values, default=_plain, separators=(",", ":")), body, json.dumps(missing)
+
+
+def decode_form(detail: str, body: bytes, missing: str) -> StoredRequest:
+    """A request of this form, its URL left empty. Raises ValueError, KeyError or TypeError as `decode`."""
+    request: StoredRequest = _reader(StoredRequest)({**json.loads(detail), "url": ""})
+    return dataclasses.replace(request, body=bytes(body), missing=tuple(json.loads(missing)))
+
+
+def encode(outcome: Outcome, *, with_secrets: bool) -> tuple[int | None, str | None, str, bytes | None]:
+    """Status, error kind, everything else as JSON, and the beginning of the body."""
+    of: Any = type(outcome)
+    values = {name: getattr(outcome, name) for name in _names(of)}
+    preview: bytes | None = values.pop("preview", None)
+    if preview is not None:
+        preview = preview[:PREVIEW_SIZE]
+    if not with_secrets:
+        _mask(values)
+    kind = str(outcome.kind) if isinstance(outcome, FetchError) else None
+    detail = json.dumps(values, default=_plain, separators=(",", ":"))
+    return outcome.status, kind, detail, preview
+
+
+def decode(kind: str | None, detail: str, preview: bytes | None) -> Outcome:
+    """The outcome of these columns. Fields that are not known any more are left out; new ones have their default.
+
+    Raises ValueError, KeyError or TypeError for what `encode` has not written.
+    """
+    values = json.loads(detail)
+    if kind is not None:
+        error: FetchError = _reader(FetchError)(values)
+        return error
+    values["preview"] = None
+    result: FetchResult = _reader(FetchResult)(values)
+    return dataclasses.replace(result, preview=preview or b"")
+
+
+def _mask(values: dict[str, Any]) -> None:
+    for name in ("url", "final_url"):
+        if values.get(name):
+            values[name] = masked_url(values[name])
+    if "headers" in values:
+        values["headers"] = masked_headers(values["headers"])
+    values["redirects"] = [dataclasses.replace(hop, url=masked_url(hop.url)) for hop in values["redirects"]]
+
+
+@functools.cache
+def _names(of: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(of))
+
+
+def _plain(value: object) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {name: getattr(value, name) for name in _names(type(value))}
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    raise TypeError(f"{type(value).__name__} cannot be stored")
+
+
+@functools.cache
+def _reader(of: Any) -> Callable[[Any], Any]:
+    """A function from JSON to a value of this type, as far as the types of outcomes go."""
+    origin, arguments = typing.get_origin(of), typing.get_args(of)
+    if dataclasses.is_dataclass(of) and isinstance(of, type):
+        return _dataclass_reader(of)
+    if origin in (typing.Union, types.UnionType):
+        kinds = [_reader(kind) for kind in arguments if kind is not type(None)]
+        inner = kinds[0] if len(kinds) == 1 else _same
+        return lambda value: None if value is None else inner(value)
+    if origin is tuple and arguments[-1] is Ellipsis:
+        item = _reader(arguments[0])
+        return lambda values: tuple(map(item, values))
+    if origin is tuple:
+        items = [_reader(kind) for kind in arguments]
+        return lambda values: tuple(read(value) for read, value in zip(items, values, strict=True))
+    if of is bytes:
+        return lambda value: None if value is None else base64.b64decode(value)
+    if isinstance(of, type) and issubclass(of, enum.Enum):
+        return of
+    return _same
+
+
+def _dataclass_reader(of: type[Any]) -> Callable[[Any], Any]:
+    hints = typing.get_type_hints(of)
+    readers = {field.name: _reader(hints[field.name]) for field in dataclasses.fields(of)}
+
+    def read(values: dict[str, Any]) -> Any:
+        return of(**{name: reader(values[name]) for name, reader in readers.items() if name in values})
+
+    return read
+
+
+def _same(value: Any) -> Any:
+    return value

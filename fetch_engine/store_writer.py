@@ -1,0 +1,295 @@
+"""Writes one run into the store as it goes: from a thread of its own, in batches, never in the event loop's way."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fetch_engine.requests import FetchRequest
+from fetch_engine.store_file import RunLocks, StoreError, connect, describe, is_busy, transaction
+from fetch_engine.store_pruning import Bounds, Pruning
+from fetch_engine.store_values import (
+    Outcome,
+    StoredRequest,
+    encode,
+    encode_form,
+    form_key,
+    numbered,
+    stored_url,
+    to_text,
+)
+
+BATCH = 500  # records in a transaction
+EVERY = 0.05  # seconds from one transaction to the next, unless there is a whole batch
+ROOM_RECORDS = 4000  # records that may wait before `has_room` says no
+ROOM_BYTES = 32 * 1024 * 1024  # and bytes of bodies
+PATIENCE = 15.0  # seconds of a locked file after which the run is given up on
+FORMS = 1000  # kinds of requests that are remembered, so that each is stored once
+
+Op = Callable[["_Session"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RunToWrite:
+    """What is written of a run before its first request.
+
+    arguments: secrets masked. inputs: its lists of URLs. template: what is made of their URLs. run: the one to go on
+    with, if it is not a new one.
+    """
+
+    arguments: Sequence[str] = ()
+    inputs: Sequence[dict[str, Any]] = ()
+    template: FetchRequest | None = None
+    run: int | None = None
+    first_number: int = 0
+    first_place: int = 0
+
+
+class RunWriter:
+    """One run of one program. Its methods return at once and may be called from any thread; nothing is raised.
+
+    on_problem: called once, in the writer's thread, with a sentence, when nothing is stored any more: a full disk, a
+    file that is locked, damaged or newer. Fetching goes on. Who hands in requests looks at `has_room` before it takes
+    more of them, so that no more waits here than memory is meant for.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        what: RunToWrite,
+        *,
+        locks: RunLocks,
+        on_problem: Callable[[str], None],
+        with_secrets: bool = False,
+        bounds: Bounds | None = None,
+    ) -> None:
+        self._path = path
+        self._what = what
+        self._locks = locks
+        self._on_problem = on_problem
+        self._with_secrets = with_secrets
+        self._bounds = bounds or Bounds()
+        self._state = threading.Condition()
+        self._ops: deque[tuple[int, Op]] = deque()
+        self._records = 0
+        self._bytes = 0
+        self._next_number = what.first_number
+        self._closing = False
+        self._complete = False
+        self._inputs = list(what.inputs)
+        self.run: int | None = what.run
+        self.problem: str | None = None
+        # A daemon: a disk that hangs must not keep the program from its end.
+        self._thread = threading.Thread(target=self._work, name="store", daemon=True)
+
+    def start(self) -> None:
+        """Open the file, in the thread."""
+        self._thread.start()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more may be handed in."""
+        return self._records < ROOM_RECORDS and self._bytes < ROOM_BYTES
+
+    def requested(self, request: FetchRequest, *, input: int | None = None) -> StoredRequest:
+        """A request was made; gives it with its number. input: the list it was read from."""
+        with self._state:
+            number = self._next_number
+            self._next_number += 1
+            stored = numbered(request, number)
+            self._put(lambda session: session.request(stored, input))
+        return stored
+
+    def finished(self, number: int, fetch: int, outcome: Outcome, at: float) -> None:
+        """The request of this number has come to an end. fetch: its id in the engine. at: time.time()."""
+        weight = len(getattr(outcome, "preview", b""))
+        with self._state:
+            self._put(lambda session: session.result(number, fetch, outcome, at), weight)
+
+    def withdrawn(self, numbers: Iterable[int]) -> None:
+        """These requests are not wanted any more, and never ran."""
+        all_of_them = tuple(numbers)
+        if all_of_them:
+            with self._state:
+                self._put(lambda session: session.withdraw(all_of_them))
+
+    def added_input(self, source: dict[str, Any]) -> int:
+        """The run has one more list of URLs; gives its index, for `requested`."""
+        with self._state:
+            self._inputs.append(source)
+            text = json.dumps(self._inputs)
+            self._put(lambda session: session.inputs(text))
+            return len(self._inputs) - 1
+
+    def close(self, *, complete: bool, limit: float = 5.0) -> bool:
+        """Write what is left and mark the run as ended. False if that took more than `limit` seconds.
+
+        complete: nothing is left to be done.
+        """
+        with self._state:
+            self._complete = complete
+            self._closing = True
+            self._state.notify()
+        self._thread.join(limit)
+        return not self._thread.is_alive()
+
+    def _put(self, op: Op, weight: int = 0) -> None:
+        if self.problem is not None:
+            return
+        self._ops.append((weight, op))
+        self._records += 1
+        self._bytes += weight
+        if self._records in (1, BATCH):
+            self._state.notify()
+
+    # in the thread
+
+    def _work(self) -> None:
+        try:
+            with contextlib.closing(connect(self._path)) as database:
+                self._write_all(database)
+        except StoreError as error:
+            self._give_up(str(error))
+        except (OSError, sqlite3.Error) as error:
+            self._give_up(describe(self._path, error))
+        except Exception as error:  # noqa: BLE001 - a bug of ours ends the history, not the fetches
+            self._give_up(f"internal error: {error!r}")
+
+    def _give_up(self, problem: str) -> None:
+        with self._state:
+            self.problem = problem
+            self._ops.clear()
+            self._records = self._bytes = 0
+        self._on_problem(problem)
+
+    def _write_all(self, database: sqlite3.Connection) -> None:
+        session = _patiently(lambda: _Session.begin(database, self._what, self._locks, self._with_secrets))
+        self.run = session.run
+        pruning = Pruning(database, self._path, self._bounds, self._locks, session.run)
+        while True:
+            batch = self._take(None if pruning.idle else 0.05)
+            if batch:
+                _patiently(lambda batch=batch: session.write([op for _, op in batch]))  # type: ignore[misc]
+                with self._state:
+                    self._records -= len(batch)
+                    self._bytes -= sum(weight for weight, _ in batch)
+                pruning.grown(len(batch))
+            elif self._closing:
+                break
+            pruning.step()
+        _patiently(lambda: session.end(complete=self._complete))
+
+    def _take(self, limit: float | None) -> list[tuple[int, Op]]:
+        """The next batch, as soon as it is worth a transaction; empty when closing, or after `limit` seconds."""
+        with self._state:
+            self._state.wait_for(lambda: self._ops or self._closing, limit)
+            if self._ops and not self._closing:
+                self._state.wait_for(lambda: len(self._ops) >= BATCH or self._closing, EVERY)
+            return [self._ops.popleft() for _ in range(min(BATCH, len(self._ops)))]
+
+
+class _Session:
+    """The open run, on the thread's own connection."""
+
+    def __init__(self, database: sqlite3.Connection, run: int, place: int, with_secrets: bool) -> None:
+        self._database = database
+        self._with_secrets = with_secrets
+        self._forms: dict[tuple[Any, ...], int] = {}
+        self._place = place
+        self.run = run
+
+    @classmethod
+    def begin(cls, database: sqlite3.Connection, what: RunToWrite, locks: RunLocks, with_secrets: bool) -> _Session:
+        inputs = json.dumps(list(what.inputs))
+        with transaction(database):
+            if what.run is not None:
+                database.execute(
+                    "UPDATE runs SET ended = NULL, complete = 0, inputs = ? WHERE id = ?", (inputs, what.run)
+                )
+                return cls(database, what.run, what.first_place, with_secrets)
+            cursor = database.execute(
+                "INSERT INTO runs (started, arguments, inputs) VALUES (?, ?, ?)",
+                (time.time(), json.dumps(list(what.arguments)), inputs),
+            )
+            assert cursor.lastrowid is not None
+            locks.take(cursor.lastrowid)  # before anybody else can see it
+            session = cls(database, cursor.lastrowid, 0, with_secrets)
+            if what.template is not None:
+                form = session._form(what.template)
+                database.execute("UPDATE runs SET form = ? WHERE id = ?", (form, session.run))
+            return session
+
+    def write(self, ops: list[Op]) -> None:
+        place, forms = self._place, dict(self._forms)
+        try:
+            with transaction(self._database):
+                for op in ops:
+                    op(self)
+        except BaseException:
+            self._place, self._forms = place, forms
+            raise
+
+    def end(self, *, complete: bool) -> None:
+        with transaction(self._database):
+            self._database.execute(
+                "UPDATE runs SET ended = ?, complete = ? WHERE id = ?", (time.time(), complete, self.run)
+            )
+
+    def inputs(self, text: str) -> None:
+        self._database.execute("UPDATE runs SET inputs = ? WHERE id = ?", (text, self.run))
+
+    def request(self, request: StoredRequest, input: int | None) -> None:
+        url, masked = stored_url(request.url, with_secrets=self._with_secrets)
+        self._database.execute(
+            "INSERT INTO requests (run, number, url, masked, form, input) VALUES (?, ?, ?, ?, ?, ?)",
+            (self.run, request.number, to_text(url), masked, self._form(request), input),
+        )
+
+    def _form(self, request: FetchRequest) -> int:
+        key = form_key(request)
+        if (known := self._forms.get(key)) is not None:
+            return known
+        cursor = self._database.execute(
+            "INSERT INTO forms (run, detail, body, missing) VALUES (?, ?, ?, ?)",
+            (self.run, *encode_form(request, with_secrets=self._with_secrets)),
+        )
+        assert cursor.lastrowid is not None
+        if len(self._forms) >= FORMS:
+            self._forms.clear()
+        self._forms[key] = cursor.lastrowid
+        return cursor.lastrowid
+
+    def result(self, number: int, fetch: int, outcome: Outcome, at: float) -> None:
+        status, kind, detail, preview = encode(outcome, with_secrets=self._with_secrets)
+        self._database.execute(
+            "INSERT OR IGNORE INTO results (run, place, number, fetch, finished, status, kind, detail, preview)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (self.run, self._place, number, fetch, at, status, kind, detail, preview),
+        )
+        self._place += 1
+
+    def withdraw(self, numbers: tuple[int, ...]) -> None:
+        self._database.executemany(
+            "UPDATE requests SET withdrawn = 1 WHERE run = ? AND number = ?",
+            [(self.run, number) for number in numbers],
+        )
+
+
+def _patiently(act: Callable[[], Any]) -> Any:
+    """Do it; again for a while where another program keeps the file locked. Raises sqlite3.Error."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return act()
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.05)

@@ -1,0 +1,86 @@
+"""All requests of a run in order: those left over from before, those given, and those its lists bring."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from fetch_engine.requests import FetchRequest
+from tui.inputs import UrlSource
+from tui.journal import Journal
+
+
+@dataclass(slots=True)
+class UrlList:
+    """A list of URLs to read. index: among the run's inputs. make_request: of each URL.
+
+    taken: URLs that an earlier time has taken from it; again: of those, by position, the requests that are still to be
+    made, for which only the list has the whole URL.
+    """
+
+    descriptor: int
+    index: int
+    make_request: Callable[[str], FetchRequest]
+    taken: int = 0
+    again: dict[int, FetchRequest] = field(default_factory=dict)
+
+
+class RunInputs:
+    """An async iterator of requests, each written down before it is given. It owns the descriptors of its lists.
+
+    error: why a list could not be read to its end, if so.
+    """
+
+    def __init__(self, first: Iterable[FetchRequest], lists: Sequence[UrlList], journal: Journal) -> None:
+        self._first = deque(first)
+        self._lists = deque((each, UrlSource([], [each.descriptor])) for each in lists)
+        self._journal = journal
+        self._position = 0
+        self.error: str | None = None
+
+    def __aiter__(self) -> AsyncIterator[FetchRequest]:
+        return self
+
+    async def __anext__(self) -> FetchRequest:
+        await self._journal.room()
+        if self._first:
+            return self._first.popleft()
+        while self._lists:
+            each, source = self._lists[0]
+            try:
+                url = await anext(source)
+            except StopAsyncIteration:
+                self._end_list(source)
+                continue
+            position, self._position = self._position, self._position + 1
+            if position >= each.taken:
+                return self._journal.requested(each.make_request(url), input=each.index)
+            if position in each.again:
+                return replace(each.again[position], url=url)
+        self._journal.complete = self.error is None
+        raise StopAsyncIteration
+
+    def close(self) -> None:
+        """Give nothing any more."""
+        self._first.clear()
+        while self._lists:
+            self._lists.popleft()[1].close()
+
+    def _end_list(self, source: UrlSource) -> None:
+        self._lists.popleft()
+        self._position = 0
+        if source.error is not None:
+            self.error = source.error
+            self.close()
+
+
+def described(name: str, descriptor: int) -> dict[str, Any]:
+    """A list as the store knows it; without a path where it can be read only once, as a pipe."""
+    status = os.fstat(descriptor)
+    if name == "-" or not stat.S_ISREG(status.st_mode):
+        return {"path": None}
+    return {"path": os.path.abspath(name), "size": status.st_size, "modified": status.st_mtime}
