@@ -86,6 +86,26 @@ class Arranged(ABC, Generic[R]):
         self.descending = self.sort.descending
         self._arrange()
 
+    def sort_by(self, sort: Sort[R]) -> None:
+        """Sort by this one of the orders; by the one there is already, the other way round."""
+        if sort is self.sort:
+            self.invert()
+            return
+        self.sort, self.descending = sort, sort.descending
+        self._arrange()
+
+    @property
+    def order(self) -> str:
+        """The order as text: `-size` where the largest come first."""
+        return f"{'-' if self.descending else '+'}{self.sort.name}"
+
+    @order.setter
+    def order(self, text: str) -> None:
+        for sort in (self.natural, *self.sorts):
+            if sort.name == text[1:] and text[:1] in ("-", "+"):
+                self.sort, self.descending = sort, text[0] == "-"
+                self._arrange()
+
     def invert(self) -> None:
         """Turn the order round."""
         self.descending = not self.descending

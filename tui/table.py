@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from textual import events, on
 from textual.binding import BindingType
 from textual.message import Message
 
-from tui.arranged import Arranged
+from tui.arranged import Arranged, Sort
 from tui.columns import Column, lay_out
 from tui.cursor import Cursor
 from tui.frame import Extent, Frame
@@ -37,6 +37,13 @@ class Table(Frame, Generic[R]):
 
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, Table.Moved)
+
+    class Sorted(Message):
+        """The user asked for another order."""
+
+        def __init__(self, table: Table[Any]) -> None:
+            super().__init__()
+            self.table = table
 
     def __init__(self, rows: Arranged[R], columns: Sequence[Column[R]], *, id: str) -> None:
         super().__init__(id=id)
@@ -142,10 +149,12 @@ class Table(Frame, Generic[R]):
     def action_sort(self, by: int) -> None:
         self.rows.sort_beside(by)
         self._arranged()
+        self.post_message(self.Sorted(self))
 
     def action_invert(self) -> None:
         self.rows.invert()
         self._arranged()
+        self.post_message(self.Sorted(self))
 
     async def action_filter(self) -> None:
         if self._field is None:
@@ -212,8 +221,23 @@ class Table(Frame, Generic[R]):
 
     def on_click(self, event: events.Click) -> None:
         y = event.y - 1 - self._rows_line()
-        if 0 <= y < self.page_height and self.cursor.top + y < len(self.rows):
+        if y == -1 and self.header_count():
+            self._sort_by_column_at(event.x - 2)
+        elif 0 <= y < self.page_height and self.cursor.top + y < len(self.rows):
             self.select(self.cursor.top + y)
+
+    def _sort_by_column_at(self, x: int) -> None:
+        end = 1
+        for column, cells in self._columns(self.content_width):
+            start, end = end, end + 1 + cells
+            sort = self._sort_of(column)
+            if start <= x < end and sort is not None:
+                self.rows.sort_by(sort)
+                self._arranged()
+                self.post_message(self.Sorted(self))
+
+    def _sort_of(self, column: Column[R]) -> Sort[R] | None:
+        return column.sort or (self.rows.natural if column.name == self.rows.natural.name else None)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         event.stop()
@@ -264,8 +288,7 @@ class Table(Frame, Generic[R]):
     def _header(self, width: int) -> Line:
         line: Line = [(" ", "")]
         for column, cells in self._columns(width):
-            sort = column.sort or (self.rows.natural if column.name == self.rows.natural.name else None)
-            if sort is self.rows.sort:  # the mark takes the blank where the name fills the column
+            if self._sort_of(column) is self.rows.sort:  # the mark takes the blank where the name fills the column
                 name = f"{self._direction()}{column.name}"
                 line.append((fit(name, cells + 1, right=column.right), "key"))
             else:

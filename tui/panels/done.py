@@ -84,7 +84,7 @@ class DonePane(Table[FinishedRecord]):
         return "faint"
 
     def below_count(self) -> int:
-        if not len(self.rows) or self.content_height < 4:
+        if not len(self.rows) or self.content_height < 5:
             return 0
         return 2 if self.content_height >= 7 and self.content_width < GLIMPSE_CHARACTERS + 2 else 1
 

@@ -48,7 +48,7 @@ class RefsPane(Table[HeldRow]):
         return 1 if self.content_height >= 7 and len(self.rows) else 0
 
     def above_count(self) -> int:
-        return 1 + self._graph_height()
+        return 1 + self._graph_height() if self.content_height >= 5 else 0
 
     def above(self, y: int, width: int) -> Line:
         if self.snapshot is None:

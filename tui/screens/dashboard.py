@@ -48,6 +48,7 @@ class DashboardScreen(Screen[None], RecordActions):
     def __init__(self) -> None:
         super().__init__()
         self._rest: Timer | None = None
+        self._orders: dict[str, str] = {}  # of each table, before the user chose another
         self._pane = "done"  # the pane that has the focus, or had it last
 
     @property
@@ -66,6 +67,10 @@ class DashboardScreen(Screen[None], RecordActions):
         yield Footer(hints("screen", "rows", "everywhere"))
 
     def on_mount(self) -> None:
+        for table in self.query(Table):
+            natural = table.rows.order
+            self._orders[table.id or ""] = natural
+            table.rows.order = self._app.choices.get(f"order of {table.id}", natural)
         self.show(self._app.snapshot, paused=self._app.paused)
 
     def show(self, snapshot: Snapshot | None, *, paused: bool) -> None:
@@ -203,6 +208,11 @@ class DashboardScreen(Screen[None], RecordActions):
             self.query_one(DetailsPane).focus()
         else:
             self.app.push_screen(DetailsScreen(subject))
+
+    @on(Table.Sorted)
+    def _sorted(self, message: Table.Sorted) -> None:
+        name = message.table.id or ""
+        self._app.choices.keep(f"order of {name}", message.table.rows.order, setting=self._orders[name])
 
     # commands
 
