@@ -331,8 +331,8 @@ class _Reader:
             self.missing.append(f"{shown} from a file")
 
     def _proxy(self, shown: str, value: str) -> None:
-        if "://" in value and not re.match(r"https?://", value, re.IGNORECASE):
-            self.missing.append(f"{shown} of another kind than http and https")
+        if "://" in value and not re.match(r"(?:https?|socks5h?)://", value, re.IGNORECASE):
+            self.missing.append(f"{shown} of another kind than http, https and socks5")
         self._note_redacted("the proxy", value)
         self.operation.proxy = value
 

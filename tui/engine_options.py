@@ -8,8 +8,9 @@ from fetch_engine import FetchEngine, FetchRequest, Limits, RetryPolicy, Timeout
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import GIB, KIB
 from fetch_engine.spool import SpoolFolder
+from fetch_engine.transports.interfaces import local_end
 from fetch_engine.transports.options import TransportOptions
-from fetch_engine.transports.proxies import Proxy
+from fetch_engine.transports.proxies import ProxyRules
 from fetch_engine.transports.tls import build_ssl_context
 from tui.options import Options
 
@@ -18,13 +19,24 @@ def engine_for(
     options: Options, *, preview_size: int = 64 * KIB, spool: SpoolFolder | None = None, first_id: int = 1
 ) -> FetchEngine:
     """An engine as the options want it, not yet opened. Raises ValueError for a value or file that cannot be used."""
+    access = options.access
     transport = TransportOptions(
         proxy=options.proxy,
+        # As curl does. The demo's server is on this machine, whatever proxy leads out of it.
+        trust_env=not options.demo,
+        no_proxy=access.no_proxy,
         verify=not options.insecure,
         ca_file=options.cacert,
         client_cert=options.cert,
         client_key=options.key,
         http2=options.http2,
+        ca_native=access.ca_native,
+        min_tls=access.min_tls,
+        max_tls=access.max_tls,
+        resolve=access.resolve,
+        connect_to=access.connect_to,
+        interface=access.interface,
+        ip_version=access.ip_version,
     )
     _check(transport)
     return FetchEngine(
@@ -65,9 +77,9 @@ def request_for(options: Options, url: str, timeouts: Timeouts | None = None) ->
 
 def _check(transport: TransportOptions) -> None:
     """Find out now what every single fetch would fail of."""
-    if transport.proxy is not None:
-        Proxy.parse(transport.proxy)
-    if transport.ca_file is not None or transport.client_cert is not None:
+    ProxyRules(transport.proxy, trust_env=transport.trust_env)
+    local_end(transport)
+    if transport.ca_file is not None or transport.client_cert is not None or transport.ca_native:
         try:
             build_ssl_context(transport)
         except AttemptFailed as failure:

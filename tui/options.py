@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from tui.access_options import Access, add_access_options, read_access
 from tui.complaint import complain
 from tui.config_file import ConfigError, default_path, read_config
 from tui.settings import PREFIX, Setting, from_environment, from_file, key_settings, merge_headers
@@ -60,6 +61,7 @@ class Options:
     cert: str | None
     key: str | None
     http2: bool
+    access: Access = field(default_factory=Access)
     theme: str = "auto"
     mouse: bool = False
     max_rows: int = 100_000  # finished fetches in the table
@@ -295,16 +297,17 @@ def _parser(kind: type[_Parser] = _Parser) -> argparse.ArgumentParser:
     )
 
     group = parser.add_argument_group("connection, as in curl")
-    group.add_argument("-x", "--proxy", metavar="URL")
+    group.add_argument("-x", "--proxy", metavar="URL", help="http, https, socks5 or socks5h; '' for none")
     group.add_argument(
         "-k", "--insecure", action=argparse.BooleanOptionalAction, default=False, help="do not check certificates"
     )
     group.add_argument(
-        "--cacert", type=_readable, metavar="FILE", help="trust these certificates instead of the system's"
+        "--cacert", type=_readable, metavar="FILE", help="trust these certificates in place of the usual ones"
     )
     group.add_argument("--cert", type=_readable, metavar="FILE", help="client certificate")
     group.add_argument("--key", type=_readable, metavar="FILE", help="its private key")
     group.add_argument("--http2", action=argparse.BooleanOptionalAction, default=False, help="offer HTTP/2 over TLS")
+    add_access_options(parser)
     return parser
 
 
@@ -338,6 +341,10 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str
     if given.user_agent is not None:
         headers = merge_headers(headers, [("User-Agent", given.user_agent)])
     try:
+        access = read_access(given)
+    except ValueError as error:
+        parser.error(str(error))
+    try:
         body = _body(given.data)
     except OSError as error:
         parser.error(f"argument -d/--data: cannot read {error.filename}: {error.strerror}")
@@ -369,6 +376,7 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str
         cert=given.cert,
         key=given.key,
         http2=given.http2,
+        access=access,
         theme=given.theme or "auto",
         mouse=given.mouse,
         max_rows=given.max_rows,

@@ -17,6 +17,7 @@ from fetch_engine.transports.idle import Origin
 from fetch_engine.transports.network import ByteStream
 from fetch_engine.transports.options import TransportOptions
 from fetch_engine.transports.proxies import Proxy, open_tunnel
+from fetch_engine.transports.socks import open_socks
 from fetch_engine.transports.tls import TLSStream, build_ssl_context
 
 
@@ -74,7 +75,9 @@ class Connector:
                 if self._proxy_context is None:
                     self._proxy_context = await to_thread.run_sync(_without_http2, self._options)
                 stream = await self._secure(stream, self._proxy_context, proxy.host, proxy, recorder)
-            if scheme == "https":
+            if proxy.is_socks:
+                await self._through_socks(proxy, stream, origin, recorder, patience)
+            elif scheme == "https":
                 await open_tunnel(proxy, stream, host, port, self._limits, recorder)
         if scheme != "https":
             return stream, None
@@ -82,6 +85,15 @@ class Connector:
         context = await self._any_certificate() if insecure else self._context
         secure = await self._secure(stream, context, host, None, recorder)
         return secure, secure.alpn
+
+    async def _through_socks(
+        self, proxy: Proxy, stream: ByteStream, origin: Origin, recorder: Recorder, patience: Patience
+    ) -> None:
+        host = origin.host
+        if proxy.scheme == "socks5":
+            host = await self._dialer.look_up(host, origin.port, recorder, patience)
+            patience.doing = "opening the tunnel"
+        await open_socks(proxy, stream, host, origin.port)
 
     async def _any_certificate(self) -> ssl.SSLContext:
         if self._insecure_context is None:

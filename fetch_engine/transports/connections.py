@@ -34,10 +34,8 @@ class ConnectionPool:
         limit, headroom = descriptor_limits()
         self._idle = IdleConnections(limits.concurrency, limits.keepalive)
         self.budget = DescriptorBudget(min(limit, options.max_sockets or limit), headroom, self._idle.evict)
-        self._connector = Connector(
-            Dialer(self.budget, options.resolve, options.address_filter), context, options, limits
-        )
-        self._proxies = ProxyRules(options.proxy, trust_env=options.trust_env)
+        self._connector = Connector(Dialer.of(options, self.budget), context, options, limits)
+        self._proxies = ProxyRules(options.proxy, trust_env=options.trust_env, no_proxy=options.no_proxy)
         self._limits = limits
         self._http2 = options.http2
         self._verify = options.verify
@@ -125,8 +123,8 @@ class ConnectionPool:
         if request.scheme == "https":
             insecure = request.insecure and self._verify
             origin = Origin(request.scheme, request.host, request.port, proxy, insecure)
-        elif proxy is None:
-            origin = Origin(request.scheme, request.host, request.port)
+        elif proxy is None or proxy.is_socks:
+            origin = Origin(request.scheme, request.host, request.port, proxy)
         else:
             return proxy.forwarded(request), Origin(proxy.scheme, proxy.host, proxy.port, proxy)
         return without_proxy_authorization(request), origin

@@ -16,7 +16,9 @@ from fetch_engine.errors import AttemptFailed
 from fetch_engine.recorder import Recorder
 from fetch_engine.results import ErrorKind
 from fetch_engine.transports.descriptors import OUT_OF_DESCRIPTORS, DescriptorBudget, pool_timeout
+from fetch_engine.transports.interfaces import Interface, local_end
 from fetch_engine.transports.network import SocketStream, deadline_in
+from fetch_engine.transports.options import TransportOptions
 
 STAGGER = 0.25  # RFC 8305 section 5: Connection Attempt Delay
 _MOST_LOOKUPS = 32
@@ -71,13 +73,22 @@ class Dialer:
     """Opens sockets. `resolve` maps (host, port) to IP addresses used in place of a look-up.
 
     `address_filter` is asked with each IP address; those it refuses are never connected to (kind `blocked` if none
-    is left).
+    is left). `family`: addresses of others are passed over. `connect_to`, `resolve`: as in TransportOptions.
     """
 
     budget: DescriptorBudget
     resolve: Mapping[tuple[str, int], Sequence[str]] = field(default_factory=dict)
     address_filter: AddressFilter | None = None
+    connect_to: Mapping[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
+    interface: Interface | None = None
+    family: socket.AddressFamily | None = None
     _lookups: anyio.CapacityLimiter | None = None
+
+    @classmethod
+    def of(cls, options: TransportOptions, budget: DescriptorBudget) -> Dialer:
+        """As the options say. Raises ValueError as `local_end` does."""
+        interface, family = local_end(options)
+        return cls(budget, options.resolve, options.address_filter, options.connect_to, interface, family)
 
     async def dial(self, host: str, port: int, recorder: Recorder, patience: Patience) -> SocketStream:
         """A connection to `host`, for which the caller has taken one socket from the budget.
@@ -86,6 +97,7 @@ class Dialer:
         connect, timeout-pool). The caller's scope in `patience` bounds it.
         """
         try:
+            host, port = self._instead(host, port)
             addresses = await self._addresses(host, port, recorder, patience)
             recorder.begin("connect")
             patience.doing = "connecting"
@@ -101,8 +113,20 @@ class Dialer:
             raise AttemptFailed(ErrorKind.CONNECT, _why(connected, host, addresses), unsent=True)
         return SocketStream(connected, str(address), self.budget.release)
 
+    async def look_up(self, host: str, port: int, recorder: Recorder, patience: Patience) -> str:
+        """The IP address of `host` that would be tried first. Raises AttemptFailed (dns, blocked, timeout-pool)."""
+        addresses = await self._addresses(host, port, recorder, patience)
+        return addresses[0].sockaddr[0]
+
+    def _instead(self, host: str, port: int) -> tuple[str, int]:
+        for known in ((host, port), (host, 0), ("", port), ("", 0)):
+            if known in self.connect_to:
+                other_host, other_port = self.connect_to[known]
+                return other_host or host, other_port or port
+        return host, port
+
     async def _addresses(self, host: str, port: int, recorder: Recorder, patience: Patience) -> list[_Address]:
-        given = self.resolve.get((host, port))
+        given = self.resolve.get((host, port), self.resolve.get(("*", port)))
         if given is None:
             try:
                 given = [str(ipaddress.ip_address(host))]
@@ -115,9 +139,13 @@ class Dialer:
             given = [ip for ip in given if ip not in refused]
             if refused and not given:
                 raise AttemptFailed(ErrorKind.BLOCKED, f"address {refused[0]} of {host} is not allowed", unsent=True)
-        if not given:
-            raise AttemptFailed(ErrorKind.DNS, f"{host} has no address", unsent=True)
-        return _interleaved([_parse(ip, port) for ip in given])
+        addresses = [address for ip in given if self.family in (None, (address := _parse(ip, port)).family)]
+        if not addresses:
+            raise AttemptFailed(ErrorKind.DNS, f"{host} has no {self._wanted_kind()}address", unsent=True)
+        return _interleaved(addresses)
+
+    def _wanted_kind(self) -> str:
+        return {None: "", socket.AF_INET: "IPv4 ", socket.AF_INET6: "IPv6 "}[self.family]
 
     async def _look_up(self, host: str, patience: Patience) -> list[str]:
         if self._lookups is None:
@@ -127,7 +155,9 @@ class Dialer:
             shortages = self.budget.shortages
             try:
                 # A thread of its own, not the loop's few: a name server that hangs must not hold up other names.
-                return await to_thread.run_sync(_getaddrinfo, host, abandon_on_cancel=True, limiter=self._lookups)
+                return await to_thread.run_sync(
+                    _getaddrinfo, host, self.family or 0, abandon_on_cancel=True, limiter=self._lookups
+                )
             except UnicodeError:
                 raise AttemptFailed(ErrorKind.DNS, f"{host!r} is not a valid host name", unsent=True) from None
             except OSError as error:
@@ -150,6 +180,8 @@ class Dialer:
         try:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.interface is not None:
+                self.interface.bind(sock)
             code = sock.connect_ex(address.sockaddr)
             if code == errno.EINPROGRESS:
                 await anyio.wait_writable(sock)
@@ -224,12 +256,14 @@ class _Race:
             connected.close()
 
 
-def _getaddrinfo(host: str) -> list[str]:
+def _getaddrinfo(host: str, family: int = 0) -> list[str]:
     """Raises OSError of EMFILE where descriptors lack, else socket.gaierror or UnicodeError."""
     _probe_descriptors()
     try:
         # Bytes: for text Python would import its IDNA codec, which takes descriptors too.
-        found = socket.getaddrinfo(host.encode("ascii"), None, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        found = socket.getaddrinfo(
+            host.encode("ascii"), None, family, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+        )
     except socket.gaierror:
         _probe_descriptors()
         raise

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import os
 import urllib.parse
-import urllib.request
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fetch_engine.errors import AttemptFailed
@@ -15,34 +16,51 @@ from fetch_engine.results import ErrorKind
 from fetch_engine.transports.exchange import Outgoing, RawHeaders
 from fetch_engine.transports.http11 import Http11Connection
 from fetch_engine.transports.network import ByteStream
+from fetch_engine.transports.no_proxy import DirectHosts, split_entries
 
 _AUTHORIZATION = b"proxy-authorization"
-_DEFAULT_PORT = {"http": 80, "https": 443}
+_DEFAULT_PORT = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+_MOST_OF_A_LOGIN = 255  # bytes, RFC 1929
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """An http or https proxy. `authorization` is sent to it and to nobody else."""
+    """A proxy. `authorization` is sent to an http or https one, `login` to one of SOCKS5; to nobody else."""
 
     scheme: str
     host: str
     port: int
     authorization: bytes | None = field(default=None, repr=False)
+    login: tuple[bytes, bytes] | None = field(default=None, repr=False)
 
     @classmethod
     def parse(cls, url: str) -> Proxy:
-        """From `[http[s]://][user:password@]host[:port]`. Raises ValueError."""
+        """From `[scheme://][user:password@]host[:port]`, as TransportOptions says. Raises ValueError."""
         parts = urllib.parse.urlsplit(url if "://" in url else f"http://{url}")
         if parts.scheme not in _DEFAULT_PORT:
-            raise ValueError(f"a proxy is http or https, not {parts.scheme}")
+            raise ValueError(f"a proxy is http, https, socks5 or socks5h, not {parts.scheme}")
         if not parts.hostname:
             raise ValueError("the proxy has no host")
-        authorization = None
+        try:
+            port = parts.port or _DEFAULT_PORT[parts.scheme]
+        except ValueError:  # its words would hold what stands there, and that may be a password
+            raise ValueError("the proxy's port is no number from 1 to 65535") from None
+        authorization = login = None
         if parts.username is not None:
             user = urllib.parse.unquote_to_bytes(parts.username)
             password = urllib.parse.unquote_to_bytes(parts.password or "")
-            authorization = b"Basic " + base64.b64encode(user + b":" + password)
-        return cls(parts.scheme, parts.hostname, parts.port or _DEFAULT_PORT[parts.scheme], authorization)
+            if parts.scheme.startswith("socks5"):
+                login = user, password
+                if max(map(len, login)) > _MOST_OF_A_LOGIN:
+                    raise ValueError(f"user and password of a SOCKS proxy are {_MOST_OF_A_LOGIN} bytes long at most")
+            else:
+                authorization = b"Basic " + base64.b64encode(user + b":" + password)
+        return cls(parts.scheme, parts.hostname, port, authorization, login)
+
+    @property
+    def is_socks(self) -> bool:
+        """Whether it passes bytes on and knows nothing of HTTP."""
+        return self.scheme.startswith("socks5")
 
     def __str__(self) -> str:
         return f"proxy {self.host}:{self.port}"
@@ -62,17 +80,27 @@ class Proxy:
 
 
 class ProxyRules:
-    """The proxy for each target: one for all, or by the environment (`http_proxy`, `https_proxy`, `no_proxy`)."""
+    """The proxy for each target: one for all, or by the environment, where curl looks for it."""
 
-    def __init__(self, proxy: str | None, *, trust_env: bool) -> None:
-        self._all = None if proxy is None else Proxy.parse(proxy)
+    def __init__(
+        self,
+        proxy: str | None,
+        *,
+        trust_env: bool,
+        no_proxy: Sequence[str] | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._all = Proxy.parse(proxy) if proxy else None
         self._by_scheme: dict[str, Proxy] = {}
         if trust_env and proxy is None:
-            environment = urllib.request.getproxies_environment()
-            for scheme in _DEFAULT_PORT:
-                url = environment.get(scheme) or environment.get("all")
+            # HTTP_PROXY is what a web server makes of a request's header `Proxy` for its CGI programs (CVE-2016-5385).
+            for scheme, names in (("http", ("http_proxy",)), ("https", ("https_proxy", "HTTPS_PROXY"))):
+                url = _first(environ, *names, "all_proxy", "ALL_PROXY")
                 if url:
                     self._by_scheme[scheme] = Proxy.parse(url)
+        if no_proxy is None and trust_env:
+            no_proxy = split_entries(_first(environ, "no_proxy", "NO_PROXY"))
+        self._direct = DirectHosts(no_proxy or ())
 
     def find(self, scheme: str, host: str, wanted: str | None = None) -> Proxy | None:
         """The proxy for `host`, None to go there directly. `wanted` is what the request says, "" for no proxy.
@@ -81,18 +109,19 @@ class ProxyRules:
         """
         if wanted is not None:
             return _wanted(wanted) if wanted else None
-        if self._all is not None or not self._by_scheme:
-            return self._all
-        if urllib.request.proxy_bypass_environment(host):  # type: ignore[attr-defined]
-            return None
-        return self._by_scheme.get(scheme)
+        proxy = self._all or self._by_scheme.get(scheme)
+        return None if proxy is None or host in self._direct else proxy
+
+
+def _first(environ: Mapping[str, str], *names: str) -> str:
+    return next((environ[name] for name in names if environ.get(name)), "")
 
 
 def _wanted(url: str) -> Proxy:
     try:
         return Proxy.parse(url)
     except ValueError as error:
-        why = str(error) if "@" not in url else "the proxy's URL is not valid"
+        why = str(error)
     raise AttemptFailed(ErrorKind.PROXY, why, unsent=True)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import os
 import ssl
+import sys
 from collections.abc import Callable
 
 import certifi
@@ -19,19 +21,31 @@ from fetch_engine.transports.peer import facts_of
 
 _RECORD = 16 * 1024
 _READ = 64 * 1024
+_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+# Of Debian and Alpine, Fedora, SUSE, BSD.
+_CA_FILES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
 
 
 def build_ssl_context(options: TransportOptions | None = None, *, http2: bool | None = None) -> ssl.SSLContext:
-    """A client context, TLS 1.2 or later. Takes tens of milliseconds (it reads the CA bundle): build once, share.
+    """A client context. Takes tens of milliseconds (it reads the CA bundle): build once, share.
 
-    `http2` overrides what the options say about offering HTTP/2. Raises AttemptFailed (tls) where a file cannot be
-    used.
+    `http2` overrides what the options say about offering HTTP/2. Raises AttemptFailed (tls) where a file or the
+    system's store cannot be used, or no version of TLS is left.
     """
     options = options or TransportOptions()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if options.min_tls > options.max_tls:
+        raise AttemptFailed(ErrorKind.TLS, f"no TLS from {options.min_tls} to {options.max_tls}", unsent=True)
+    context = system_context() if options.ca_native and options.verify else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = _VERSIONS[options.min_tls]
+    context.maximum_version = _VERSIONS[options.max_tls]
     if options.verify:
-        _load(options.ca_file, lambda: context.load_verify_locations(options.ca_file or certifi.where()))
+        if options.ca_file is not None or not options.ca_native:
+            _load(options.ca_file, lambda: context.load_verify_locations(options.ca_file or certifi.where()))
     else:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -42,6 +56,31 @@ def build_ssl_context(options: TransportOptions | None = None, *, http2: bool | 
     offer_http2 = options.http2 if http2 is None else http2
     context.set_alpn_protocols(["h2", "http/1.1"] if offer_http2 else ["http/1.1"])
     return context
+
+
+def system_context(platform: str = sys.platform) -> ssl.SSLContext:
+    """A context that trusts what the system trusts. Raises AttemptFailed (tls) where that cannot be found."""
+    why = "the system's certificates were not found; --cacert names a file"
+    if platform in ("darwin", "win32"):
+        try:
+            import truststore
+        except ImportError:
+            why = "the system's certificates need the package truststore: install weakfetch-tui[truststore]"
+        else:
+            return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    else:
+        # Elsewhere they are files. truststore would read them again for each connection, tens of milliseconds each.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.set_default_verify_paths()
+        defaults = ssl.get_default_verify_paths()
+        if defaults.cafile or (defaults.capath and os.listdir(defaults.capath)):
+            return context
+        # An OpenSSL that was built elsewhere looks for them elsewhere.
+        found = next(filter(os.path.isfile, _CA_FILES), None)
+        if found is not None:
+            context.load_verify_locations(found)
+            return context
+    raise AttemptFailed(ErrorKind.TLS, why, unsent=True)
 
 
 def _load(path: str | None, load: Callable[[], None]) -> None:

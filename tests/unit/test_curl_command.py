@@ -91,7 +91,7 @@ def test_a_command_becomes_its_request(text: str, request_: FetchRequest) -> Non
         ("curl -b jar.txt h/", ["-b from a file"]),
         ("curl -H @h h/", ["-H from a file"]),
         ("curl -u me h/", ["the password of -u"]),
-        ("curl -x socks5://h:1 h/", ["-x of another kind than http and https"]),
+        ("curl -x socks4://h:1 h/", ["-x of another kind than http, https and socks5"]),
         ("curl --frobnicate h/", ["unknown option --frobnicate"]),
         ("curl -sy", ["the value of -y", "a URL"]),
         ("curl -s§ h/", ["unknown option -§"]),

@@ -15,6 +15,7 @@ from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import Timeouts
 from fetch_engine.results import ErrorKind
 from fetch_engine.transports.httpx_transport import TransportOptions
+from fetch_engine.transports.no_proxy import DirectHosts
 from fetch_engine.transports.proxies import Proxy, ProxyRules
 
 from .conftest import Opener
@@ -176,27 +177,89 @@ async def test_a_users_proxy_authorization_does_not_reach_a_target(open_client: 
     assert b"X-Own: yes" in seen
 
 
-@pytest.mark.parametrize("url", ["socks5://127.0.0.1:1", "ftp://h", "http://", "http://h:99999", "http://h:x"])
+@pytest.mark.parametrize("url", ["socks4://127.0.0.1:1", "ftp://h", "http://", "http://h:99999", "http://h:x"])
 def test_proxies_that_are_none(url: str) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
         Proxy.parse(url)
     assert isinstance(caught.value, ValueError)
 
 
+def rules(environ: dict[str, str], proxy: str | None = None, no_proxy: list[str] | None = None) -> ProxyRules:
+    return ProxyRules(proxy, trust_env=True, no_proxy=no_proxy, environ=environ)
+
+
 def test_the_environment_counts_only_if_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("all_proxy", "ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", "http://one.example:3128")
-    monkeypatch.setenv("no_proxy", "internal.example,127.0.0.1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
     assert ProxyRules(None, trust_env=False).find("http", "a.example") is None
-    rules = ProxyRules(None, trust_env=True)
-    assert rules.find("http", "a.example") == Proxy("http", "one.example", 3128)
-    assert rules.find("https", "a.example") is None
-    assert rules.find("http", "www.internal.example") is None
-    assert rules.find("http", "127.0.0.1") is None
-    assert ProxyRules("two.example:1", trust_env=True).find("http", "127.0.0.1") == Proxy("http", "two.example", 1)
-    monkeypatch.setenv("all_proxy", "http://three.example")
-    assert ProxyRules(None, trust_env=True).find("https", "a.example") == Proxy("http", "three.example", 80)
+    assert ProxyRules(None, trust_env=True).find("http", "a.example") == Proxy("http", "one.example", 3128)
+
+
+def test_the_environment_as_curl_reads_it() -> None:
+    one, three = Proxy("http", "one.example", 3128), Proxy("socks5h", "three.example", 1080)
+    given = {"http_proxy": "http://one.example:3128", "no_proxy": "internal.example, 127.0.0.1"}
+    assert rules(given).find("http", "a.example") == one
+    assert rules(given).find("https", "a.example") is None
+    assert rules(given).find("http", "www.internal.example") is None
+    assert rules(given).find("http", "127.0.0.1") is None
+    assert rules(given | {"all_proxy": "socks5h://three.example"}).find("https", "a.example") == three
+    assert rules({"HTTPS_PROXY": "one.example:3128"}).find("https", "a.example") == one
+    assert rules({"HTTPS_PROXY": "two.example", "https_proxy": "one.example:3128"}).find("https", "a.example") == one
+    assert rules({"ALL_PROXY": "one.example:3128"}).find("http", "a.example") == one
+
+
+def test_a_header_of_a_request_to_a_cgi_program_is_no_proxy() -> None:
+    assert rules({"HTTP_PROXY": "http://evil.example"}).find("http", "a.example") is None
+
+
+def test_what_is_given_goes_before_the_environment() -> None:
+    given = {"https_proxy": "http://one.example", "NO_PROXY": "a.example"}
+    two = Proxy("http", "two.example", 1)
+    assert rules(given, "two.example:1").find("https", "b.example") == two
+    assert rules(given, "two.example:1").find("https", "a.example") is None
+    assert rules(given, "two.example:1", []).find("https", "a.example") == two
+    assert rules(given, "").find("https", "b.example") is None
+    assert rules(given).find("https", "b.example", "two.example:1") == two
+    assert rules(given).find("https", "b.example", "") is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "host", "direct"),
+    [
+        ("*", "a.example", True),
+        ("a.example", "a.example", True),
+        ("A.Example", "a.example", True),
+        ("a.example.", "a.example", True),
+        ("a.example", "a.example.", True),
+        (".a.example", "a.example", True),
+        ("a.example", "www.a.example", True),
+        ("a.example", "nota.example", False),
+        ("a.example", "a.example.evil.example", False),
+        ("www.a.example", "a.example", False),
+        ("example", "a.example", True),
+        ("10.0.0.1", "10.0.0.1", True),
+        ("10.0.0.1", "10.0.0.10", False),
+        ("0.0.1", "10.0.0.1", False),
+        ("10.0.0.0/8", "10.9.8.7", True),
+        ("10.0.0.0/8", "11.0.0.1", False),
+        ("[::1]", "::1", True),
+        ("fd00::/8", "fd12::1", True),
+        ("fd00::/8", "10.0.0.1", False),
+        ("10.0.0.0/99", "10.0.0.1", False),
+        (".", "a.example", False),
+        ("", "a.example", False),
+    ],
+)
+def test_hosts_reached_directly(entry: str, host: str, direct: bool) -> None:
+    assert (host in DirectHosts([entry])) is direct
+
+
+@pytest.mark.parametrize("url", ["http://user:s3cret", "http://user:s3cret@h:s3cret", "socks5://u:s3cret@"])
+def test_what_is_wrong_with_a_proxy_is_said_without_its_password(url: str) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        Proxy.parse(url)
+    assert "s3cret" not in str(caught.value)
 
 
 def test_the_password_is_not_shown() -> None:

@@ -102,7 +102,7 @@ async def test_tunnels_are_kept_apart_by_proxy_and_by_its_user(
     assert said == [False, True, True, False]
 
 
-@pytest.mark.parametrize("proxy", ["socks5://h:1", "http://", "http://h:x", "http://user:p@ss@h:x"])
+@pytest.mark.parametrize("proxy", ["socks4://h:1", "http://", "http://h:x", "http://user:p@ss@h:x"])
 async def test_a_proxy_that_is_none_fails_its_request_only(open_client: Opener, proxy: str) -> None:
     client = open_client()
     with RawServer(echoing) as server:
