@@ -1,11 +1,16 @@
-"""Where a decoded body goes: counted, hashed, its beginning kept, the rest spooled or forgotten."""
+"""Where a decoded body goes: counted, hashed, its beginning kept, the rest saved, spooled or forgotten."""
 
 from __future__ import annotations
 
 import hashlib
 
+from anyio import to_thread
+
+from fetch_engine.checksum import Checksum
+from fetch_engine.downloads import Download
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import Limits
+from fetch_engine.partial import Partial
 from fetch_engine.results import ErrorKind
 from fetch_engine.spool import SpoolFile, SpoolFolder
 
@@ -13,18 +18,41 @@ from fetch_engine.spool import SpoolFile, SpoolFolder
 class BodySink:
     """Takes the decoded body piece by piece, in memory bounded by `Limits.preview_size`.
 
-    With a spool, a body that is longer goes into a file there. In the `async with` block of the sink await `flush`
-    whenever `is_due`, and `finish` at the end of the body; a block that is left without it leaves no file.
+    With a download all of it goes there; else, with a spool, a body longer than the preview. In the `async with` block
+    of the sink await `flush` whenever `is_due`, and `finish` at the end of the body; a block that is left without it
+    leaves no file, or what can be resumed. checksum: what all of it must hash to.
     """
 
-    __slots__ = ("_file", "_hash", "_limits", "_preview", "_spool", "path", "size")
+    __slots__ = (
+        "_checked",
+        "_checksum",
+        "_download",
+        "_hash",
+        "_limits",
+        "_preview",
+        "_spool",
+        "_spooled",
+        "path",
+        "size",
+    )
 
-    def __init__(self, limits: Limits, spool: SpoolFolder | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        spool: SpoolFolder | None = None,
+        download: Download | None = None,
+        checksum: Checksum | None = None,
+    ) -> None:
         self._limits = limits
         self._hash = hashlib.sha256()
+        self._checksum = checksum
+        self._checked = self._hash
+        if checksum is not None and checksum.algorithm != "sha256":
+            self._checked = hashlib.new(checksum.algorithm, usedforsecurity=False)
         self._preview = bytearray()
-        self._spool = spool
-        self._file: SpoolFile | None = None
+        self._spool = spool if download is None else None
+        self._spooled: SpoolFile | None = None
+        self._download = download
         self.size = 0
         self.path: str | None = None
 
@@ -32,47 +60,73 @@ class BodySink:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        if self._file is not None:
-            await self._file.discard()
+        for file in (self._spooled, self._download):
+            if file is not None:
+                await file.discard()
+
+    async def go_on(self, partial: Partial) -> None:
+        """The body begins with what is there already. Raises AttemptFailed (storage)."""
+        hashes = {self._hash, self._checked}
+        try:
+            self._preview += await to_thread.run_sync(partial.read, hashes, self._limits.preview_size)
+        except OSError as error:
+            reason = error.strerror or str(error)
+        else:
+            self.size = partial.size
+            return
+        raise AttemptFailed(ErrorKind.STORAGE, f"cannot go on with what is there: {reason}")
 
     def write(self, data: bytes) -> None:
         """Add bytes. Raises AttemptFailed (too-large) past `Limits.max_body`."""
         check_size(self.size + len(data), self._limits)
         self._hash.update(data)
+        if self._checked is not self._hash:
+            self._checked.update(data)
         missing = self._limits.preview_size - len(self._preview)
         if missing > 0:
             self._preview += data[:missing]
-        if self._spool is not None and self.size + len(data) > self._limits.preview_size:
+        if self._download is not None:
+            self._download.add(data)
+        elif self._spool is not None and self.size + len(data) > self._limits.preview_size:
             self._to_spool(self._spool, data, max(0, missing))
         self.size += len(data)
 
     def _to_spool(self, spool: SpoolFolder, data: bytes, previewed: int) -> None:
-        if self._file is None:
-            self._file = SpoolFile(spool)
-            self._file.add(bytes(self._preview))
+        if self._spooled is None:
+            self._spooled = SpoolFile(spool)
+            self._spooled.add(bytes(self._preview))
             data = data[previewed:]
         if data:
-            self._file.add(data)
+            self._spooled.add(data)
 
     @property
     def is_due(self) -> bool:
         """Whether `flush` is to be awaited before more is written."""
-        return self._file is not None and self._file.is_due
+        file = self._download or self._spooled
+        return file is not None and file.is_due
 
     async def flush(self) -> None:
-        """Write to the spool what waits for it."""
-        if self._file is not None:
-            await self._file.flush()
+        """Write what waits for it. Raises AttemptFailed (storage) where a download cannot be written."""
+        file = self._download or self._spooled
+        if file is not None:
+            await file.flush()
 
     async def finish(self) -> None:
-        """The body is complete: `path` says where all of it is, if it was spooled."""
-        if self._file is not None:
-            self.path = await self._file.finish()
+        """The body is complete: `path` says where all of it is, if it was saved or spooled.
+
+        Raises AttemptFailed: storage, or decode where the checksum differs, and then nothing is saved.
+        """
+        if self._checksum is not None and self._checked.hexdigest() != self._checksum.digest:
+            found = f"{self._checksum.algorithm}:{self._checked.hexdigest()}"
+            raise AttemptFailed(ErrorKind.DECODE, f"not what was expected: the body is {found}")
+        file = self._download or self._spooled
+        if file is not None:
+            self.path = await file.finish()
 
     @property
     def not_spooled(self) -> str | None:
         """Why a body that was to be spooled is not."""
-        return None if self._file is None else self._file.error
+        return None if self._spooled is None else self._spooled.error
 
     @property
     def sha256(self) -> str:

@@ -17,7 +17,7 @@ from fetch_engine import collector_watch
 from fetch_engine.census import Census, HeldHandle
 from fetch_engine.completed import Completions
 from fetch_engine.errors import EngineClosed
-from fetch_engine.fetching import Place, Terms, fetch
+from fetch_engine.fetching import Place, fetch
 from fetch_engine.lanes import lane_of
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.lint_facts import CollectedFacts, LeaseFacts, collected_facts, lease_facts
@@ -28,6 +28,7 @@ from fetch_engine.scheduler import Scheduler
 from fetch_engine.session import SharedSession
 from fetch_engine.spool import SpoolFolder
 from fetch_engine.task import FetchTask, Finished, Job
+from fetch_engine.terms import Terms
 from fetch_engine.transports.opening import http_opener
 from fetch_engine.transports.protocol import Transport
 from fetch_engine.turns import NOTED, Turns

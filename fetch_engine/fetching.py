@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import time
 import traceback
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from types import TracebackType
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import anyio
-import anyio.lowlevel
 
-from fetch_engine.body import BodySink, check_size
-from fetch_engine.decoders import open_decoder
 from fetch_engine.errors import AttemptFailed
-from fetch_engine.limits import KIB, Limits, Timeouts
-from fetch_engine.pacing import BytePacing
+from fetch_engine.receiving import drain, header, receive
 from fetch_engine.recorder import Recorder
-from fetch_engine.redirects import RedirectTrail
-from fetch_engine.requests import FetchRequest, Headers, HopRequest, first_hop
+from fetch_engine.redirects import RedirectTrail, without
+from fetch_engine.requests import FetchRequest, HopRequest, first_hop, has_header
 from fetch_engine.results import ErrorKind, FetchError, FetchResult
-from fetch_engine.retry import RetryBudgets, RetryPolicy, parse_retry_after
-from fetch_engine.spool import SpoolFolder
+from fetch_engine.retry import parse_retry_after
+from fetch_engine.saving import Saving
+from fetch_engine.terms import Terms
 from fetch_engine.transports.protocol import Transport, WireResponse
-from fetch_engine.turns import NOTED, Turns
 from fetch_engine.urls import parse_url
 
-# The body of a redirect is read only so that its connection can be used again.
-DRAIN_BYTES = 16 * KIB
-DRAIN_SECONDS = 0.5
-
-# Decoding lets the loop go on after this long. A thread would give no more: measured, it holds the interpreter's lock
-# for as long as a slice.
-SLICE_SECONDS = 0.002
+RANGE_HEADERS = frozenset({"range", "if-range"})
 
 
 class Place(Protocol):
@@ -50,29 +37,6 @@ class Place(Protocol):
 
     def slow_down(self, host: str, seconds: float | None) -> None:
         """The host asks for less: start nothing there for so long; None where it did not say for how long."""
-
-
-class Terms:
-    """What holds for all fetches of an engine, and what they share. Made in the loop.
-
-    spool: for bodies longer than the preview.
-    """
-
-    def __init__(
-        self,
-        limits: Limits | None = None,
-        timeouts: Timeouts | None = None,
-        retry: RetryPolicy | None = None,
-        spool: SpoolFolder | None = None,
-    ) -> None:
-        self.limits = limits or Limits()
-        self.timeouts = timeouts or Timeouts()
-        self.retry = retry or RetryPolicy()
-        self.spool = spool
-        self.budgets = RetryBudgets(self.retry)
-        self.pacing = BytePacing(self.limits.byte_rate, self.limits.host_byte_rate)
-        # Of all that have a long body to decode, one runs between two turns of the loop, and not each.
-        self.turns = Turns()
 
 
 async def fetch(
@@ -127,7 +91,7 @@ class _Again:
 class _Fetch:
     """What all hops of all attempts share."""
 
-    __slots__ = ("_host", "_place", "_recorder", "_request", "_terms", "_timeouts", "_transport")
+    __slots__ = ("_host", "_place", "_recorder", "_request", "_saving", "_terms", "_timeouts", "_transport")
 
     def __init__(
         self, request: FetchRequest, transport: Transport, terms: Terms, recorder: Recorder, place: Place | None
@@ -138,6 +102,7 @@ class _Fetch:
         self._timeouts = request.timeouts or terms.timeouts
         self._recorder = recorder
         self._place = place
+        self._saving: Saving | None = None
         self._host = ""
 
     async def run(self) -> FetchResult:
@@ -182,7 +147,7 @@ class _Fetch:
         failure: AttemptFailed | None = None
         try:
             with anyio.CancelScope(deadline=deadline) as scope:
-                return await self._follow(first, scope, began)
+                return await self._saved(first, scope, began)
         except AttemptFailed as caught:
             failure = AttemptFailed(caught.kind, caught.message)
         if failure is None:  # the scope ended by its deadline
@@ -193,6 +158,17 @@ class _Fetch:
             raise failure
         finally:
             del failure  # it refers to this frame
+
+    async def _saved(self, first: HopRequest, scope: anyio.CancelScope, began: float) -> FetchResult | _Again:
+        save = self._request.save
+        if save is None:
+            return await self._follow(first, scope, began)
+        if self._request.method != "GET" or has_header(self._request.headers, "range"):
+            save = replace(save, resume=False)
+        async with Saving(save, first.target.url) as self._saving:
+            if self._saving.headers:
+                first = first_hop(self._request, first.target, self._saving.headers)
+            return await self._follow(first, scope, began)
 
     async def _follow(self, hop: HopRequest, scope: anyio.CancelScope, began: float) -> FetchResult | _Again:
         trail = RedirectTrail(self._terms.limits.max_redirects)
@@ -220,9 +196,12 @@ class _Fetch:
             status = recorder.status = response.status
             following = trail.follow(hop, status, response.headers) if self._request.follow_redirects else None
             retry_after = self._heed(hop, response)
+            if self._saving is not None and self._saving.starts_over(response):
+                await drain(response)
+                return replace(hop, headers=without(hop.headers, RANGE_HEADERS))
             if following is None and not self._repeats(status, began):
                 return await self._receive(hop, response)
-            await _drain(response)
+            await drain(response)
         if following is None:
             return _Again(status, retry_after)
         recorder.end_hop(hop.target.shown, status)
@@ -232,7 +211,7 @@ class _Fetch:
         """The seconds of Retry-After; the whole host is slowed down where it asks for that (RFC 6585 section 4)."""
         if response.status not in (429, 503):
             return None
-        seconds = parse_retry_after(_header(response.headers, "retry-after"))
+        seconds = parse_retry_after(header(response.headers, "retry-after"))
         if self._place is not None and (response.status == 429 or seconds is not None):
             self._place.slow_down(
                 hop.target.host, None if seconds is None else min(seconds, self._terms.retry.max_delay)
@@ -240,13 +219,8 @@ class _Fetch:
         return seconds
 
     async def _receive(self, hop: HopRequest, response: WireResponse) -> FetchResult:
-        async with BodySink(self._terms.limits, self._terms.spool) as sink:
-            if hop.method == "HEAD" or response.status in (204, 304):
-                await _drain(response)
-            else:
-                await self._read_body(response, sink)
-                await sink.finish()
         recorder = self._recorder
+        sink = await receive(self._request, response, self._terms, recorder, self._host, self._saving)
         recorder.end()
         timings = recorder.timings()
         return FetchResult(
@@ -264,87 +238,13 @@ class _Fetch:
             body_size=sink.size,
             sha256=sink.sha256,
             preview=sink.preview,
-            content_type=_header(response.headers, "content-type") or "",
+            content_type=header(response.headers, "content-type") or "",
             body_path=sink.path,
             remote_address=recorder.remote_address,
             tls=recorder.tls,
             not_spooled=sink.not_spooled,
             retried=tuple(recorder.retried),
         )
-
-    async def _read_body(self, response: WireResponse, sink: BodySink) -> None:
-        recorder = self._recorder
-        codings = (value for name, value in response.headers if name.lower() == "content-encoding")
-        decoder = open_decoder(codings, self._terms.limits.max_codings)
-        if decoder is None:
-            recorder.expected_size = _content_length(response.headers)
-            check_size(recorder.expected_size or 0, self._terms.limits)
-        pacing, turns, read = self._terms.pacing, self._terms.turns, recorder.bytes_received
-        turn = time.perf_counter()
-        async with _Chunks(response) as chunks:
-            async for chunk in chunks:
-                recorder.reads += 1
-                recorder.read_bytes += len(chunk)
-                began = time.perf_counter()
-                for piece in (chunk,) if decoder is None else decoder.feed(chunk):
-                    sink.write(piece)
-                    recorder.body_size = sink.size
-                    now = time.perf_counter()
-                    if now - began > NOTED:
-                        turns.note(recorder.url, now - began)
-                    if sink.is_due:
-                        await sink.flush()
-                        began = time.perf_counter()
-                    if now - turn > SLICE_SECONDS:
-                        async with turns.lock:
-                            await anyio.lowlevel.checkpoint()
-                        turn = began = time.perf_counter()
-                if pacing.is_on:
-                    came, read = recorder.bytes_received - read, recorder.bytes_received
-                    seconds = pacing.take(self._host, came)
-                    recorder.resting_until = time.perf_counter() + seconds
-                    await anyio.sleep(seconds)
-        if decoder is not None:
-            decoder.finish()
-
-
-class _Chunks:
-    """The chunks of a response; an async generator among them is closed here, not whenever it is collected."""
-
-    __slots__ = ("_chunks",)
-
-    def __init__(self, response: WireResponse) -> None:
-        self._chunks = response.chunks()
-
-    async def __aenter__(self) -> AsyncIterator[bytes]:
-        return self._chunks
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        aclose = getattr(self._chunks, "aclose", None)
-        if aclose is not None:
-            await aclose()
-
-
-async def _drain(response: WireResponse) -> None:
-    left = DRAIN_BYTES
-    # Whatever goes wrong with a body nobody wants, its head has been received.
-    with anyio.CancelScope(deadline=anyio.current_time() + DRAIN_SECONDS), contextlib.suppress(AttemptFailed):
-        async with _Chunks(response) as chunks:
-            async for chunk in chunks:
-                left -= len(chunk)
-                if left < 0:
-                    return
-
-
-def _header(headers: Headers, name: str) -> str | None:
-    return next((value for key, value in headers if key.lower() == name), None)
-
-
-def _content_length(headers: Headers) -> int | None:
-    value = (_header(headers, "content-length") or "").strip(" \t")
-    return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else None
 
 
 def _describe_bug(exc: Exception) -> str:

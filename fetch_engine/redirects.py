@@ -65,9 +65,9 @@ def next_hop(hop: HopRequest, status: int, headers: Headers) -> HopRequest | Non
     kept, method, body = hop.headers, hop.method, hop.body
     if (status in (301, 302) and method == "POST") or (status == 303 and method not in ("GET", "HEAD")):
         method, body = "GET", b""
-        kept = _without(kept, _BODY_HEADERS)
+        kept = without(kept, _BODY_HEADERS)
     if target.origin != hop.target.origin:
-        kept = _without(kept, _ORIGIN_HEADERS)
+        kept = without(kept, _ORIGIN_HEADERS)
     elif target.authorization is None:
         target = target.with_authorization(hop.target.authorization)
     return replace(hop, target=target, method=method, headers=kept, body=body)
@@ -86,5 +86,6 @@ def _target(base: Target, location: str) -> Target:
     raise AttemptFailed(ErrorKind.REDIRECT_REFUSED, f"redirect refused: {why}")
 
 
-def _without(headers: Headers, names: frozenset[str]) -> Headers:
+def without(headers: Headers, names: frozenset[str]) -> Headers:
+    """The headers without those of these names (in lower case)."""
     return tuple(pair for pair in headers if pair[0].lower() not in names)

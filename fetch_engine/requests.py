@@ -7,7 +7,9 @@ import importlib.metadata
 import re
 from dataclasses import dataclass, field
 
+from fetch_engine.checksum import Checksum
 from fetch_engine.decoders import ACCEPT_ENCODING
+from fetch_engine.downloads import SaveTo
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import Timeouts
 from fetch_engine.results import ErrorKind
@@ -34,6 +36,7 @@ class FetchRequest:
     method: as in curl -X. headers: pairs, sent as given, text beyond ASCII as UTF-8. body: bytes.
     timeouts: None takes the engine's. follow_redirects: False makes a redirect the result. insecure: accept any
     certificate. proxy: as in TransportOptions, "" for none, None takes the engine's.
+    save: where the body goes, None to keep no more than its preview. checksum: what it must hash to.
     """
 
     url: str
@@ -44,6 +47,8 @@ class FetchRequest:
     follow_redirects: bool = True
     insecure: bool = False
     proxy: str | None = field(default=None, repr=False)
+    save: SaveTo | None = None
+    checksum: Checksum | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +70,8 @@ class HopRequest:
         return WireRequest(self.method, self.target.url, headers, self.body, self.insecure, self.proxy)
 
 
-def first_hop(request: FetchRequest, target: Target) -> HopRequest:
-    """The request to `target`, its URL read, checked and completed by the default headers.
+def first_hop(request: FetchRequest, target: Target, more: Headers = ()) -> HopRequest:
+    """The request to `target`, its URL read, checked and completed by the default headers; `more` go before those.
 
     Raises AttemptFailed of kind protocol for a method or header that HTTP does not allow (RFC 9110 sections 5.1, 5.5,
     9.1) or that the transport sets itself.
@@ -76,9 +81,13 @@ def first_hop(request: FetchRequest, target: Target) -> HopRequest:
     given = tuple(_checked(name, value) for name, value in request.headers)
     # A part of a coded body cannot be decoded (Fetch standard, HTTP-network-or-cache fetch).
     coding = "identity" if has_header(given, "range") else ACCEPT_ENCODING
-    defaults = (("User-Agent", user_agent()), ("Accept", "*/*"), ("Accept-Encoding", coding))
-    missing = tuple((name, value) for name, value in defaults if not has_header(given, name.lower()))
-    return HopRequest(target, request.method, missing + given, request.body, request.insecure, request.proxy)
+    names = {name.lower() for name, _ in given}
+    missing = []
+    for name, value in (*more, ("User-Agent", user_agent()), ("Accept", "*/*"), ("Accept-Encoding", coding)):
+        if name.lower() not in names:
+            names.add(name.lower())
+            missing.append((name, value))
+    return HopRequest(target, request.method, (*missing, *given), request.body, request.insecure, request.proxy)
 
 
 def has_header(headers: Headers, name: str) -> bool:

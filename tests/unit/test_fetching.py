@@ -18,12 +18,14 @@ import anyio.lowlevel
 import pytest
 
 from fetch_engine.errors import AttemptFailed
-from fetch_engine.fetching import DRAIN_BYTES, SLICE_SECONDS, Place, Terms, describe_failure, fetch
+from fetch_engine.fetching import Place, describe_failure, fetch
 from fetch_engine.limits import Limits, Timeouts
+from fetch_engine.receiving import DRAIN_BYTES, SLICE_SECONDS
 from fetch_engine.recorder import Recorder
 from fetch_engine.requests import FetchRequest
 from fetch_engine.results import ErrorKind, FetchError, FetchResult
 from fetch_engine.retry import RetryPolicy
+from fetch_engine.terms import Terms
 from fetch_engine.transports.protocol import WireRequest, WireResponse
 
 pytestmark = pytest.mark.anyio

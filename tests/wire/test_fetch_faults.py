@@ -14,12 +14,13 @@ import anyio
 import pytest
 
 from fetch_engine.errors import AttemptFailed
-from fetch_engine.fetching import Terms, describe_failure, fetch
+from fetch_engine.fetching import describe_failure, fetch
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.recorder import Recorder
 from fetch_engine.requests import FetchRequest
 from fetch_engine.results import ErrorKind, FetchError, FetchResult
 from fetch_engine.retry import RetryPolicy
+from fetch_engine.terms import Terms
 from fetch_engine.transports.options import TransportOptions
 
 from .conftest import Client, Opener

@@ -1,0 +1,200 @@
+"""A body on its way into a file of its own: written beside its place, and moved there when it is whole.
+
+Under its final name there is never half a file. Everything that touches the disk runs in a thread; what goes wrong
+there is an AttemptFailed of kind `storage`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import anyio
+from anyio import to_thread
+
+from fetch_engine.errors import AttemptFailed
+from fetch_engine.file_names import file_name, numbered
+from fetch_engine.limits import KIB
+from fetch_engine.partial import Partial, Validator
+from fetch_engine.results import ErrorKind
+
+PIECE = 256 * KIB  # bytes written at a time, at least
+_MOST_NUMBERS = 10_000
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK})
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SaveTo:
+    """Where the body of a response with a status of 2xx goes.
+
+    folder: made where missing. name: given by the user; None for that of the URL or, with `by_header`, of the response.
+    overwrite: a file of that name is replaced, else the new one gets a number. resume: what an earlier fetch left half
+    done is completed, where the server can prove that it is the same (RFC 9110 section 13.1.5); implies `overwrite`.
+    sync: the file is on the disk before it gets its name.
+    """
+
+    folder: str
+    name: str | None = None
+    by_header: bool = False
+    overwrite: bool = False
+    resume: bool = False
+    sync: bool = False
+
+    def known_name(self, url: str) -> str | None:
+        """The name, if it is known before the response."""
+        if self.name is not None or not self.by_header:
+            return self.name or file_name(url)
+        return None
+
+
+class Download:
+    """One body. `finish` gives its path; `discard`, also after `finish`, removes what is not whole.
+
+    partial: the file to go on with, or None for a temporary one. validator: what proves later that the same is resumed.
+    """
+
+    __slots__ = ("_descriptor", "_name", "_partial", "_path", "_pending", "_pieces", "_save", "_validator")
+
+    def __init__(
+        self, save: SaveTo, name: str, partial: Partial | None = None, validator: Validator | None = None
+    ) -> None:
+        self._save = save
+        self._name = name
+        self._partial = partial
+        self._validator = validator
+        self._descriptor = -1
+        self._path = ""
+        self._pieces: list[bytes] = []
+        self._pending = 0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether enough is waiting for a `flush`."""
+        return self._pending >= PIECE
+
+    def add(self, data: bytes) -> None:
+        """Bytes for the next `flush`."""
+        self._pieces.append(data)
+        self._pending += len(data)
+
+    async def flush(self) -> None:
+        """Write what is waiting."""
+        await self._in_thread(self._write)
+
+    async def finish(self) -> str:
+        """Write the rest and give the file its name; returns its path."""
+        return await self._in_thread(self._complete)
+
+    async def discard(self) -> None:
+        """Close and remove what is not whole; keep it where it can be resumed."""
+        if self._path or self._partial is not None:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(self._leave)
+
+    async def _in_thread(self, action: Callable[[], T]) -> T:
+        try:
+            return await to_thread.run_sync(action)
+        except OSError as error:
+            reason = error.strerror or str(error)
+        raise AttemptFailed(ErrorKind.STORAGE, f"cannot save {self._name}: {reason}")
+
+    # In a thread
+
+    def _open(self) -> None:
+        if self._path:
+            return
+        os.makedirs(self._save.folder, exist_ok=True)
+        if self._partial is not None:
+            self._partial.begin(self._validator)
+            self._path, self._descriptor = self._partial.path, self._partial.descriptor
+            return
+        path = os.path.join(self._save.folder, f".{self._name}.{secrets.token_hex(4)}.part")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._descriptor = os.open(path, flags, 0o666)
+        self._path = path
+
+    def _write(self) -> None:
+        self._open()
+        pieces, self._pieces, self._pending = self._pieces, [], 0
+        write_all(self._descriptor, pieces)
+
+    def _complete(self) -> str:
+        self._write()
+        if self._save.sync:
+            os.fsync(self._descriptor)
+        place = self._move()
+        if self._save.sync:
+            _sync_folder(self._save.folder)
+        self._path = ""
+        self._close()
+        if self._partial is not None:
+            self._partial.forget()
+        return place
+
+    def _move(self) -> str:
+        final = os.path.join(self._save.folder, self._name)
+        if self._save.overwrite or self._save.resume:
+            os.replace(self._path, final)
+            return final
+        for number in range(_MOST_NUMBERS):
+            place = os.path.join(self._save.folder, numbered(self._name, number))
+            try:
+                _move_new(self._path, place)
+            except FileExistsError:
+                continue
+            return place
+        raise FileExistsError(errno.EEXIST, "too many files of that name")
+
+    def _leave(self) -> None:
+        with contextlib.suppress(OSError):
+            if self._partial is not None and self._partial.is_resumable and self._path:
+                self._write()
+        path, self._path = self._path, ""
+        self._close()
+        if self._partial is not None:
+            self._partial.leave()
+        elif path:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
+    def _close(self) -> None:
+        if self._descriptor >= 0 and self._partial is None:
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+
+def write_all(descriptor: int, pieces: Sequence[bytes]) -> None:
+    """Write all of it. Raises OSError."""
+    for piece in pieces:
+        left = memoryview(piece)
+        while left:
+            left = left[os.write(descriptor, left) :]
+
+
+def _move_new(path: str, place: str) -> None:
+    """Rename, but never over a file that is there. Raises FileExistsError."""
+    try:
+        os.link(path, place, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # A file system without links: the name is taken first, empty, and then given to the whole file.
+        os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+        os.replace(path, place)
+    else:
+        os.unlink(path)
+
+
+def _sync_folder(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

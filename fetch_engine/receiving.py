@@ -1,0 +1,124 @@
+"""The body of a response: decoded, counted, paced, and put where it belongs."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from types import TracebackType
+
+import anyio
+import anyio.lowlevel
+
+from fetch_engine.body import BodySink, check_size
+from fetch_engine.decoders import open_decoder
+from fetch_engine.errors import AttemptFailed
+from fetch_engine.limits import KIB
+from fetch_engine.recorder import Recorder
+from fetch_engine.requests import FetchRequest, Headers
+from fetch_engine.saving import Saving
+from fetch_engine.terms import Terms
+from fetch_engine.transports.protocol import WireResponse
+from fetch_engine.turns import NOTED
+
+# The body of a redirect is read only so that its connection can be used again.
+DRAIN_BYTES = 16 * KIB
+DRAIN_SECONDS = 0.5
+
+# Decoding lets the loop go on after this long. A thread would give no more: measured, it holds the interpreter's lock
+# for as long as a slice.
+SLICE_SECONDS = 0.002
+
+
+async def receive(
+    request: FetchRequest, response: WireResponse, terms: Terms, recorder: Recorder, host: str, saving: Saving | None
+) -> BodySink:
+    """Read the whole body. saving: how it is saved, None if it is not. Raises AttemptFailed."""
+    bodiless = request.method == "HEAD" or response.status in (204, 304)
+    download = None if saving is None or bodiless else saving.download(response)
+    async with BodySink(terms.limits, terms.spool, download, request.checksum) as sink:
+        if bodiless:
+            await drain(response)
+        else:
+            if saving is not None and saving.goes_on(response):
+                await sink.go_on(saving.partial)
+            await _read(response, sink, terms, recorder, host)
+            await sink.finish()
+    return sink
+
+
+async def _read(response: WireResponse, sink: BodySink, terms: Terms, recorder: Recorder, host: str) -> None:
+    codings = (value for name, value in response.headers if name.lower() == "content-encoding")
+    decoder = open_decoder(codings, terms.limits.max_codings)
+    if decoder is None:
+        length = _content_length(response.headers)
+        recorder.expected_size = None if length is None else sink.size + length
+        check_size(recorder.expected_size or 0, terms.limits)
+    pacing, turns, read = terms.pacing, terms.turns, recorder.bytes_received
+    turn = time.perf_counter()
+    async with _Chunks(response) as chunks:
+        async for chunk in chunks:
+            recorder.reads += 1
+            recorder.read_bytes += len(chunk)
+            began = time.perf_counter()
+            for piece in (chunk,) if decoder is None else decoder.feed(chunk):
+                sink.write(piece)
+                recorder.body_size = sink.size
+                now = time.perf_counter()
+                if now - began > NOTED:
+                    turns.note(recorder.url, now - began)
+                if sink.is_due:
+                    await sink.flush()
+                    began = time.perf_counter()
+                if now - turn > SLICE_SECONDS:
+                    async with turns.lock:
+                        await anyio.lowlevel.checkpoint()
+                    turn = began = time.perf_counter()
+            if pacing.is_on:
+                came, read = recorder.bytes_received - read, recorder.bytes_received
+                seconds = pacing.take(host, came)
+                recorder.resting_until = time.perf_counter() + seconds
+                await anyio.sleep(seconds)
+    if decoder is not None:
+        decoder.finish()
+
+
+class _Chunks:
+    """The chunks of a response; an async generator among them is closed here, not whenever it is collected."""
+
+    __slots__ = ("_chunks",)
+
+    def __init__(self, response: WireResponse) -> None:
+        self._chunks = response.chunks()
+
+    async def __aenter__(self) -> AsyncIterator[bytes]:
+        return self._chunks
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        aclose = getattr(self._chunks, "aclose", None)
+        if aclose is not None:
+            await aclose()
+
+
+async def drain(response: WireResponse) -> None:
+    """Read a body that nobody wants, if it is short, so that its connection can be used again."""
+    left = DRAIN_BYTES
+    # Whatever goes wrong with a body nobody wants, its head has been received.
+    with anyio.CancelScope(deadline=anyio.current_time() + DRAIN_SECONDS), contextlib.suppress(AttemptFailed):
+        async with _Chunks(response) as chunks:
+            async for chunk in chunks:
+                left -= len(chunk)
+                if left < 0:
+                    return
+
+
+def header(headers: Headers, name: str) -> str | None:
+    """The first header of this name (in lower case), or None."""
+    return next((value for key, value in headers if key.lower() == name), None)
+
+
+def _content_length(headers: Headers) -> int | None:
+    value = (header(headers, "content-length") or "").strip(" \t")
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else None

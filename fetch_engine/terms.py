@@ -1,0 +1,32 @@
+"""What all fetches of one engine have in common."""
+
+from __future__ import annotations
+
+from fetch_engine.limits import Limits, Timeouts
+from fetch_engine.pacing import BytePacing
+from fetch_engine.retry import RetryBudgets, RetryPolicy
+from fetch_engine.spool import SpoolFolder
+from fetch_engine.turns import Turns
+
+
+class Terms:
+    """What holds for all fetches of an engine, and what they share. Made in the loop.
+
+    spool: for bodies longer than the preview.
+    """
+
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        spool: SpoolFolder | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
+        self.timeouts = timeouts or Timeouts()
+        self.retry = retry or RetryPolicy()
+        self.spool = spool
+        self.budgets = RetryBudgets(self.retry)
+        self.pacing = BytePacing(self.limits.byte_rate, self.limits.host_byte_rate)
+        # Of all that have a long body to decode, one runs between two turns of the loop, and not each.
+        self.turns = Turns()
