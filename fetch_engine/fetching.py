@@ -202,9 +202,10 @@ class _Fetch:
             if following is None and not self._repeats(status, began):
                 return await self._receive(hop, response)
             await drain(response)
+            head = response.reason, response.http_version, response.headers
         if following is None:
             return _Again(status, retry_after)
-        recorder.end_hop(hop.target.shown, status)
+        recorder.end_hop(hop.target.shown, status, *head)
         return following
 
     def _heed(self, hop: HopRequest, response: WireResponse) -> float | None:

@@ -129,10 +129,13 @@ class Recorder:
             self.phases[self._phase] = self.phases.get(self._phase, 0.0) + now - self.phase_began
             self._phase = None
 
-    def end_hop(self, url: str, status: int) -> None:
+    def end_hop(
+        self, url: str, status: int, reason: str = "", http_version: str = "", headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
         """The current hop answered with a redirect that will be followed."""
         self.end()
-        self.hops.append(Hop(url, status, self.timings(since=self.hop_started), self.tls))
+        timings = self.timings(since=self.hop_started)
+        self.hops.append(Hop(url, status, timings, self.tls, reason, http_version, headers, self.remote_address))
 
     def timings(self, *, since: float | None = None) -> Timings:
         """The phases of the current hop; `total` counts from `since`, by default from submit."""

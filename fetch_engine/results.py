@@ -75,12 +75,16 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One redirect that was followed: the URL that answered, its status, and what it took."""
+    """One redirect that was followed: the URL that answered, its head, and what it took."""
 
     url: str
     status: int
     timings: Timings = Timings()
     tls: TlsFacts | None = field(default=None, repr=False)
+    reason: str = ""
+    http_version: str = ""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    remote_address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

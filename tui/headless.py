@@ -1,4 +1,4 @@
-"""Fetching without a screen: a line of JSON for each URL, in order of completion, flushed at once."""
+"""Fetching without a screen: each result written at once, in order of completion."""
 
 from __future__ import annotations
 
@@ -8,27 +8,29 @@ import os
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
 import anyio
 import anyio.abc
 
-from fetch_engine import FetchEngine, FetchRequest, FetchResult, FetchTask, Timeouts
+from fetch_engine import FetchEngine, FetchRequest, FetchTask, Timeouts
 from fetch_engine.completed import Completions
-from fetch_engine.outputs.ndjson import ndjson_line
+from fetch_engine.limits import KIB
+from fetch_engine.outputs.accounts import Account, Format
+from fetch_engine.outputs.fail_on import FailOn
 from tui.complaint import complain, write_stderr
 from tui.engine_options import engine_for, request_for
 from tui.event_loop import prepare_loop
 from tui.exit_report import ExitReport, open_descriptors
 from tui.inputs import open_input
 from tui.journal import Journal
-from tui.line_writer import LineWriter, OutputFailed
+from tui.line_writer import OutputFailed
 from tui.options import Options
+from tui.results import STDOUT, Results, make_format
 from tui.resume import open_run
 
-STDOUT = 1
 PATIENCE = 2.0  # seconds for a reader that does not read, once a signal has asked for the end
 LAST_RESORT = 10.0  # seconds from a signal to the end, whatever still hangs (a name look-up cannot be cancelled)
 MIN_WINDOW = 512  # so that one slow host does not keep back the others behind it in the list
@@ -37,7 +39,8 @@ MIN_WINDOW = 512  # so that one slow host does not keep back the others behind i
 class HeadlessRun:
     """One run over one source. `signal` is the one that ended it, if any; `problem` why results could not be written.
 
-    fetches: lines written or left to the writer. failed: those without a response below 400. last_resort: runs from the
+    outputs: formats, each with the descriptor that it is written to. fail_on: which outcomes do.
+    fetches: results written or left to the writers. failed: those that count as failed. last_resort: runs from the
     signal on and ends the process; to be cancelled when the event loop is closed.
     """
 
@@ -46,13 +49,15 @@ class HeadlessRun:
         engine: FetchEngine,
         requests: AsyncIterator[FetchRequest],
         window: int,
-        output: int = STDOUT,
+        outputs: Sequence[tuple[Format, int]],
+        fail_on: FailOn,
         journal: Journal | None = None,
     ) -> None:
         self._engine = engine
         self._requests = requests
         self._window = window
-        self._output = output
+        self._outputs = outputs
+        self._fail_on = fail_on
         self._journal = journal or Journal()
         self.fetches = 0
         self.failed = 0
@@ -66,55 +71,57 @@ class HeadlessRun:
             async with anyio.create_task_group() as group:
                 work = anyio.CancelScope()
                 group.start_soon(self._obey, signals, work)
-                writer = LineWriter(self._output)
+                results = Results(self._outputs)
                 try:
                     async with self._engine:
-                        await self._fetch(writer, work)
+                        await self._fetch(results, work)
                 finally:
-                    writer.close()
+                    results.close()
                 group.cancel_scope.cancel()
 
-    async def _fetch(self, writer: LineWriter, work: anyio.CancelScope) -> None:
+    async def _fetch(self, results: Results, work: anyio.CancelScope) -> None:
         completions = self._engine.as_completed(self._requests, window=self._window)
         try:
+            results.begin()
             with work:
                 async with anyio.create_task_group() as group:
-                    group.start_soon(_cancel_on_failure, writer, work)
-                    await self._write_results(completions, writer)
+                    group.start_soon(_cancel_on_failure, results, work)
+                    await self._write_results(completions, results)
                     group.cancel_scope.cancel()
             if self.signal is None:
-                await writer.drain()
+                await results.end()
             else:
-                await self._write_finished(completions, writer)
-                await writer.drain(PATIENCE)
+                await self._write_finished(completions, results)
+                await results.end(PATIENCE)
         except OutputFailed as failure:
             self.problem = _describe(failure)
 
-    async def _write_results(self, completions: Completions, writer: LineWriter) -> None:
-        with contextlib.suppress(OutputFailed):  # the caller finds out when it drains
+    async def _write_results(self, completions: Completions, results: Results) -> None:
+        with contextlib.suppress(OutputFailed):  # the caller finds out when it ends the results
             async for task in completions:
-                line = self._account(task)
+                account = self._account(task)
                 del task  # not to be held while the next one is awaited
-                await writer.put(line)
-            await writer.drain()
+                await results.put(account)
+            await results.drain()
 
-    async def _write_finished(self, completions: Completions, writer: LineWriter) -> None:
+    async def _write_finished(self, completions: Completions, results: Results) -> None:
         """What had ended before the signal but was held back by a slow reader."""
-        lines = []
+        accounts = []
         with anyio.CancelScope(deadline=-1):
             async for task in completions:
-                lines.append(self._account(task))
+                accounts.append(self._account(task))
                 del task
-        for line in lines:
-            writer.put_nowait(line)
+        for account in accounts:
+            results.put_nowait(account)
 
-    def _account(self, task: FetchTask) -> bytes:
+    def _account(self, task: FetchTask) -> Account:
         outcome = task.outcome
         assert outcome is not None
         self._journal.finished(task.request, task.id, outcome, time.time())
         self.fetches += 1
-        self.failed += not (isinstance(outcome, FetchResult) and outcome.status < 400)
-        return f"{ndjson_line(task.url, outcome)}\n".encode()
+        self.failed += self._fail_on.fails(outcome)
+        since = time.perf_counter() - task.recorder.submitted - outcome.elapsed
+        return Account(task.request, outcome, time.time() - since)
 
     async def _obey(self, signals: AsyncIterator[signal.Signals], work: anyio.CancelScope) -> None:
         async for number in signals:
@@ -133,7 +140,14 @@ def run(options: Options) -> int:
     descriptors_before = open_descriptors()
     with contextlib.ExitStack() as stack:
         try:
-            engine = engine_for(options, preview_size=0)
+            fail_on = _fail_on(options)
+            with_bodies = "har" in (options.format, *(name for name, _ in options.reports))
+            engine = engine_for(options, preview_size=64 * KIB if with_bodies else 0)
+            outputs: list[tuple[Format, int]] = []
+            for name, path in [(options.format, ""), *options.reports]:
+                descriptor = _open_report(path, stack) if path else STDOUT
+                outputs.append((make_format(name, options, descriptor), descriptor))
+                stack.callback(outputs[-1][0].close)
             demo_urls, timeouts = stack.enter_context(_demo(options))
             opened = open_run(
                 replace(options, urls=(*options.urls, *demo_urls)),
@@ -145,11 +159,11 @@ def run(options: Options) -> int:
             complain(str(error))
             return 2
         if opened.first_id > 1:
-            engine = engine_for(options, preview_size=0, first_id=opened.first_id)
+            engine = engine_for(options, preview_size=64 * KIB if with_bodies else 0, first_id=opened.first_id)
         for note in opened.notes:
             complain(note)
         window = max(MIN_WINDOW, 2 * options.concurrency)
-        work = HeadlessRun(engine, opened.requests, window, journal=opened.journal)
+        work = HeadlessRun(engine, opened.requests, window, outputs, fail_on, opened.journal)
         try:
             anyio.run(work.run, backend_options=backend_options)
         finally:
@@ -174,11 +188,28 @@ def run(options: Options) -> int:
     return 1 if work.failed or work.problem or source.error or opened.left_out else 0
 
 
+def _fail_on(options: Options) -> FailOn:
+    try:
+        return FailOn.parse(options.fail_on)
+    except ValueError as error:
+        raise ValueError(f"argument --fail-on: {error}") from None
+
+
 def _open(name: str) -> int:
     try:
         return open_input(name)
     except OSError as error:
         raise ValueError(f"cannot read {name}: {error.strerror}") from None
+
+
+def _open_report(path: str, stack: contextlib.ExitStack) -> int:
+    """A descriptor to write this file, which is emptied; closed with the stack."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError as error:
+        raise ValueError(f"cannot write {path}: {error.strerror}") from None
+    stack.callback(os.close, descriptor)
+    return descriptor
 
 
 @contextlib.contextmanager
@@ -199,8 +230,8 @@ def _ending_signals() -> list[signal.Signals]:
     return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
 
 
-async def _cancel_on_failure(writer: LineWriter, work: anyio.CancelScope) -> None:
-    await writer.failed()
+async def _cancel_on_failure(results: Results, work: anyio.CancelScope) -> None:
+    await results.failed()
     work.cancel()
 
 

@@ -53,7 +53,7 @@ class LineWriter:
     def put_nowait(self, line: bytes) -> None:
         """Queue the line, whether there is room or not; after a failure it is lost."""
         with self._state:
-            if self._failure is None:
+            if self._failure is None and line:
                 self._lines.append(line)
                 self._waiting += len(line)
                 self._state.notify()

@@ -29,6 +29,7 @@ Exit codes: 0 every URL got a response below 400; 1 some did not, or results cou
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 THEMES = ("auto", "dark", "light", "ansi", "contrast")
 KEPT = ("theme", "fps")  # options that stay as they were changed in the program, where they are not given
+FORMATS = ("ndjson", "csv", "table", "har", "junit")
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
@@ -74,6 +75,10 @@ class Options:
     store_days: float = 30.0
     store_size: int = 1024**3
     arguments: tuple[str, ...] = ()  # all of the command line
+    format: str = "ndjson"
+    reports: tuple[tuple[str, str], ...] = ()  # formats and files
+    fail_on: str = "4xx,5xx,errors"
+    show_secrets: bool = False
 
 
 class _Parser(argparse.ArgumentParser):
@@ -164,6 +169,13 @@ def _header(text: str) -> tuple[str, str]:
     return name, value.strip()
 
 
+def _report(text: str) -> tuple[str, str]:
+    name, _, path = text.partition(":")
+    if name not in FORMATS or not path:
+        raise argparse.ArgumentTypeError(f"{text!r} is no FORMAT:FILE with one of the formats {', '.join(FORMATS)}")
+    return name, path
+
+
 def _readable(text: str) -> str:
     try:
         with open(text, "rb"):
@@ -203,7 +215,19 @@ def _parser(kind: type[_Parser] = _Parser) -> argparse.ArgumentParser:
     group.add_argument(
         "--headless", action="store_true", help="no screen: a line for each URL; also if stdout is no terminal"
     )
-    group.add_argument("--format", choices=["ndjson"], default="ndjson", help="of these lines")
+    group.add_argument("--format", choices=FORMATS, default="ndjson", help="of the results (default: ndjson)")
+    group.add_argument(
+        "--report", dest="reports", action="append", type=_report, default=[], metavar="FORMAT:FILE",
+        help="write the results into FILE as well",
+    )  # fmt: skip
+    group.add_argument(
+        "--fail-on", default="4xx,5xx,errors", metavar="LIST",
+        help="what makes the exit code 1: 404, 4xx, 500-503, timeout, errors, none (default: 4xx,5xx,errors)",
+    )  # fmt: skip
+    group.add_argument(
+        "--show-secrets", action=argparse.BooleanOptionalAction, default=False,
+        help="mask no passwords, cookies and tokens in results",
+    )  # fmt: skip
     group.add_argument("--exit-report", action="store_true", help="the exit report (stderr) as JSON")
     group.add_argument("--demo", action="store_true", help="fetch a telling set from an embedded server on 127.0.0.1")
     group.add_argument("--fps", type=_fps, metavar="N", help="redraws a second (default: 4)")
@@ -389,6 +413,10 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str
         store_days=given.store_days,
         store_size=given.store_size,
         arguments=tuple(argv),
+        format=given.format,
+        reports=tuple(given.reports),
+        fail_on=given.fail_on,
+        show_secrets=given.show_secrets,
     )
 
 

@@ -4,28 +4,51 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from typing import Any
 
+from fetch_engine.outputs.accounts import Account, milliseconds
+from fetch_engine.outputs.secrets import Secrets
 from fetch_engine.results import FetchError, FetchResult, Timings
 
 
-def ndjson_line(task_url: str, outcome: FetchResult | FetchError) -> str:
+class NdjsonFormat:
+    """A line for each fetch, and nothing else."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+
+    def begin(self) -> bytes:
+        return b""
+
+    def add(self, account: Account) -> bytes:
+        return f"{ndjson_line(account.request.url, account.outcome, self._secrets)}\n".encode()
+
+    def end(self) -> Iterable[bytes]:
+        return ()
+
+    def close(self) -> None:
+        pass
+
+
+def ndjson_line(task_url: str, outcome: FetchResult | FetchError, secrets: Secrets | None = None) -> str:
     """The outcome of one URL as a line, without the line break.
 
-    task_url: the URL as given; `final_url` never has user and password. Of a failed fetch `status` and `sha256` are
-    null, also where a head was received before it broke, and `bytes` counts what was decoded by then. The keys are
-    the same for every line; those from `reason` on may grow.
+    task_url: the URL as given; `final_url` never has user and password. secrets: hides those of all URLs. Of a failed
+    fetch `status` and `sha256` are null, also where a head was received before it broke, and `bytes` counts what was
+    decoded by then. The keys are the same for every line; those from `reason` on may grow.
     """
     failure = outcome if isinstance(outcome, FetchError) else None
     response = outcome if isinstance(outcome, FetchResult) else None
+    shown = (secrets or Secrets(show=True)).url
     line: dict[str, Any] = {
-        "url": task_url,
-        "final_url": outcome.final_url,
+        "url": shown(task_url),
+        "final_url": outcome.final_url and shown(outcome.final_url),
         "status": response and response.status,
         "error": failure and {"kind": str(failure.kind), "message": failure.message},
         "bytes": outcome.body_size,
         "sha256": response and response.sha256,
-        "elapsed_ms": _milliseconds(outcome.elapsed),
+        "elapsed_ms": milliseconds(outcome.elapsed),
         "attempts": outcome.attempts,
         "redirects": len(outcome.redirects),
         "reason": response and response.reason,
@@ -33,7 +56,7 @@ def ndjson_line(task_url: str, outcome: FetchResult | FetchError) -> str:
         "content_type": response and response.content_type,
         "bytes_received": outcome.bytes_received,
         "remote_address": response and response.remote_address,
-        "hops": [{"url": hop.url, "status": hop.status} for hop in outcome.redirects],
+        "hops": [{"url": shown(hop.url), "status": hop.status} for hop in outcome.redirects],
         "timings_ms": _phases(outcome.timings),
     }
     return json.dumps(line, ensure_ascii=True, allow_nan=False)
@@ -43,8 +66,4 @@ def _phases(timings: Timings) -> dict[str, float | None]:
     """Each phase in milliseconds; `total` is there as `elapsed_ms` already."""
     seconds = {field.name: getattr(timings, field.name) for field in dataclasses.fields(timings)}
     del seconds["total"]
-    return {name: None if value is None else _milliseconds(value) for name, value in seconds.items()}
-
-
-def _milliseconds(seconds: float) -> float:
-    return round(seconds * 1000, 3)
+    return {name: None if value is None else milliseconds(value) for name, value in seconds.items()}

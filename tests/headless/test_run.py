@@ -12,6 +12,9 @@ from functools import partial
 import anyio
 import pytest
 
+from fetch_engine.outputs.fail_on import DEFAULT, FailOn
+from fetch_engine.outputs.ndjson import NdjsonFormat
+from fetch_engine.outputs.secrets import Secrets
 from tui.demo_server import demo_server
 from tui.engine_options import engine_for, request_for
 from tui.headless import HeadlessRun
@@ -40,7 +43,8 @@ async def test_results_are_written_and_everything_is_closed(server: str) -> None
     os.write(listing, f"{server}/fast\n{server}/status/500\nnot a url\n".encode())
     os.close(listing)
     engine = engine_for(options, preview_size=0)
-    run = HeadlessRun(engine, inputs(options, listed, f"{server}/slow?s=0.1"), 8, writing)
+    source = inputs(options, listed, f"{server}/slow?s=0.1")
+    run = HeadlessRun(engine, source, 8, [(NdjsonFormat(Secrets()), writing)], FailOn.parse(DEFAULT))
     await run.run()
     os.close(writing)
     with os.fdopen(reading, "rb") as results:
@@ -57,7 +61,7 @@ async def test_a_signal_ends_the_run(server: str) -> None:
     os.write(listing, f"{server}/fast\n{server}/hang\n".encode())
     engine = engine_for(options, preview_size=0)
     source = inputs(options, listed)
-    run = HeadlessRun(engine, source, 8, writing)
+    run = HeadlessRun(engine, source, 8, [(NdjsonFormat(Secrets()), writing)], FailOn.parse(DEFAULT))
 
     def send_after_the_first_line() -> None:
         os.read(reading, 1)

@@ -1,0 +1,51 @@
+"""What every output format takes and gives: one account for each fetch in, bytes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from fetch_engine.requests import FetchRequest
+from fetch_engine.results import FetchError, FetchResult
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One fetch that has ended: what was asked for, what came of it, and when it ended (seconds since the epoch)."""
+
+    request: FetchRequest
+    outcome: FetchResult | FetchError
+    ended: float = 0.0
+
+
+class Format(Protocol):
+    """A way to write a run down: `begin` once, `add` for each fetch in order of completion, `end` once.
+
+    The pieces one after the other are a whole document, also where the run was cut short. `add` and `end` may raise
+    OSError where a format needs the disk.
+    """
+
+    def begin(self) -> bytes:
+        """What comes before the first fetch."""
+
+    def add(self, account: Account) -> bytes:
+        """One more fetch."""
+
+    def end(self) -> Iterable[bytes]:
+        """What comes after the last one."""
+
+    def close(self) -> None:
+        """Let go of what it holds, whether or not `end` was asked for."""
+
+
+def plain(text: str) -> str:
+    """The text with control, format, surrogate and other unprintable characters as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+
+
+def milliseconds(seconds: float) -> float:
+    """Rounded to the microsecond."""
+    return round(seconds * 1000, 3)

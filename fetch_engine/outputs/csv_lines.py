@@ -1,0 +1,77 @@
+"""A line of comma-separated values for each URL (RFC 4180), safe to open in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+
+from fetch_engine.outputs.accounts import Account, milliseconds, plain
+from fetch_engine.outputs.secrets import Secrets
+from fetch_engine.results import FetchError, FetchResult
+
+COLUMNS = (
+    "url",
+    "final_url",
+    "status",
+    "error",
+    "message",
+    "bytes",
+    "sha256",
+    "elapsed_ms",
+    "attempts",
+    "redirects",
+    "content_type",
+    "remote_address",
+)
+# A spreadsheet takes a cell that begins so for a formula, those of full width in some locales.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+
+
+class CsvFormat:
+    """The main values of the NDJSON line, in UTF-8, under a line with their names. An empty cell is no value."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+
+    def begin(self) -> bytes:
+        return _line(COLUMNS)
+
+    def add(self, account: Account) -> bytes:
+        outcome = account.outcome
+        failure = outcome if isinstance(outcome, FetchError) else None
+        response = outcome if isinstance(outcome, FetchResult) else None
+        url = self._secrets.url
+        return _line(
+            (
+                url(account.request.url),
+                outcome.final_url and url(outcome.final_url),
+                response and response.status,
+                failure and str(failure.kind),
+                failure and failure.message,
+                outcome.body_size,
+                response and response.sha256,
+                milliseconds(outcome.elapsed),
+                outcome.attempts,
+                len(outcome.redirects),
+                response and response.content_type,
+                response and response.remote_address,
+            )
+        )
+
+    def end(self) -> Iterable[bytes]:
+        return ()
+
+    def close(self) -> None:
+        pass
+
+
+def _line(cells: Iterable[object]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerow([_cell(cell) if isinstance(cell, str) else cell for cell in cells])
+    return text.getvalue().encode()
+
+
+def _cell(text: str) -> str:
+    """The text with its control characters escaped, after an apostrophe where it might pass for a formula."""
+    return plain(f"'{text}" if text.startswith(_FORMULA) else text)

@@ -1,0 +1,117 @@
+"""Where the results of a run go: standard output in one format, files in others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import anyio
+
+from fetch_engine.outputs.accounts import Account, Format
+from fetch_engine.outputs.csv_lines import CsvFormat
+from fetch_engine.outputs.fail_on import FailOn
+from fetch_engine.outputs.har import HarFormat
+from fetch_engine.outputs.junit import JunitFormat
+from fetch_engine.outputs.ndjson import NdjsonFormat
+from fetch_engine.outputs.secrets import Secrets
+from tui.line_writer import LineWriter, OutputFailed
+from tui.result_table import TableFormat
+from tui.terminal import wants_ascii
+
+if TYPE_CHECKING:
+    from tui.options import Options
+
+STDOUT = 1
+
+
+def make_format(name: str, options: Options, descriptor: int) -> Format:
+    """The format of this name, as the options want it, for this descriptor. Raises ValueError."""
+    secrets = Secrets(show=options.show_secrets)
+    match name:
+        case "csv":
+            return CsvFormat(secrets)
+        case "har":
+            return HarFormat(secrets)
+        case "junit":
+            return JunitFormat(secrets, FailOn.parse(options.fail_on))
+        case "table":
+            return TableFormat(secrets, descriptor, ascii_only=options.ascii or wants_ascii())
+        case _:
+            return NdjsonFormat(secrets)
+
+
+class Results:
+    """All outputs of a run; each has a writer of its own. Make it inside the event loop.
+
+    Every method that writes raises OutputFailed when one of them can take no more.
+    """
+
+    def __init__(self, outputs: Iterable[tuple[Format, int]]) -> None:
+        self._outputs = [(made, LineWriter(descriptor)) for made, descriptor in outputs]
+        self._failure: OSError | None = None  # of a format
+
+    def begin(self) -> None:
+        """Write what comes first."""
+        for made, writer in self._outputs:
+            writer.put_nowait(made.begin())
+
+    async def put(self, account: Account) -> None:
+        """Write one fetch, then wait until there is room for another."""
+        for made, writer in self._outputs:
+            await writer.put(self._added(made, account))
+
+    def put_nowait(self, account: Account) -> None:
+        """Write one fetch, whether there is room or not."""
+        for made, writer in self._outputs:
+            writer.put_nowait(self._added(made, account))
+
+    async def end(self, patience: float | None = None) -> None:
+        """Write what comes last, and wait until all is written, or nothing has moved for `patience` seconds."""
+        for made, writer in self._outputs:
+            for piece in self._ended(made):
+                if patience is None:
+                    await writer.put(piece)
+                else:
+                    writer.put_nowait(piece)
+        await self.drain(patience)
+
+    async def drain(self, patience: float | None = None) -> None:
+        """Wait until all so far is written."""
+        for _, writer in self._outputs:
+            await writer.drain(patience)
+
+    async def failed(self) -> None:
+        """Wait until one of them has failed."""
+        async with anyio.create_task_group() as group:
+
+            async def watch(writer: LineWriter) -> None:
+                await writer.failed()
+                group.cancel_scope.cancel()
+
+            for _, writer in self._outputs:
+                group.start_soon(watch, writer)
+
+    def close(self) -> None:
+        """Write nothing more but what waits."""
+        for made, writer in self._outputs:
+            made.close()
+            writer.close()
+
+    def _added(self, made: Format, account: Account) -> bytes:
+        try:
+            return made.add(account)
+        except OSError as error:
+            self._failure = error
+            raise _failed(error) from None
+
+    def _ended(self, made: Format) -> Iterator[bytes]:
+        if self._failure is not None:
+            raise _failed(self._failure)
+        try:
+            yield from made.end()
+        except OSError as error:
+            raise _failed(error) from None
+
+
+def _failed(error: OSError) -> OutputFailed:
+    return OutputFailed(error.errno or 0, error.strerror or str(error))
