@@ -84,8 +84,7 @@ class Scroll:
 
     def show(self, line: int) -> None:
         """Bring a logical line on screen, unless it is there: a third from the top."""
-        end = self._after(self.top, self.height - 1)
-        if not self.top[0] <= line < max(end[0], self.top[0] + 1):
+        if not self.top <= (line, 0) <= self._after(self.top, self.height - 1):
             self.top = min(self._after((line, 0), -(self.height // 3)), self._last_top())
 
     @property

@@ -151,10 +151,10 @@ class BodyView:
 
     def _match_note(self, found: Found) -> Line:
         text = f" {safe(found.text, 40)}"
-        if not len(found):
-            return [("not found:", "warn"), (text, "")]
-        more = "+" if found.more else ""
         cut = f"  {self._extent()}" if self._read < self.source.size else ""
+        if not len(found):
+            return [("not found:", "warn"), (text, ""), (cut, "faint")]
+        more = "+" if found.more else ""
         return [(f"{self.current + 1} of {len(found)}{more}", "key"), (text, ""), (cut, "faint")]
 
     # search
