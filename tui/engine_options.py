@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 from fetch_engine import FetchEngine, FetchRequest, Limits, RetryPolicy, Timeouts
+from fetch_engine.checksum import Checksum
+from fetch_engine.downloads import SaveTo
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import GIB, KIB
 from fetch_engine.spool import SpoolFolder
@@ -13,13 +15,14 @@ from fetch_engine.transports.options import TransportOptions
 from fetch_engine.transports.proxies import ProxyRules
 from fetch_engine.transports.tls import build_ssl_context
 from tui.options import Options
+from tui.save_options import Save
 
 
 def engine_for(
     options: Options, *, preview_size: int = 64 * KIB, spool: SpoolFolder | None = None, first_id: int = 1
 ) -> FetchEngine:
     """An engine as the options want it, not yet opened. Raises ValueError for a value or file that cannot be used."""
-    access = options.access
+    access, pace = options.access, options.pace
     transport = TransportOptions(
         proxy=options.proxy,
         # As curl does. The demo's server is on this machine, whatever proxy leads out of it.
@@ -46,9 +49,18 @@ def engine_for(
             max_redirects=options.max_redirects,
             max_body=GIB if options.max_filesize is None else options.max_filesize,
             preview_size=preview_size,
+            rate=pace.rate,
+            host_rate=pace.host_rate,
+            byte_rate=pace.byte_rate,
+            host_byte_rate=pace.host_byte_rate,
         ),
         timeouts=Timeouts(connect=options.connect_timeout, total=options.max_time),
-        retry=RetryPolicy(retries=options.retries, delay=options.retry_delay),
+        retry=RetryPolicy(
+            retries=options.retries,
+            delay=options.retry_delay,
+            max_time=pace.retry_max_time,
+            all_methods=pace.retry_all_methods,
+        ),
         transport=transport,
         spool=spool,
         first_id=first_id,
@@ -72,7 +84,15 @@ def request_for(options: Options, url: str, timeouts: Timeouts | None = None) ->
         body=options.body,
         timeouts=timeouts,
         follow_redirects=options.follow_redirects,
+        save=_save_to(options.save),
+        checksum=None if options.save.checksum is None else Checksum.parse(options.save.checksum),
     )
+
+
+def _save_to(save: Save) -> SaveTo | None:
+    if save.folder is None:
+        return None
+    return SaveTo(save.folder, save.name, save.by_header, save.overwrite, save.resume, save.sync)
 
 
 def _check(transport: TransportOptions) -> None:

@@ -15,6 +15,8 @@ from typing import Any, NoReturn, TypeVar
 from tui.access_options import Access, add_access_options, read_access
 from tui.complaint import complain
 from tui.config_file import ConfigError, default_path, read_config
+from tui.pace_options import Pace, add_pace_options, read_pace
+from tui.save_options import Save, add_save_options, read_save
 from tui.settings import PREFIX, Setting, from_environment, from_file, key_settings, merge_headers
 
 T = TypeVar("T")
@@ -63,6 +65,8 @@ class Options:
     key: str | None
     http2: bool
     access: Access = field(default_factory=Access)
+    save: Save = field(default_factory=Save)
+    pace: Pace = field(default_factory=Pace)
     theme: str = "auto"
     mouse: bool = False
     max_rows: int = 100_000  # finished fetches in the table
@@ -332,6 +336,8 @@ def _parser(kind: type[_Parser] = _Parser) -> argparse.ArgumentParser:
     group.add_argument("--key", type=_readable, metavar="FILE", help="its private key")
     group.add_argument("--http2", action=argparse.BooleanOptionalAction, default=False, help="offer HTTP/2 over TLS")
     add_access_options(parser)
+    add_pace_options(parser)
+    add_save_options(parser)
     return parser
 
 
@@ -366,6 +372,8 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str
         headers = merge_headers(headers, [("User-Agent", given.user_agent)])
     try:
         access = read_access(given)
+        pace = read_pace(given)
+        save = read_save(given, one_url=len(urls) == 1 and not inputs)
     except ValueError as error:
         parser.error(str(error))
     try:
@@ -401,6 +409,8 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str
         key=given.key,
         http2=given.http2,
         access=access,
+        save=save,
+        pace=pace,
         theme=given.theme or "auto",
         mouse=given.mouse,
         max_rows=given.max_rows,

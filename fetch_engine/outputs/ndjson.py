@@ -58,6 +58,16 @@ def ndjson_line(task_url: str, outcome: FetchResult | FetchError, secrets: Secre
         "remote_address": response and response.remote_address,
         "hops": [{"url": shown(hop.url), "status": hop.status} for hop in outcome.redirects],
         "timings_ms": _phases(outcome.timings),
+        "saved_as": response and response.body_path,
+        "retried": [
+            {
+                "status": attempt.status,
+                "error": attempt.error and str(attempt.error),
+                "elapsed_ms": _milliseconds(attempt.elapsed),
+                "waited_ms": _milliseconds(attempt.waited),
+            }
+            for attempt in outcome.retried
+        ],
     }
     return json.dumps(line, ensure_ascii=True, allow_nan=False)
 

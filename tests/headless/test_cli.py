@@ -59,12 +59,9 @@ def test_help_and_usage_load_neither_screen_nor_engine(argument: str) -> None:
     ("args", "named"),
     [
         ([], "no URL given"),
-        (["-o", "file", "http://a/"], "-o"),
-        (["-O", "http://a/"], "-O"),
         (["-b", "a=b", "http://a/"], "-b"),
         (["-u", "a:b", "http://a/"], "-u"),
         (["-n", "http://a/"], "-n"),
-        (["--limit-rate", "1", "http://a/"], "--limit-rate"),
         (["--resume", "--demo"], "--resume"),
         (["--head", "http://a/"], "--head"),
         (["--format", "xml", "http://a/"], "--format"),

@@ -21,6 +21,8 @@ KEYS = [
     "remote_address",
     "hops",
     "timings_ms",
+    "saved_as",
+    "retried",
 ]
 
 

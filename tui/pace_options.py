@@ -1,0 +1,85 @@
+"""Options of the command line about how fast, and how often again; as in curl.
+
+Imports nothing that `--help` would have to wait for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+_RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:/([0-9]*)([smhd]))?")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SPEED = re.compile(r"([0-9]+(?:\.[0-9]+)?)([KMG]?)", re.IGNORECASE)
+_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What these options ask for, in the terms of `Limits` and `RetryPolicy`: a second, bytes, seconds."""
+
+    rate: float | None = None
+    host_rate: float | None = None
+    byte_rate: float | None = None
+    host_byte_rate: float | None = None
+    retry_max_time: float | None = None
+    retry_all_methods: bool = False
+
+
+def add_pace_options(parser: argparse.ArgumentParser) -> None:
+    """Tell the parser about them."""
+    group = parser.add_argument_group("pace")
+    group.add_argument("--rate", type=_rate, metavar="N/U", help="requests started, as 10/s, 100/m or 1/2s; default: s")
+    group.add_argument("--host-rate", type=_rate, metavar="N/U", help="the same for each host")
+    group.add_argument("--limit-rate", type=_speed, metavar="SPEED", help="bytes a second of all fetches; K, M, G")
+    group.add_argument("--host-limit-rate", type=_speed, metavar="SPEED", help="the same for each host")
+    group.add_argument(
+        "--retry-max-time", type=_seconds, metavar="SECONDS", help="start no retry later than this after the first try"
+    )
+    group.add_argument(
+        "--retry-all-methods", action="store_true", help="repeat POST and PATCH too, which may then happen twice"
+    )
+
+
+def read_pace(given: Any) -> Pace:
+    """What was given."""
+    return Pace(
+        rate=given.rate,
+        host_rate=given.host_rate,
+        byte_rate=given.limit_rate,
+        host_byte_rate=given.host_limit_rate,
+        retry_max_time=given.retry_max_time,
+        retry_all_methods=given.retry_all_methods,
+    )
+
+
+def _rate(text: str) -> float:
+    match = _RATE.fullmatch(text)
+    value = 0.0
+    if match is not None:
+        seconds = float(match[2] or 1) * _SECONDS[match[3] or "s"]
+        value = float(match[1]) / seconds if seconds else 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no rate, as 10/s, 100/m or 1/2s")
+    return value
+
+
+def _speed(text: str) -> float:
+    match = _SPEED.fullmatch(text)
+    value = 0.0 if match is None else float(match[1]) * _UNITS[match[2].upper()]
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no speed in bytes a second, as 500, 100K or 1M")
+    return value
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return value or None
