@@ -16,6 +16,8 @@ from typing import Any
 from fetch_engine.store_file import StoreError, connect_to_read, describe
 from fetch_engine.store_values import Outcome, StoredRequest, decode, decode_form, from_text
 
+FORMS = 1000  # kinds of requests that are kept in memory
+
 __all__ = ["Reader", "RunFacts", "StoreError", "StoredResult"]
 
 
@@ -58,6 +60,8 @@ class StoredResult:
     outcome: Outcome
     finished: float
     has_body: bool
+    notes: tuple[str, ...]
+    request: StoredRequest
 
 
 class Reader:
@@ -69,6 +73,7 @@ class Reader:
     def __init__(self, path: Path, *, any_thread: bool = False) -> None:
         self._path = path
         self._database = connect_to_read(path, any_thread=any_thread)
+        self._forms: dict[int, StoredRequest] = {}
 
     def __enter__(self) -> Reader:
         return self
@@ -119,7 +124,7 @@ class Reader:
     def results(self, run: int, first: int, count: int) -> list[StoredResult]:
         """Results of a run by place: from `first` on, at most `count`. What cannot be read is left out."""
         rows = self._rows(f"{_RESULT} AND results.place >= ? ORDER BY results.place LIMIT ?", run, first, count)
-        return [result for row in rows if (result := _result(row)) is not None]
+        return [result for row in rows if (result := self._result(row)) is not None]
 
     def result(self, run: int, place: int) -> StoredResult | None:
         """The result at this place, None if it is not there or cannot be read."""
@@ -129,11 +134,10 @@ class Reader:
     def find(self, run: int, fetch: int) -> StoredResult | None:
         """The newest result of the fetch with this id."""
         rows = self._rows(f"{_RESULT} AND results.fetch = ? ORDER BY results.place DESC LIMIT 1", run, fetch)
-        return _result(rows[0]) if rows else None
+        return self._result(rows[0]) if rows else None
 
     def unfinished(self, run: int) -> Iterator[tuple[StoredRequest, int | None]]:
         """The requests without a result that are still wanted, in order; with each the list it was read from."""
-        forms: dict[int, StoredRequest] = {}
         rows = self._rows(
             "SELECT requests.number, url, masked, form, input FROM requests"
             " LEFT JOIN results ON results.run = requests.run AND results.number = requests.number"
@@ -141,17 +145,38 @@ class Reader:
             run,
         )
         for number, url, masked, form, source in rows:
-            if form not in forms:
-                forms[form] = self._form(form)
-            missing = (*(["URL"] if masked else []), *forms[form].missing)
-            yield replace(forms[form], url=from_text(url), number=number, missing=missing), source
+            yield self._request(number, url, masked, form), source
 
-    def template(self, run: int) -> StoredRequest | None:
-        """What the URLs of the run's lists are made into, its URL left empty; None if the run had no lists."""
-        (form,) = self._rows("SELECT form FROM runs WHERE id = ?", run)[0]
-        return None if form is None else self._form(form)
+    def _request(self, number: int, url: str | bytes, masked: bool, form: int) -> StoredRequest:
+        if form not in self._forms:
+            if len(self._forms) >= FORMS:
+                self._forms.clear()
+            self._forms[form] = self.form(form)
+        like = self._forms[form]
+        missing = (*(["URL"] if masked else []), *like.missing)
+        return replace(like, url=from_text(url), number=number, missing=missing)
 
-    def _form(self, form: int) -> StoredRequest:
+    def _result(self, row: tuple[Any, ...]) -> StoredResult | None:
+        place, number, fetch, url, masked, form, kind, detail, preview, finished, notes = row
+        try:
+            outcome = decode(kind, detail, preview)
+            request = self._request(number, url, masked, form)
+        except (ValueError, KeyError, TypeError, StoreError):
+            return None
+        return StoredResult(
+            place,
+            number,
+            fetch,
+            request.url,
+            outcome,
+            finished,
+            has_body=preview is not None or kind is not None,
+            notes=tuple(json.loads(notes)) if notes else (),
+            request=request,
+        )
+
+    def form(self, form: int) -> StoredRequest:
+        """A request of this form, its URL left empty."""
         (row,) = self._rows("SELECT detail, body, missing FROM forms WHERE id = ?", form)
         try:
             return decode_form(*row)
@@ -179,16 +204,6 @@ class Reader:
 
 
 _RESULT = (
-    "SELECT place, results.number, fetch, url, kind, detail, preview, finished FROM results"
+    "SELECT place, results.number, fetch, url, masked, form, kind, detail, preview, finished, notes FROM results"
     " JOIN requests ON requests.run = results.run AND requests.number = results.number WHERE results.run = ?"
 )
-
-
-def _result(row: tuple[Any, ...]) -> StoredResult | None:
-    place, number, fetch, url, kind, detail, preview, finished = row
-    try:
-        outcome = decode(kind, detail, preview)
-    except (ValueError, KeyError, TypeError):
-        return None
-    has_body = preview is not None or kind is not None
-    return StoredResult(place, number, fetch, from_text(url), outcome, finished, has_body)

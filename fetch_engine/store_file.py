@@ -19,8 +19,7 @@ CREATE TABLE runs (
   ended REAL,                      -- NULL: it runs, or was killed
   complete INTEGER NOT NULL DEFAULT 0, -- nothing was left when it ended
   arguments TEXT NOT NULL,         -- JSON, secrets masked
-  inputs TEXT NOT NULL,            -- JSON: lists of URLs, read one after the other
-  form INTEGER                     -- what is made of their URLs
+  inputs TEXT NOT NULL             -- JSON: lists of URLs, each with the form of what is made of them
 );
 CREATE TABLE forms (               -- what requests have in common
   id INTEGER PRIMARY KEY,
@@ -50,6 +49,7 @@ CREATE TABLE results (
   kind TEXT,                       -- of the error; NULL: there was a response
   detail TEXT NOT NULL,            -- JSON, all that is shown but the body
   preview BLOB,
+  notes TEXT,                      -- JSON: what was odd about it
   PRIMARY KEY (run, place)
 );
 CREATE UNIQUE INDEX results_by_number ON results(run, number);

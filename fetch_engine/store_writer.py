@@ -41,8 +41,8 @@ Op = Callable[["_Session"], None]
 class RunToWrite:
     """What is written of a run before its first request.
 
-    arguments: secrets masked. inputs: its lists of URLs. template: what is made of their URLs. run: the one to go on
-    with, if it is not a new one.
+    arguments: secrets masked. inputs: its lists of URLs. template: what is made of the URLs of those that do not say
+    by a `form`. run: the one to go on with, if it is not a new one.
     """
 
     arguments: Sequence[str] = ()
@@ -84,7 +84,7 @@ class RunWriter:
         self._next_number = what.first_number
         self._closing = False
         self._complete = False
-        self._inputs = list(what.inputs)
+        self._inputs = len(what.inputs)
         self.run: int | None = what.run
         self.problem: str | None = None
         # A daemon: a disk that hangs must not keep the program from its end.
@@ -108,11 +108,14 @@ class RunWriter:
             self._put(lambda session: session.request(stored, input))
         return stored
 
-    def finished(self, number: int, fetch: int, outcome: Outcome, at: float) -> None:
-        """The request of this number has come to an end. fetch: its id in the engine. at: time.time()."""
+    def finished(self, number: int, fetch: int, outcome: Outcome, at: float, notes: Sequence[str] = ()) -> None:
+        """The request of this number has come to an end.
+
+        fetch: its id in the engine. at: time.time(). notes: what was odd about it.
+        """
         weight = len(getattr(outcome, "preview", b""))
         with self._state:
-            self._put(lambda session: session.result(number, fetch, outcome, at), weight)
+            self._put(lambda session: session.result(number, fetch, outcome, at, notes), weight)
 
     def withdrawn(self, numbers: Iterable[int]) -> None:
         """These requests are not wanted any more, and never ran."""
@@ -121,13 +124,17 @@ class RunWriter:
             with self._state:
                 self._put(lambda session: session.withdraw(all_of_them))
 
-    def added_input(self, source: dict[str, Any]) -> int:
-        """The run has one more list of URLs; gives its index, for `requested`."""
+    def added_input(self, source: dict[str, Any], template: FetchRequest) -> int:
+        """The run has one more list of URLs, which are made into requests like `template`; gives its index."""
         with self._state:
-            self._inputs.append(source)
-            text = json.dumps(self._inputs)
-            self._put(lambda session: session.inputs(text))
-            return len(self._inputs) - 1
+            self._put(lambda session: session.add_input(source, template))
+            self._inputs += 1
+            return self._inputs - 1
+
+    def ended_input(self, index: int) -> None:
+        """Nothing more of this list is wanted."""
+        with self._state:
+            self._put(lambda session: session.end_input(index))
 
     def close(self, *, complete: bool, limit: float = 5.0) -> bool:
         """Write what is left and mark the run as ended. False if that took more than `limit` seconds.
@@ -204,37 +211,36 @@ class _Session:
         self._with_secrets = with_secrets
         self._forms: dict[tuple[Any, ...], int] = {}
         self._place = place
+        self._inputs: list[dict[str, Any]] = []
         self.run = run
 
     @classmethod
     def begin(cls, database: sqlite3.Connection, what: RunToWrite, locks: RunLocks, with_secrets: bool) -> _Session:
-        inputs = json.dumps(list(what.inputs))
         with transaction(database):
             if what.run is not None:
-                database.execute(
-                    "UPDATE runs SET ended = NULL, complete = 0, inputs = ? WHERE id = ?", (inputs, what.run)
+                run, place = what.run, what.first_place
+                database.execute("UPDATE runs SET ended = NULL, complete = 0 WHERE id = ?", (run,))
+            else:
+                cursor = database.execute(
+                    "INSERT INTO runs (started, arguments, inputs) VALUES (?, ?, '[]')",
+                    (time.time(), json.dumps(list(what.arguments))),
                 )
-                return cls(database, what.run, what.first_place, with_secrets)
-            cursor = database.execute(
-                "INSERT INTO runs (started, arguments, inputs) VALUES (?, ?, ?)",
-                (time.time(), json.dumps(list(what.arguments)), inputs),
-            )
-            assert cursor.lastrowid is not None
-            locks.take(cursor.lastrowid)  # before anybody else can see it
-            session = cls(database, cursor.lastrowid, 0, with_secrets)
-            if what.template is not None:
-                form = session._form(what.template)
-                database.execute("UPDATE runs SET form = ? WHERE id = ?", (form, session.run))
+                assert cursor.lastrowid is not None
+                run, place = cursor.lastrowid, 0
+                locks.take(run)  # before anybody else can see it
+            session = cls(database, run, place, with_secrets)
+            for source in what.inputs:
+                session.add_input(source, what.template)
             return session
 
     def write(self, ops: list[Op]) -> None:
-        place, forms = self._place, dict(self._forms)
+        place, forms, inputs = self._place, dict(self._forms), list(self._inputs)
         try:
             with transaction(self._database):
                 for op in ops:
                     op(self)
         except BaseException:
-            self._place, self._forms = place, forms
+            self._place, self._forms, self._inputs = place, forms, inputs
             raise
 
     def end(self, *, complete: bool) -> None:
@@ -243,8 +249,18 @@ class _Session:
                 "UPDATE runs SET ended = ?, complete = ? WHERE id = ?", (time.time(), complete, self.run)
             )
 
-    def inputs(self, text: str) -> None:
-        self._database.execute("UPDATE runs SET inputs = ? WHERE id = ?", (text, self.run))
+    def add_input(self, source: dict[str, Any], template: FetchRequest | None) -> None:
+        if template is not None and "form" not in source:
+            source = {**source, "form": self._form(template)}
+        self._inputs.append(source)
+        self._save_inputs()
+
+    def end_input(self, index: int) -> None:
+        self._inputs[index] = {**self._inputs[index], "ended": True}
+        self._save_inputs()
+
+    def _save_inputs(self) -> None:
+        self._database.execute("UPDATE runs SET inputs = ? WHERE id = ?", (json.dumps(self._inputs), self.run))
 
     def request(self, request: StoredRequest, input: int | None) -> None:
         url, masked = stored_url(request.url, with_secrets=self._with_secrets)
@@ -267,12 +283,23 @@ class _Session:
         self._forms[key] = cursor.lastrowid
         return cursor.lastrowid
 
-    def result(self, number: int, fetch: int, outcome: Outcome, at: float) -> None:
+    def result(self, number: int, fetch: int, outcome: Outcome, at: float, notes: Sequence[str]) -> None:
         status, kind, detail, preview = encode(outcome, with_secrets=self._with_secrets)
         self._database.execute(
-            "INSERT OR IGNORE INTO results (run, place, number, fetch, finished, status, kind, detail, preview)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (self.run, self._place, number, fetch, at, status, kind, detail, preview),
+            "INSERT OR IGNORE INTO results (run, place, number, fetch, finished, status, kind, detail, preview, notes)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                self.run,
+                self._place,
+                number,
+                fetch,
+                at,
+                status,
+                kind,
+                detail,
+                preview,
+                json.dumps(notes) if notes else None,
+            ),
         )
         self._place += 1
 

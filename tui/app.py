@@ -29,6 +29,7 @@ from tui.screens.dashboard import DashboardScreen
 from tui.screens.help import HelpScreen
 from tui.screens.overview import OverviewScreen
 from tui.snapshot import Command, SetRate, Snapshot
+from tui.stored_rows import StoredRows
 from tui.themes import OWN, THEMES
 from tui.totals import Totals
 
@@ -66,6 +67,7 @@ class DashboardApp(PacedApp[None]):
         theme: str = "auto",
         max_rows: int = MAX_ROWS,
         choices: Choices | None = None,
+        stored: StoredRows | None = None,
     ) -> None:
         if colours is None:
             has_all = os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit")
@@ -82,7 +84,7 @@ class DashboardApp(PacedApp[None]):
         self.fps = min(max(self.choices.get("fps", fps), RATES[0]), RATES[-1])
         self.glyphs = glyphs
         self.ascii_output = glyphs is not UNICODE
-        self.done = DoneRows(max_rows)
+        self.done = DoneRows(max_rows) if stored is None else stored.rows(max_rows)
         self.arrived = DoneRows()  # ended while the view was paused
         self.totals = Totals()
         self.cost = ScreenCost(self.fps)

@@ -10,8 +10,6 @@ import gc
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
 
 import anyio
 
@@ -21,6 +19,7 @@ from tui.accounts import Account
 from tui.backlog import Backlog
 from tui.held import HeldHandles
 from tui.inspection import Inspection
+from tui.journal import Journal
 from tui.meter import Meter
 from tui.snapshot import (
     AddGlob,
@@ -44,7 +43,8 @@ class Controller:
     """Runs in the loop of the engine that it is given.
 
     publish: takes each snapshot. finished: where records of ended fetches go. window: how many fetches are handed to
-    the engine at a time, the rest wait as what they are made from. make_request: from a URL as given.
+    the engine at a time, the rest wait as what they are made from. make_request: from a URL as given. journal: told of
+    every request and what came of it.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Controller:
         make_request: Callable[[str], FetchRequest] = FetchRequest,
         per_second: float = 4.0,
         window: int | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self._engine = engine
         self._publish = publish
@@ -63,6 +64,7 @@ class Controller:
         self._make_request = make_request
         self._per_second = per_second
         self._window = window or 4 * engine.limits.concurrency
+        self._journal = journal or Journal()
         self._owned: dict[int, FetchTask] = {}
         self._accounts: dict[int, Account] = {}
         self._waiting = Backlog()
@@ -87,15 +89,14 @@ class Controller:
         """Carry a command out; the next snapshot, at once, shows it."""
         match command:
             case AddUrls(urls):
-                self._waiting.add(map(self._make_request, urls), len(urls))
+                self._waiting.add(self._journal.all_requested(map(self._make_request, urls)), len(urls))
             case AddRequests(requests):
-                self._waiting.add(requests, len(requests))
-            case AddGlob(glob, None):
-                self._waiting.add(map(self._make_request, glob), glob.count)
-            case AddGlob(glob, FetchRequest() as request):
-                self._waiting.add(map(partial(_at_url, request), glob), glob.count)
+                self._waiting.add(self._journal.all_requested(requests), len(requests))
+            case AddGlob(glob, request):
+                self._waiting.add(self._journal.glob_requested(glob, request or self._make_request("")), glob.count)
             case Cancel(None):
                 self._waiting.clear()
+                self._journal.withdraw_all_but(task.request for task in self._owned.values())
                 for task_id in list(self._owned):
                     self._owned[task_id].cancel()
             case Cancel(task_id) if task_id in self._owned:
@@ -130,12 +131,12 @@ class Controller:
         if task_id in self._owned:
             keep(self._owned[task_id])
 
-    async def add(self, url: str) -> None:
-        """Queue a URL; waits while many do already, so that a long list is read only as fast as it is fetched."""
+    async def add(self, request: FetchRequest) -> None:
+        """Queue a request that is in the journal; waits while many do, so that a list is read as fast as it is fetched."""
         while self._waiting.fed >= self._window:
             self._room = anyio.Event()
             await self._room.wait()
-        self._waiting.feed(self._make_request(url))
+        self._waiting.feed(request)
         self._admit()
 
     def stop(self) -> None:
@@ -149,6 +150,7 @@ class Controller:
             group.start_soon(self._inspection.heart.run)
             await self._publish_changes()
             group.cancel_scope.cancel()
+        self._take_finished()
         self._publish(self._snapshot())
         self._owned.clear()
 
@@ -195,7 +197,9 @@ class Controller:
         return task.id
 
     def _admit(self) -> None:
-        while len(self._owned) < self._window and (request := self._waiting.take()) is not None:
+        while (
+            len(self._owned) < self._window and self._journal.has_room and (request := self._waiting.take()) is not None
+        ):
             self._submit(request)
         if self._waiting.fed < self._window:
             self._room.set()
@@ -213,7 +217,9 @@ class Controller:
             else:
                 self._failed += 1
             request, warnings = account.request, self._inspection.of_ended(account.facts(task_id))
-            self._records.append(FinishedRecord(task_id, request.url, outcome, time.time(), warnings, request))
+            now = time.time()
+            self._records.append(FinishedRecord(task_id, request.url, outcome, now, warnings, request))
+            self._journal.finished(request, task_id, outcome, now, warnings)
             self._owned.pop(task_id, None)
 
     def _snapshot(self) -> Snapshot:
@@ -250,7 +256,7 @@ class Controller:
             concurrency=self._engine.limits.concurrency,
             closing=self._stopping,
             satisfied=self._satisfied,
-            warnings=tuple(inspection.lines),
+            warnings=(*inspection.lines, *self._journal.warnings),
             bugs=len(inspection.bugs),
             generations=session.generations(),
             collected=self._collected,
@@ -260,7 +266,3 @@ class Controller:
 
 def _content(snapshot: Snapshot) -> tuple[object, ...]:
     return tuple(getattr(snapshot, name) for name in Snapshot.__slots__)
-
-
-def _at_url(request: FetchRequest, url: str) -> FetchRequest:
-    return replace(request, url=url)

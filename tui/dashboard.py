@@ -21,10 +21,13 @@ from tui.engine_options import engine_for, request_for, spool_folder
 from tui.engine_thread import Companion, EngineThread
 from tui.event_loop import prepare_loop
 from tui.exit_report import ExitReport, open_descriptors
-from tui.inputs import UrlSource, open_input
+from tui.inputs import open_input
 from tui.keys import change_keys
 from tui.options import Options
+from tui.resume import OpenRun, open_run, store_path
+from tui.run_inputs import RunInputs
 from tui.snapshot import Cancel, TogglePin
+from tui.stored_rows import StoredRows
 
 
 def run_dashboard(options: Options) -> int:
@@ -36,11 +39,14 @@ def run_dashboard(options: Options) -> int:
     try:
         engine_for(options)  # an invalid option is a usage error, told before the screen is drawn
         with _keyboard() as stdin:
-            source = UrlSource(options.urls, [_open(name, stdin) for name in options.inputs])
+            prepare_loop()
+            before = open_descriptors()
+            opened = open_run(options, partial(_open, stdin=stdin))
             try:
-                return _Run(options, source).run()
+                return _Run(options, opened, before).run()
             finally:
-                source.close()
+                opened.requests.close()
+                opened.journal.close()
     except ValueError as error:
         complain(str(error))
         return 2
@@ -49,23 +55,25 @@ def run_dashboard(options: Options) -> int:
 class _Run:
     """One run of the dashboard."""
 
-    def __init__(self, options: Options, source: UrlSource) -> None:
+    def __init__(self, options: Options, opened: OpenRun, descriptors_before: int) -> None:
         self._options = options
-        self._source = source
+        self._opened = opened
         self._choices = Choices(default_path(), fixed=options.fixed)
-        prepare_loop()
+        journal = opened.journal
+        self._stored = StoredRows(store_path(), journal, opened.earlier) if journal.is_kept else None
         self._spool = spool_folder()
-        self._before = open_descriptors()
+        self._before = descriptors_before
 
     def run(self) -> int:
         terminal.prepare()
         threading.Thread(target=self._spool.sweep, name="sweep", daemon=True).start()
         with self._demo() as demo:
             thread = EngineThread(
-                partial(engine_for, self._options, spool=self._spool),
-                [Reader(self._source), *demo],
+                partial(engine_for, self._options, spool=self._spool, first_id=self._opened.first_id),
+                [Reader(self._opened.requests), *demo],
                 make_request=partial(request_for, self._options),
                 per_second=self._choices.get("fps", self._options.fps),
+                journal=self._opened.journal,
             )
             thread.start()
             try:
@@ -73,11 +81,17 @@ class _Run:
             finally:
                 with terminal.LastSignal() as late:
                     ended = thread.stop()
+                    self._opened.requests.close()
+                    self._opened.journal.close()
+                    if self._stored is not None:
+                        self._stored.close()
                     self._spool.close()
         if late.number:
             code = 128 + late.number
-        if self._source.error is not None:
-            complain(f"reading URLs failed: {self._source.error}")
+        for line in (*self._opened.notes, *self._opened.journal.warnings):
+            complain(line)
+        if self._opened.requests.error is not None:
+            complain(f"reading URLs failed: {self._opened.requests.error}")
         if thread.failure is not None or not ended or thread.engine is None:
             complain(thread.failure or "the engine did not end; what it had finished is lost")
             return 1
@@ -96,6 +110,7 @@ class _Run:
             theme=self._options.theme,
             max_rows=self._options.max_rows,
             choices=self._choices,
+            stored=self._stored,
         )
         app.ascii_output = ascii_only
         thread.on_snapshot = app.snapshot_ready
@@ -116,7 +131,9 @@ class _Run:
         if code or not report.clean:
             return code or 3
         # Some fetches of the demo fail by design.
-        satisfied = self._options.demo or (last is not None and last.satisfied == report.opened + last.waiting)
+        satisfied = self._options.demo or (
+            not self._opened.left_out and last is not None and last.satisfied == report.opened + last.waiting
+        )
         return 0 if satisfied else 1
 
     @contextlib.contextmanager
@@ -155,14 +172,14 @@ def _open(name: str, stdin: int) -> int:
 
 
 class Reader:
-    """A companion of the controller that gives it the URLs of the command line, as fast as they are fetched."""
+    """A companion of the controller that gives it the run's requests, as fast as they are fetched."""
 
-    def __init__(self, source: UrlSource) -> None:
-        self._source = source
+    def __init__(self, requests: RunInputs) -> None:
+        self._requests = requests
 
     async def __call__(self, controller: Controller) -> None:
-        async for url in self._source:
-            await controller.add(url)
+        async for request in self._requests:
+            await controller.add(request)
 
 
 class Demo:

@@ -18,6 +18,7 @@ from fetch_engine import FetchEngine, FetchRequest
 from fetch_engine.wake import waker
 from tui.controller import Controller
 from tui.event_loop import prepare_loop
+from tui.journal import Journal
 from tui.snapshot import Command, FinishedRecord, Snapshot
 
 # What else runs beside the controller, in its task group: a reader of URLs, the demo.
@@ -40,11 +41,13 @@ class EngineThread:
         *,
         make_request: Callable[[str], FetchRequest] = FetchRequest,
         per_second: float = 4.0,
+        journal: Journal | None = None,
     ) -> None:
         self._make_engine = make_engine
         self._companions = companions
         self._make_request = make_request
         self._per_second = per_second
+        self._journal = journal
         self._thread = threading.Thread(target=self._run, name="fetch-engine")
         self._commands: deque[Command] = deque()
         self._finished: deque[FinishedRecord] = deque()
@@ -102,6 +105,7 @@ class EngineThread:
                 self._finished,
                 make_request=self._make_request,
                 per_second=self._per_second,
+                journal=self._journal,
             )
 
             def obey() -> None:

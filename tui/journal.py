@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
 import anyio
 
+from fetch_engine.globbing import UrlGlob
 from fetch_engine.requests import FetchRequest
 from fetch_engine.results import FetchError, FetchResult
 from fetch_engine.store_file import RunLocks
+from fetch_engine.store_redaction import masked_url
 from fetch_engine.store_writer import RunWriter
+from tui.plain_text import safe
 
 FULL_WAIT = 0.02  # seconds between two looks
 
@@ -18,10 +24,20 @@ class Journal:
     complete: whether every list of URLs was read to its end; set by who reads them.
     """
 
-    def __init__(self, writer: RunWriter | None = None, locks: RunLocks | None = None) -> None:
+    def __init__(
+        self,
+        writer: RunWriter | None = None,
+        locks: RunLocks | None = None,
+        *,
+        with_secrets: bool = False,
+        problem: str | None = None,
+    ) -> None:
         self._writer = writer
         self._locks = locks
+        self._with_secrets = with_secrets
+        self._problem = problem  # for which there is no writer
         self._outstanding: set[int] = set()
+        self._globs: list[int] = []
         self.complete = False
 
     @property
@@ -35,9 +51,15 @@ class Journal:
             await anyio.sleep(FULL_WAIT)
 
     @property
-    def problem(self) -> str | None:
-        """Why nothing is kept any more, None while all is well."""
-        return None if self._writer is None else self._writer.problem
+    def is_kept(self) -> bool:
+        """Whether there is anything to read back."""
+        return self._writer is not None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """A line that says why nothing is kept any more, none while all is well."""
+        problem = self._problem if self._writer is None else self._writer.problem
+        return () if problem is None else (f"not saved any further: {safe(problem)}",)
 
     @property
     def run(self) -> int | None:
@@ -46,30 +68,52 @@ class Journal:
 
     def requested(self, request: FetchRequest, *, input: int | None = None) -> FetchRequest:
         """A request is to be made; gives it with its number. input: the list that it was read from."""
-        if self._writer is None or getattr(request, "number", -1) >= 0:
+        if self._writer is None:
             return request
         stored = self._writer.requested(request, input=input)
         self._outstanding.add(stored.number)
         return stored
 
+    def all_requested(self, requests: Iterable[FetchRequest]) -> Iterable[FetchRequest]:
+        """As `requested` for each, all of them written down before the first is made."""
+        return requests if self._writer is None else [self.requested(request) for request in requests]
+
+    def glob_requested(self, glob: UrlGlob, template: FetchRequest) -> Iterator[FetchRequest]:
+        """A request like `template` for each URL of the glob, written down as they are taken, the glob at once."""
+        index = None
+        if self._writer is not None:
+            text = masked_url(glob.text) if not self._with_secrets else glob.text
+            index = self._writer.added_input({"glob": text, "masked": text != glob.text}, template)
+            self._globs.append(index)
+        return (self.requested(replace(template, url=url), input=index) for url in glob)
+
     def resumed(self, number: int) -> None:
         """A request of an earlier time is still to be made."""
         self._outstanding.add(number)
 
-    def finished(self, request: FetchRequest, fetch: int, outcome: FetchResult | FetchError, at: float) -> None:
-        """It has come to an end. fetch: its id in the engine. at: time.time()."""
+    def finished(
+        self,
+        request: FetchRequest,
+        fetch: int,
+        outcome: FetchResult | FetchError,
+        at: float,
+        notes: Sequence[str] = (),
+    ) -> None:
+        """It has come to an end. fetch: its id in the engine. at: time.time(). notes: what was odd about it."""
         number = getattr(request, "number", -1)
         if self._writer is not None and number >= 0:
             self._outstanding.discard(number)
-            self._writer.finished(number, fetch, outcome, at)
+            self._writer.finished(number, fetch, outcome, at, notes)
 
-    def withdraw_all_but(self, running: list[FetchRequest]) -> None:
-        """Of what is outstanding nothing but these is still wanted."""
+    def withdraw_all_but(self, running: Iterable[FetchRequest]) -> None:
+        """Of what is outstanding, and of the globs, nothing but these is still wanted."""
         if self._writer is not None:
             kept = {getattr(request, "number", -1) for request in running}
             gone = self._outstanding - kept
             self._outstanding -= gone
             self._writer.withdrawn(sorted(gone))
+            while self._globs:
+                self._writer.ended_input(self._globs.pop())
 
     def close(self) -> bool:
         """Write the rest. False if the disk did not take it in time."""

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_data_path
 
+from fetch_engine.globbing import parse_glob
 from fetch_engine.requests import FetchRequest
 from fetch_engine.store import Reader, RunFacts, StoreError
 from fetch_engine.store_file import RunLocks
@@ -18,9 +20,10 @@ from fetch_engine.store_redaction import masked_arguments, masked_url
 from fetch_engine.store_values import StoredRequest
 from fetch_engine.store_writer import RunToWrite, RunWriter
 from tui.engine_options import request_for
+from tui.inputs import UrlSource
 from tui.journal import Journal
 from tui.options import PROGRAM, Options
-from tui.run_inputs import RunInputs, UrlList, described
+from tui.run_inputs import GlobSource, RunInputs, UrlList, described
 
 Open = Callable[[str], int]
 """Opens a list of URLs by its name; raises ValueError."""
@@ -28,7 +31,7 @@ Open = Callable[[str], int]
 
 def store_path() -> Path:
     """The file of the store: in the user's data folder (XDG_DATA_HOME on Linux)."""
-    return user_data_path(PROGRAM, appauthor=False) / "history.sqlite"
+    return user_data_path(PROGRAM, appauthor=False) / "runs.sqlite"
 
 
 @dataclass(slots=True)
@@ -50,10 +53,13 @@ class OpenRun:
 def open_run(
     options: Options,
     open_list: Open,
-    on_problem: Callable[[str], None],
+    on_problem: Callable[[str], None] = lambda _: None,
     make_request: Callable[[str], FetchRequest] | None = None,
 ) -> OpenRun:
-    """Open what the options ask for. make_request: of a URL, where it is not what the options say.
+    """Open what the options ask for.
+
+    on_problem: called once, in any thread, when the run is not saved (any further); its journal has it too.
+    make_request: of a URL, where it is not what the options say.
 
     Raises ValueError where there is no such run, or a list that cannot be read.
     """
@@ -67,7 +73,7 @@ def open_run(
     if options.store:
         journal = _journal(options, RunToWrite(masked_arguments(options.arguments), inputs, template), on_problem)
     first = [journal.requested(make_request(url)) for url in options.urls]
-    lists = [UrlList(descriptor, index, make_request) for index, descriptor in enumerate(descriptors)]
+    lists = [UrlList(UrlSource([], [descriptor]), index, make_request) for index, descriptor in enumerate(descriptors)]
     return OpenRun(RunInputs(first, lists, journal), journal)
 
 
@@ -80,8 +86,9 @@ def _journal(
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             locks = RunLocks(path)
     except OSError as error:
-        on_problem(f"{error.filename or path}: {error.strerror}")
-        return Journal()
+        problem = f"{error.filename or path}: {error.strerror}"
+        on_problem(problem)
+        return Journal(problem=problem)
     writer = RunWriter(
         path,
         what,
@@ -91,7 +98,7 @@ def _journal(
         bounds=Bounds(options.store_days, options.store_size),
     )
     writer.start()
-    return Journal(writer, locks)
+    return Journal(writer, locks, with_secrets=options.store_secrets)
 
 
 def _resume(
@@ -114,7 +121,7 @@ def _resume(
     except (StoreError, ValueError) as error:
         locks.close()
         raise ValueError(str(error)) from None
-    what = RunToWrite((), rest.inputs, None, rest.run, number, place)
+    what = RunToWrite((), rest.inputs, make_request(""), rest.run, number, place)
     journal = _journal(options, what, on_problem, locks)
     for request in rest.requests:
         journal.resumed(request.number)
@@ -174,7 +181,7 @@ class Rest:
             )
         for name in names:
             descriptor = open_list(name)
-            self.lists.append(UrlList(descriptor, len(self.inputs), make_request))
+            self.lists.append(UrlList(UrlSource([], [descriptor]), len(self.inputs), make_request))
             self.inputs.append(described(name, descriptor))
         if self.left_out:
             self.notes.append(
@@ -224,25 +231,40 @@ class Rest:
     def _read_on(self, from_lists: dict[int, dict[int, StoredRequest]]) -> list[str]:
         """Open the run's lists; gives the names of the given ones that are new."""
         names = list(self._options.inputs)
-        template = self._reader.template(self.run)
         for index, source in enumerate(self.inputs):
             wanted = from_lists.get(index, {})
-            path = source.get("path")
+            numbers = self._reader.from_input(self.run, index)
+            make: Callable[[str], FetchRequest] = partial(_made, self._filled(self._reader.form(source["form"])))
+            if "glob" in source:
+                self._go_on_with_glob(source, index, make, len(numbers))
+                self.left_out += len(wanted)
+                continue
+            path = source["path"]
             if path is None and "-" not in names:
                 self.left_out += len(wanted)
                 self.notes.append(f"run {self.run} read URLs that are not there any more; give them again by -i -")
                 continue
             name = "-" if path is None else path
             names = [each for each in names if each != name and os.path.abspath(each) != path]
-            assert template is not None
             descriptor = self._open_list(name)
-            if path is not None and described(name, descriptor) != source:
+            if path is not None and described(name, descriptor).items() - source.items():
                 self.notes.append(f"{path} has changed; the lines that run {self.run} had read are taken for read")
-            numbers = self._reader.from_input(self.run, index)
-            again = {place: wanted[number] for place, number in enumerate(numbers) if number in wanted}
-            make: Callable[[str], FetchRequest] = partial(_made, self._filled(template))
-            self.lists.append(UrlList(descriptor, index, make, len(numbers), dict(again)))
+            again: dict[int, FetchRequest] = {
+                place: wanted[number] for place, number in enumerate(numbers) if number in wanted
+            }
+            self.lists.append(UrlList(UrlSource([], [descriptor]), index, make, len(numbers), again))
         return names
+
+    def _go_on_with_glob(
+        self, source: dict[str, Any], index: int, make: Callable[[str], FetchRequest], taken: int
+    ) -> None:
+        if source.get("ended"):
+            return
+        glob = parse_glob(source["glob"])
+        if source["masked"]:
+            self.left_out += glob.count - taken
+        else:
+            self.lists.append(UrlList(GlobSource(glob, taken), index, make))
 
 
 def _made(template: StoredRequest, url: str) -> FetchRequest:

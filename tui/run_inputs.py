@@ -9,20 +9,41 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fetch_engine.globbing import UrlGlob
 from fetch_engine.requests import FetchRequest
 from tui.inputs import UrlSource
 from tui.journal import Journal
 
 
+class GlobSource:
+    """The URLs of a glob from the place `first` on, as a list that is read."""
+
+    error: str | None = None
+
+    def __init__(self, glob: UrlGlob, first: int) -> None:
+        self._glob = glob
+        self._next = first
+
+    async def __anext__(self) -> str:
+        if self._next >= self._glob.count:
+            raise StopAsyncIteration
+        self._next += 1
+        return self._glob[self._next - 1]
+
+    def close(self) -> None:
+        """Give nothing any more."""
+        self._next = self._glob.count
+
+
 @dataclass(slots=True)
 class UrlList:
-    """A list of URLs to read. index: among the run's inputs. make_request: of each URL.
+    """A list of URLs to read. index: among the run's inputs. make_request: of each of its URLs.
 
     taken: URLs that an earlier time has taken from it; again: of those, by position, the requests that are still to be
     made, for which only the list has the whole URL.
     """
 
-    descriptor: int
+    source: UrlSource | GlobSource
     index: int
     make_request: Callable[[str], FetchRequest]
     taken: int = 0
@@ -37,7 +58,7 @@ class RunInputs:
 
     def __init__(self, first: Iterable[FetchRequest], lists: Sequence[UrlList], journal: Journal) -> None:
         self._first = deque(first)
-        self._lists = deque((each, UrlSource([], [each.descriptor])) for each in lists)
+        self._lists = deque(lists)
         self._journal = journal
         self._position = 0
         self.error: str | None = None
@@ -50,11 +71,11 @@ class RunInputs:
         if self._first:
             return self._first.popleft()
         while self._lists:
-            each, source = self._lists[0]
+            each = self._lists[0]
             try:
-                url = await anext(source)
+                url = await anext(each.source)
             except StopAsyncIteration:
-                self._end_list(source)
+                self._end_list(each.source)
                 continue
             position, self._position = self._position, self._position + 1
             if position >= each.taken:
@@ -68,9 +89,9 @@ class RunInputs:
         """Give nothing any more."""
         self._first.clear()
         while self._lists:
-            self._lists.popleft()[1].close()
+            self._lists.popleft().source.close()
 
-    def _end_list(self, source: UrlSource) -> None:
+    def _end_list(self, source: UrlSource | GlobSource) -> None:
         self._lists.popleft()
         self._position = 0
         if source.error is not None:

@@ -19,6 +19,10 @@ SETTINGS = (
     "ascii",
     "mouse",
     "max-rows",
+    "store",
+    "store-secrets",
+    "store-days",
+    "store-size",
     "header",
     "user-agent",
     "location",
@@ -44,7 +48,7 @@ SETTINGS = (
 )
 PREFIX = "WEAKFETCH_"
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-_SWITCHES = {"ascii", "mouse", "location", "insecure", "http2"}
+_SWITCHES = {"ascii", "mouse", "location", "insecure", "http2", "store", "store-secrets"}
 _ARGUMENT = re.compile(r"argument [^:]*: ")
 
 Check = Callable[[list[str]], object]

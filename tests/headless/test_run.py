@@ -18,6 +18,7 @@ from fetch_engine.outputs.secrets import Secrets
 from tui.demo_server import demo_server
 from tui.engine_options import engine_for, request_for
 from tui.headless import HeadlessRun
+from tui.inputs import UrlSource
 from tui.journal import Journal
 from tui.options import Options, parse
 from tui.run_inputs import RunInputs, UrlList
@@ -33,7 +34,7 @@ def server() -> Iterator[str]:
 
 def inputs(options: Options, listed: int, *urls: str) -> RunInputs:
     make_request = partial(request_for, options)
-    return RunInputs(map(make_request, urls), [UrlList(listed, 0, make_request)], Journal())
+    return RunInputs(map(make_request, urls), [UrlList(UrlSource([], [listed]), 0, make_request)], Journal())
 
 
 async def test_results_are_written_and_everything_is_closed(server: str) -> None:

@@ -112,12 +112,12 @@ def test_a_run_comes_back_as_it_was(saved: Saved) -> None:
         facts = reader.run(1)
         assert facts is not None
         assert (facts.done, facts.failed, facts.left, facts.first_url, facts.complete) == (1, 1, 1, urls[0], False)
-        assert (facts.arguments, facts.inputs) == (("-i", "x"), ({"path": "/x"},))
+        assert facts.arguments == ("-i", "x")
         assert facts.ended is not None
         assert reader.next_numbers(1) == (4, 2, 9)
         assert reader.from_input(1, 0) == [0, 1, 2, 3]
-        template = reader.template(1)
-        assert template is not None
+        assert facts.inputs[0]["path"] == "/x"
+        template = reader.form(facts.inputs[0]["form"])
         assert (template.url, template.headers) == ("", (("A", "b"),))
         assert reader.find(1, 8) == second
         assert reader.result(1, 2) is None
