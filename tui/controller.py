@@ -132,7 +132,7 @@ class Controller:
             keep(self._owned[task_id])
 
     async def add(self, request: FetchRequest) -> None:
-        """Queue a request that is in the journal; waits while many do, so that a list is read as fast as it is fetched."""
+        """Queue a request that is in the journal; waits while many do, so that a list is read only as it is fetched."""
         while self._waiting.fed >= self._window:
             self._room = anyio.Event()
             await self._room.wait()
