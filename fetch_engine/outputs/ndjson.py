@@ -63,8 +63,8 @@ def ndjson_line(task_url: str, outcome: FetchResult | FetchError, secrets: Secre
             {
                 "status": attempt.status,
                 "error": attempt.error and str(attempt.error),
-                "elapsed_ms": _milliseconds(attempt.elapsed),
-                "waited_ms": _milliseconds(attempt.waited),
+                "elapsed_ms": milliseconds(attempt.elapsed),
+                "waited_ms": milliseconds(attempt.waited),
             }
             for attempt in outcome.retried
         ],
