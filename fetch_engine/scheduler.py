@@ -70,6 +70,7 @@ class Scheduler:
             gap=1 / (limits.rate or math.inf),
             host_gap=1 / (limits.host_rate or math.inf),
         )
+        self._is_paced = limits.rate is not None or limits.host_rate is not None
         self.rests = Rests()
         self._alarm = math.inf  # when the task that waits for lanes to open looks again
         self._sooner = anyio.Event()
@@ -273,9 +274,13 @@ class Scheduler:
         with anyio.CancelScope() as scope:
             job.scope = scope
             try:
+                place = JobPlace(self, job)
+                was_open = job.generation.transport is not None
                 transport = await self.session.transport(job.generation)
+                if self._is_paced and not was_open:
+                    await place.move(job.host)  # those that waited for the client would start all at once
                 job.recorder.start()  # once more: waiting for the client to open counts as queued
-                return await self._run_fetch(job, transport, JobPlace(self, job))
+                return await self._run_fetch(job, transport, place)
             except AttemptFailed as failure:
                 return describe_failure(job.request, job.recorder, failure)
             finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import anyio
 import pytest
 
 from fetch_engine import FetchEngine, FetchError, FetchFailed, Limits, RetryPolicy, places
@@ -21,6 +22,19 @@ async def test_requests_start_at_the_rate_that_is_allowed() -> None:
             await engine.join()
             assert 0.39 < time.monotonic() - began < 5
             assert {task.state for task in tasks} == {"done"}
+
+
+async def test_those_that_waited_for_the_client_keep_their_distance_too() -> None:
+    with checked_wire() as wire:
+        wire.opening = anyio.Event()
+        async with FetchEngine(open_transport=wire.open, limits=Limits(rate=20)) as engine:
+            tasks = [engine.submit("http://a.test/ok") for _ in range(6)]
+            await until(lambda: engine.census().running >= 4)
+            wire.opening.set()
+            began = time.monotonic()
+            await engine.join()
+            assert time.monotonic() - began > 0.24
+            assert len(tasks) == 6
 
 
 async def test_a_rate_for_each_host_holds_up_no_other() -> None:
