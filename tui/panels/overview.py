@@ -62,7 +62,7 @@ class OverviewPane(Frame):
         self.repaint()
 
     def title(self) -> tuple[Line, Line]:
-        hosts = len(self.totals.hosts)
+        hosts = len(self._rows)
         return [("Overview", "title")], [(f"{hosts} host{'' if hosts == 1 else 's'}", "faint")]
 
     def content(self, y: int, width: int) -> Line:
@@ -172,7 +172,7 @@ class OverviewPane(Frame):
             lines[-1] += [(f"{name} ", "faint"), (f"{latency_text(histogram.quantile(part)):<6}", "strong"), ("  ", "")]
         edges = histogram_edges(histogram, max(6, min(MAX_STEPS, room - len(lines) - 1)))
         names = [f"{latency_text(low):>6} to {latency_text(high):>6}" for low, high in pairwise(edges)]
-        counted = [(name, "", n) for name, n in zip(names, histogram.between(edges), strict=True)]
+        counted = [(name, "busy", n) for name, n in zip(names, histogram.between(edges), strict=True)]
         return [*lines, [], *self._bars(counted, width, 17)]
 
     def _bars(self, counted: Sequence[tuple[str, str, int]], width: int, names: int) -> list[Line]:
