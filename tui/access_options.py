@@ -37,7 +37,9 @@ class Access:
 def add_access_options(parser: argparse.ArgumentParser) -> None:
     """Tell the parser about them."""
     group = parser.add_argument_group("trust and route, as in curl")
-    group.add_argument("--ca-native", action="store_true", help="trust what the system trusts")
+    group.add_argument(
+        "--ca-native", action=argparse.BooleanOptionalAction, default=False, help="trust what the system trusts"
+    )
     versions = group.add_mutually_exclusive_group()
     versions.add_argument(
         "--tlsv1.2", dest="min_tls", action="store_const", const="1.2", default="1.2", help="TLS 1.2 or later (default)"

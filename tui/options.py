@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
-import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 from tui.access_options import Access, add_access_options, read_access
 from tui.complaint import complain
-from tui.config_file import ConfigError, default_path, read_config
+from tui.config_file import ConfigError
+from tui.option_types import (
+    count,
+    fps,
+    header,
+    method,
+    positive,
+    read_body,
+    readable,
+    run_id,
+    seconds,
+    size,
+    time_limit,
+)
 from tui.pace_options import Pace, add_pace_options, read_pace
 from tui.save_options import Save, add_save_options, read_save
-from tui.settings import PREFIX, Setting, from_environment, from_file, key_settings, merge_headers
+from tui.settings import merge_headers, with_settings
 
 T = TypeVar("T")
 PROGRAM = "weakfetch-tui"
@@ -28,11 +38,8 @@ the environment, as WEAKFETCH_MAX_TIME=60; keys of the dashboard under [keys].
 
 Exit codes: 0 every URL got a response below 400; 1 some did not, or results could not be written; 2 usage;
 3 something was still alive at the end; 130, 129, 143 after SIGINT, SIGHUP, SIGTERM."""
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 THEMES = ("auto", "dark", "light", "ansi", "contrast")
-KEPT = ("theme", "fps")  # options that stay as they were changed in the program, where they are not given
 FORMATS = ("ndjson", "csv", "table", "har", "junit")
-_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,84 +127,11 @@ def _show(text: str) -> None:
         sys.stdout.flush()
 
 
-def _number(convert: Callable[[str], T], accept: Callable[[T], bool], what: str) -> Callable[[str], T]:
-    """A type for argparse: what `convert` makes of the text if `accept` likes it."""
-
-    def check(text: str) -> T:
-        try:
-            value = convert(text)
-            if accept(value):
-                return value
-        except ValueError:
-            pass
-        raise argparse.ArgumentTypeError(f"{text!r} is no {what}")
-
-    return check
-
-
-_seconds = _number(float, lambda value: 0 <= value < math.inf, "number of seconds")
-_count = _number(int, lambda value: value >= 0, "number from 0 up")
-_positive = _number(int, lambda value: value > 0, "number from 1 up")
-_fps = _number(float, lambda value: 0.1 <= value <= 60, "number between 0.1 and 60")
-
-
-def _run(text: str) -> int:
-    return _count(text) if text else 0
-
-
-def _time_limit(text: str) -> float | None:
-    return _seconds(text) or None
-
-
-def _size(text: str) -> int:
-    match = re.fullmatch(r"([0-9]+)([KMGT]?)", text.upper())
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size, as 500, 10K or 1G")
-    return int(match[1]) * _UNITS[match[2]]
-
-
-def _method(text: str) -> str:
-    if not _TOKEN.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no method")
-    return text
-
-
-def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not colon and name.endswith(";"):  # curl's way to send a header without a value
-        name = name[:-1]
-    elif not value.strip():
-        raise argparse.ArgumentTypeError(f"{text!r} is no 'Name: value'; removing a header is not supported")
-    if not _TOKEN.fullmatch(name) or re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
-        raise argparse.ArgumentTypeError(f"{text!r} is no valid header")
-    return name, value.strip()
-
-
 def _report(text: str) -> tuple[str, str]:
     name, _, path = text.partition(":")
     if name not in FORMATS or not path:
         raise argparse.ArgumentTypeError(f"{text!r} is no FORMAT:FILE with one of the formats {', '.join(FORMATS)}")
     return name, path
-
-
-def _readable(text: str) -> str:
-    try:
-        with open(text, "rb"):
-            return text
-    except OSError as error:
-        raise argparse.ArgumentTypeError(f"cannot read {text}: {error.strerror}") from None
-
-
-def _body(given: Sequence[str]) -> bytes:
-    """The parts of -d joined as curl does it: files without line ends and zero bytes. Raises OSError."""
-    parts = []
-    for data in given:
-        if data.startswith("@"):
-            with open(0 if data == "@-" else data[1:], "rb", closefd=data != "@-") as file:
-                parts.append(re.sub(rb"[\r\n\0]", b"", file.read()))
-        else:
-            parts.append(os.fsencode(data))
-    return b"&".join(parts)
 
 
 def _parser(kind: type[_Parser] = _Parser) -> argparse.ArgumentParser:
@@ -234,7 +168,7 @@ def _parser(kind: type[_Parser] = _Parser) -> argparse.ArgumentParser:
     )  # fmt: skip
     group.add_argument("--exit-report", action="store_true", help="the exit report (stderr) as JSON")
     group.add_argument("--demo", action="store_true", help="fetch a telling set from an embedded server on 127.0.0.1")
-    group.add_argument("--fps", type=_fps, metavar="N", help="redraws a second (default: 4)")
+    group.add_argument("--fps", type=fps, metavar="N", help="redraws a second (default: 4)")
     group.add_argument(
         "--ascii", action=argparse.BooleanOptionalAction, default=False, help="draw with ASCII characters only"
     )
@@ -248,7 +182,7 @@ def _parser(kind: type[_Parser] = _Parser) -> argparse.ArgumentParser:
     )  # fmt: skip
     group.add_argument(
         "--max-rows",
-        type=_positive,
+        type=positive,
         default=100_000,
         metavar="N",
         help="finished fetches in the table (default: 100000)",
@@ -257,7 +191,7 @@ def _parser(kind: type[_Parser] = _Parser) -> argparse.ArgumentParser:
 
     group = parser.add_argument_group("history of runs")
     group.add_argument(
-        "--resume", nargs="?", type=_run, const=0, metavar="RUN",
+        "--resume", nargs="?", type=run_id, const=0, metavar="RUN",
         help="show what a run had finished, fetch what it had not (default: the newest that was cut short)",
     )  # fmt: skip
     group.add_argument("--history", action="store_true", help="list the runs that were saved")
@@ -269,17 +203,17 @@ def _parser(kind: type[_Parser] = _Parser) -> argparse.ArgumentParser:
         help="save passwords, cookies and tokens as well",
     )  # fmt: skip
     group.add_argument(
-        "--store-days", type=_seconds, default=30.0, metavar="DAYS", help="saved runs go after so long (default: 30)"
+        "--store-days", type=seconds, default=30.0, metavar="DAYS", help="saved runs go after so long (default: 30)"
     )
     group.add_argument(
-        "--store-size", type=_size, default=1024**3, metavar="SIZE",
+        "--store-size", type=size, default=1024**3, metavar="SIZE",
         help="and the oldest go where all take more (default: 1G)",
     )  # fmt: skip
 
     group = parser.add_argument_group("request, as in curl")
-    group.add_argument("-X", "--request", type=_method, metavar="METHOD", help="default: GET, with -d POST")
+    group.add_argument("-X", "--request", type=method, metavar="METHOD", help="default: GET, with -d POST")
     group.add_argument(
-        "-H", "--header", dest="headers", action="append", type=_header, default=[], metavar="'NAME: VALUE'"
+        "-H", "--header", dest="headers", action="append", type=header, default=[], metavar="'NAME: VALUE'"
     )
     group.add_argument(
         "-d",
@@ -294,31 +228,31 @@ def _parser(kind: type[_Parser] = _Parser) -> argparse.ArgumentParser:
     group.add_argument(
         "-L", "--location", action=argparse.BooleanOptionalAction, default=True, help="follow redirects (default)"
     )
-    group.add_argument("--max-redirs", type=_count, default=10, metavar="N", help="default: 10")
-    group.add_argument("--max-filesize", type=_size, metavar="SIZE", help="of a decoded body; K, M, G (default: 1G)")
+    group.add_argument("--max-redirs", type=count, default=10, metavar="N", help="default: 10")
+    group.add_argument("--max-filesize", type=size, metavar="SIZE", help="of a decoded body; K, M, G (default: 1G)")
 
     group = parser.add_argument_group("time and number")
     group.add_argument(
-        "-j", "--concurrency", type=_positive, default=64, metavar="N", help="fetches at once (default: 64)"
+        "-j", "--concurrency", type=positive, default=64, metavar="N", help="fetches at once (default: 64)"
     )
-    group.add_argument("--per-host", type=_positive, default=8, metavar="N", help="of them for one host (default: 8)")
+    group.add_argument("--per-host", type=positive, default=8, metavar="N", help="of them for one host (default: 8)")
     group.add_argument(
-        "--connect-timeout", type=_time_limit, default=15.0, metavar="SECONDS", help="default: 15; 0: no limit"
+        "--connect-timeout", type=time_limit, default=15.0, metavar="SECONDS", help="default: 15; 0: no limit"
     )
     group.add_argument(
         "-m",
         "--max-time",
-        type=_time_limit,
+        type=time_limit,
         default=300.0,
         metavar="SECONDS",
         help="for one attempt, default: 300; 0: no limit",
     )
     group.add_argument(
-        "--retry", type=_count, default=0, metavar="N", help="repeat what may go away by itself (default: 0)"
+        "--retry", type=count, default=0, metavar="N", help="repeat what may go away by itself (default: 0)"
     )
     group.add_argument(
         "--retry-delay",
-        type=_seconds,
+        type=seconds,
         default=1.0,
         metavar="SECONDS",
         help="first wait at most (default: 1), then doubled",
@@ -330,10 +264,10 @@ def _parser(kind: type[_Parser] = _Parser) -> argparse.ArgumentParser:
         "-k", "--insecure", action=argparse.BooleanOptionalAction, default=False, help="do not check certificates"
     )
     group.add_argument(
-        "--cacert", type=_readable, metavar="FILE", help="trust these certificates in place of the usual ones"
+        "--cacert", type=readable, metavar="FILE", help="trust these certificates in place of the usual ones"
     )
-    group.add_argument("--cert", type=_readable, metavar="FILE", help="client certificate")
-    group.add_argument("--key", type=_readable, metavar="FILE", help="its private key")
+    group.add_argument("--cert", type=readable, metavar="FILE", help="client certificate")
+    group.add_argument("--key", type=readable, metavar="FILE", help="its private key")
     group.add_argument("--http2", action=argparse.BooleanOptionalAction, default=False, help="offer HTTP/2 over TLS")
     add_access_options(parser)
     add_pace_options(parser)
@@ -350,7 +284,7 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str
     parser = _parser()
     end = argv.index("--") if "--" in argv else len(argv)
     try:
-        given, keys, fixed = _with_settings(parser, _without_greed(argv[:end]), environ)
+        given, keys, fixed = with_settings(parser, _parser(_Checker), _without_greed(argv[:end]), environ)
     except ConfigError as error:
         complain(str(error))
         sys.exit(2)
@@ -377,7 +311,7 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str
     except ValueError as error:
         parser.error(str(error))
     try:
-        body = _body(given.data)
+        body = read_body(given.data)
     except OSError as error:
         parser.error(f"argument -d/--data: cannot read {error.filename}: {error.strerror}")
     if given.data and not any(name.lower() == "content-type" for name, _ in headers):
@@ -428,39 +362,6 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str
         fail_on=given.fail_on,
         show_secrets=given.show_secrets,
     )
-
-
-def _with_settings(
-    parser: argparse.ArgumentParser, argv: Sequence[str], environ: Mapping[str, str]
-) -> tuple[Any, Mapping[str, tuple[str, ...]], frozenset[str]]:
-    """What was given, the settings of file and environment included; the keys of the file; what is fixed for this run.
-
-    Raises ConfigError.
-    """
-    given: Any = parser.parse_intermixed_args(argv)
-    path = default_path() if given.config is None else Path(given.config)
-    file = read_config(path, must_exist=given.config is not None)
-    fixed = {name for name in KEPT if getattr(given, name) is not None}
-    if file is None and not any(name.startswith(PREFIX) for name in environ):
-        return given, {}, frozenset(fixed)
-    check = _parser(_Checker).parse_args
-    of_file = [] if file is None else from_file(file, check)
-    of_environment = from_environment(environ, check)
-    fixed.update(setting.name for setting in of_environment if setting.name in KEPT)
-    arguments = [argument for setting in (*of_file, *of_environment) for argument in setting.arguments]
-    merged: Any = parser.parse_intermixed_args([*arguments, *argv])
-    merged.headers = merge_headers(_headers_in(of_file), _headers_in(of_environment), given.headers)
-    keys: Mapping[str, tuple[str, ...]] = {}
-    if file is not None and (changed := key_settings(file)):
-        from tui.keymap import keymap
-
-        keys = keymap(changed)
-    return merged, keys, frozenset(fixed)
-
-
-def _headers_in(layer: Sequence[Setting]) -> list[tuple[str, str]]:
-    arguments = [argument for setting in layer if setting.name == "header" for argument in setting.arguments]
-    return [_header(argument.removeprefix("--header=")) for argument in arguments]
 
 
 def _without_greed(argv: Sequence[str]) -> list[str]:

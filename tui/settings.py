@@ -7,11 +7,14 @@ A setting is an option of the command line by its long name. What comes later wi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from tui.config_file import ConfigError, ConfigFile
+from tui.config_file import ConfigError, ConfigFile, default_path, read_config
+from tui.option_types import header
 
 SETTINGS = (
     "theme",
@@ -45,10 +48,18 @@ SETTINGS = (
     "cert",
     "key",
     "http2",
+    "ca-native",
+    "tls-max",
+    "noproxy",
+    "interface",
+    "show-secrets",
 )
 PREFIX = "WEAKFETCH_"
+KEPT = ("theme", "fps")  # settings that stay as they were changed in the program, where they are not given
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-_SWITCHES = {"ascii", "mouse", "location", "insecure", "http2", "store", "store-secrets"}
+_SWITCHES = {
+    *("ascii", "mouse", "location", "insecure", "http2", "ca-native", "store", "store-secrets", "show-secrets"),
+}
 _ARGUMENT = re.compile(r"argument [^:]*: ")
 
 Check = Callable[[list[str]], object]
@@ -166,3 +177,36 @@ def _nearest(name: str) -> str:
 def _type_name(value: object) -> str:
     names = {bool: "true or false", list: "a list", dict: "a table"}
     return names.get(type(value), type(value).__name__)
+
+
+def with_settings(
+    parser: ArgumentParser, checker: ArgumentParser, argv: Sequence[str], environ: Mapping[str, str]
+) -> tuple[Any, Mapping[str, tuple[str, ...]], frozenset[str]]:
+    """What was given, the settings of file and environment included; the keys of the file; what is fixed for this run.
+
+    checker: a parser for single settings, which raises ValueError. Raises ConfigError.
+    """
+    given: Any = parser.parse_intermixed_args(argv)
+    path = default_path() if given.config is None else Path(given.config)
+    file = read_config(path, must_exist=given.config is not None)
+    fixed = {name for name in KEPT if getattr(given, name) is not None}
+    if file is None and not any(name.startswith(PREFIX) for name in environ):
+        return given, {}, frozenset(fixed)
+    check = checker.parse_args
+    of_file = [] if file is None else from_file(file, check)
+    of_environment = from_environment(environ, check)
+    fixed.update(setting.name for setting in of_environment if setting.name in KEPT)
+    arguments = [argument for setting in (*of_file, *of_environment) for argument in setting.arguments]
+    merged: Any = parser.parse_intermixed_args([*arguments, *argv])
+    merged.headers = merge_headers(_headers_in(of_file), _headers_in(of_environment), given.headers)
+    keys: Mapping[str, tuple[str, ...]] = {}
+    if file is not None and (changed := key_settings(file)):
+        from tui.keymap import keymap
+
+        keys = keymap(changed)
+    return merged, keys, frozenset(fixed)
+
+
+def _headers_in(layer: Sequence[Setting]) -> list[tuple[str, str]]:
+    arguments = [argument for setting in layer if setting.name == "header" for argument in setting.arguments]
+    return [header(argument.removeprefix("--header=")) for argument in arguments]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tui.access_options import Access
 from tui.choices import Choices
 from tui.config_file import ConfigError, read_config
 from tui.options import Options, parse
@@ -57,6 +59,9 @@ retry-delay = 0.5
 proxy = "http://127.0.0.1:3128"
 insecure = true
 http2 = true
+store = false
+store-days = 3
+ca-native = true
 """
 
 
@@ -67,10 +72,45 @@ def test_every_setting_reaches_the_options(config: Path) -> None:
         read, fps=2.5, ascii=True, headers=(("X-One", "1"), ("X-Two", "2"), ("User-Agent", "me")),
         follow_redirects=False, max_redirects=3, max_filesize=10 * 1024**2, connect_timeout=1.0, max_time=None,
         retries=4, retry_delay=0.5, concurrency=5, per_host=2, proxy="http://127.0.0.1:3128", insecure=True,
-        http2=True, theme="light", mouse=True, max_rows=500,
+        http2=True, theme="light", mouse=True, max_rows=500, store=False, store_days=3.0, access=Access(ca_native=True),
     )  # fmt: skip
-    given = {line.split(" =")[0].replace("_", "-") for line in EVERY.strip().splitlines()}
-    assert set(SETTINGS) - given == {"cacert", "cert", "key"} - given
+
+
+OF_ONE_RUN = {
+    *(
+        "help",
+        "version",
+        "config",
+        "demo",
+        "resume",
+        "history",
+        "headless",
+        "format",
+        "report",
+        "exit-report",
+        "fail-on",
+    ),
+    *("output", "remote-name", "output-dir", "remote-header-name", "continue-at", "fsync", "checksum"),
+    *(
+        "retry-all-methods",
+        "input-file",
+        "request",
+        "data",
+        "compressed",
+        "resolve",
+        "connect-to",
+        "tlsv1",
+        "ipv4",
+        "ipv6",
+    ),
+}
+
+
+def test_every_option_can_be_set_unless_it_is_of_one_run(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--help"], stdout_is_terminal=True, environ={})
+    options = set(re.findall(r"--([a-z][a-z0-9-]+)", capfd.readouterr().out))
+    assert {name for name in options if not name.startswith("no-")} == {*SETTINGS, *OF_ONE_RUN}
 
 
 def test_the_command_line_wins_over_the_environment_over_the_file_over_the_default(config: Path) -> None:
