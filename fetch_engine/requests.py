@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from fetch_engine.checksum import Checksum
 from fetch_engine.decoders import ACCEPT_ENCODING
@@ -18,7 +18,7 @@ from fetch_engine.urls import Target
 
 Headers = tuple[tuple[str, str], ...]
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\uffff\U00010000-\U0010ffff]*")
 # They frame the message or belong to the connection (RFC 9110 section 7.6.1): the transport's business.
 TRANSPORT_HEADERS = frozenset(
@@ -26,7 +26,7 @@ TRANSPORT_HEADERS = frozenset(
 )
 
 # What is not shown unless asked for.
-SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
+SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,13 @@ class FetchRequest:
     proxy: str | None = field(default=None, repr=False)
     save: SaveTo | None = None
     checksum: Checksum | None = None
+
+
+def as_new(request: FetchRequest) -> FetchRequest:
+    """The same to be made once more: without what a subclass adds, such as the number in a run."""
+    if type(request) is FetchRequest:
+        return request
+    return FetchRequest(**{each.name: getattr(request, each.name) for each in fields(FetchRequest)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,7 @@ def first_hop(request: FetchRequest, target: Target, more: Headers = ()) -> HopR
     Raises AttemptFailed of kind protocol for a method or header that HTTP does not allow (RFC 9110 sections 5.1, 5.5,
     9.1) or that the transport sets itself.
     """
-    if not _TOKEN.fullmatch(request.method):
+    if not TOKEN.fullmatch(request.method):
         raise AttemptFailed(ErrorKind.PROTOCOL, "the request method is no HTTP token")
     given = tuple(_checked(name, value) for name, value in request.headers)
     # A part of a coded body cannot be decoded (Fetch standard, HTTP-network-or-cache fetch).
@@ -105,7 +112,7 @@ def user_agent() -> str:
 
 
 def _checked(name: str, value: str) -> tuple[str, str]:
-    if not _TOKEN.fullmatch(name):
+    if not TOKEN.fullmatch(name):
         raise AttemptFailed(ErrorKind.PROTOCOL, "a request header's name is no HTTP token")
     if name.lower() in TRANSPORT_HEADERS:
         raise AttemptFailed(ErrorKind.PROTOCOL, f"request header {name} cannot be given, the connection sets it")

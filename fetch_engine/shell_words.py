@@ -43,9 +43,9 @@ def split_words(text: str) -> Words:
     return _Splitter(text).run()
 
 
-def quote_word(word: str) -> str:
+def quote_word(word: str, *, ascii_only: bool = False) -> str:
     """The word so that a shell, and `split_words`, read it as it is: on one line, in printable characters."""
-    if word.isprintable():
+    if word.isprintable() and (not ascii_only or word.isascii()):
         return shlex.quote(word)
     parts = []
     for byte_or_char in word:
@@ -54,7 +54,7 @@ def quote_word(word: str) -> str:
             parts.append(f"\\{code - 0xDC00:03o}")
         elif byte_or_char in "\\'":
             parts.append("\\" + byte_or_char)
-        elif byte_or_char.isprintable():
+        elif byte_or_char.isprintable() and (code < 0x80 or not ascii_only):
             parts.append(byte_or_char)
         elif code < 0x80:
             parts.append({"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(byte_or_char, f"\\{code:03o}"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -17,9 +17,11 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 
+from fetch_engine import FetchRequest
 from tui.choices import Choices
 from tui.done_rows import MAX_ROWS, DoneRows
 from tui.glyphs import UNICODE, Glyphs
+from tui.history import EntryHistory, SeenHosts
 from tui.keys import PLACES, bindings, in_place
 from tui.link import EngineLink
 from tui.meter import Meter, ScreenCost
@@ -68,6 +70,8 @@ class DashboardApp(PacedApp[None]):
         max_rows: int = MAX_ROWS,
         choices: Choices | None = None,
         stored: StoredRows | None = None,
+        history: EntryHistory | None = None,
+        make_request: Callable[[str], FetchRequest] = FetchRequest,
     ) -> None:
         if colours is None:
             has_all = os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit")
@@ -87,6 +91,11 @@ class DashboardApp(PacedApp[None]):
         self.done = DoneRows(max_rows) if stored is None else stored.rows(max_rows)
         self.arrived = DoneRows()  # ended while the view was paused
         self.totals = Totals()
+        self.history = EntryHistory() if history is None else history
+        self.hosts = SeenHosts()
+        for line in self.history.entries:
+            self.hosts.note(line)
+        self.make_request = make_request  # from a URL as given
         self.cost = ScreenCost(self.fps)
         self._sent = Meter(time.monotonic())
         self.animation_level = "none"
@@ -126,6 +135,8 @@ class DashboardApp(PacedApp[None]):
         snapshot = self.link.latest  # before the records, which are at least as new then
         finished = self.link.take_finished()
         (self.arrived if self.paused else self.done).add(finished)
+        for record in finished:
+            self.hosts.note(record.url)
         counted = self.totals.add(finished, snapshot)
         cost = self._screen_cost()
         if finished or counted or snapshot is not self.snapshot or cost.speed != self.cost.speed:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import anyio
 
 from fetch_engine import FetchEngine, FetchRequest, FetchResult, FetchTask, Finished
+from fetch_engine.requests import as_new
 from fetch_engine.results import ErrorKind
 from tui.accounts import Account
 from tui.backlog import Backlog
@@ -91,9 +92,10 @@ class Controller:
             case AddUrls(urls):
                 self._waiting.add(self._journal.all_requested(map(self._make_request, urls)), len(urls))
             case AddRequests(requests):
-                self._waiting.add(self._journal.all_requested(requests), len(requests))
+                self._waiting.add(self._journal.all_requested(map(as_new, requests)), len(requests))
             case AddGlob(glob, request):
-                self._waiting.add(self._journal.glob_requested(glob, request or self._make_request("")), glob.count)
+                made = self._make_request("") if request is None else as_new(request)
+                self._waiting.add(self._journal.glob_requested(glob, made), glob.count)
             case Cancel(None):
                 self._waiting.clear()
                 self._journal.withdraw_all_but(task.request for task in self._owned.values())

@@ -21,6 +21,8 @@ from tui.engine_options import engine_for, request_for, spool_folder
 from tui.engine_thread import Companion, EngineThread
 from tui.event_loop import prepare_loop
 from tui.exit_report import ExitReport, open_descriptors
+from tui.history import EntryHistory
+from tui.history_file import HistoryFile, history_path
 from tui.inputs import open_input
 from tui.keys import change_keys
 from tui.options import Options
@@ -103,6 +105,7 @@ class _Run:
         from tui.glyphs import ASCII, UNICODE
 
         ascii_only = self._options.ascii or terminal.wants_ascii()
+        kept = HistoryFile(history_path())
         app = DashboardApp(
             thread,
             fps=self._options.fps,
@@ -111,6 +114,8 @@ class _Run:
             max_rows=self._options.max_rows,
             choices=self._choices,
             stored=self._stored,
+            history=EntryHistory(kept.read(), kept.add),
+            make_request=partial(request_for, self._options),
         )
         app.ascii_output = ascii_only
         thread.on_snapshot = app.snapshot_ready
@@ -119,6 +124,9 @@ class _Run:
             return asyncio.run(terminal.run_app(app, mouse=self._options.mouse))
         finally:
             self._choices.save()
+            kept.close()
+            if kept.error is not None:
+                complain(f"the history of URLs could not be kept: {kept.error}")
 
     def _report(self, thread: EngineThread, code: int) -> int:
         last, engine = thread.latest, thread.engine

@@ -45,6 +45,8 @@ PLACES = {
     "screen": "On the dashboard",
     "url": "In the URL field",
     "filter": "In the filter field",
+    "search": "In the search of the history",
+    "editor": "In the request editor",
     "text": "In details and help",
     "details": "In details",
     "back": "Back from them",
@@ -60,6 +62,7 @@ KEYS = (
     Key("row.cancel", ("x",), "rows", "cancel the selected fetch", "cancel", "screen.cancel"),
     Key("row.drop", ("d",), "rows", "drop the handle, whatever the state of its fetch", "drop", "screen.drop"),
     Key("row.again", ("r",), "rows", "fetch the same URL again", "again", "screen.again"),
+    Key("row.edit", ("E",), "rows", "edit its request and send it again", "", "screen.edit_request"),
     Key("row.pin", ("m",), "rows", "pin the handle, or release it", "pin", "screen.pin"),
     Key("row.up", ("k", "up"), "rows", "one row up", "", "move(-1)"),
     Key("row.down", ("j", "down"), "rows", "one row down", "", "move(1)"),
@@ -89,9 +92,19 @@ KEYS = (
     Key("url.add", ("enter",), "url", "fetch it and stay in the field", "fetch", "submit"),
     Key("url.older", ("up",), "url", "the URL entered before", "history", "recall(-1)"),
     Key("url.newer", ("down",), "url", "the URL entered after", "", "recall(1)"),
+    Key("url.search", ("ctrl+r",), "url", "search in what was entered", "search", "search"),
+    Key("url.complete", ("tab",), "url", "take the suggested host, or next pane", "", "complete"),
+    Key("url.edit", ("ctrl+e",), "url", "edit method, headers and body of the next request", "request", "edit"),
     Key("url.leave", ("escape",), "url", "leave the field", "leave", "leave"),
     Key("filter.keep", ("enter",), "filter", "back to the rows that pass", "keep", "keep"),
     Key("filter.clear", ("escape",), "filter", "show all rows again", "clear", "clear"),
+    Key("search.older", ("down", "ctrl+r"), "search", "the next older match", "", "move(1)"),
+    Key("search.newer", ("up",), "search", "the next newer match", "", "move(-1)"),
+    Key("search.page-down", ("pagedown",), "search", "one page of older matches", "", "page(1)"),
+    Key("search.page-up", ("pageup",), "search", "one page of newer matches", "", "page(-1)"),
+    Key("search.leave", ("escape",), "search", "back without a line (enter takes it)", "", "no"),
+    Key("editor.send", ("ctrl+g",), "editor", "send the request (also enter in method and URL)", "send", "send"),
+    Key("editor.back", ("escape",), "editor", "back; what was typed is kept for the next request", "back", "back"),
     Key("details.next", ("right", "l"), "details", "next section", "section", "section(1)"),
     Key("details.previous", ("left", "h"), "details", "previous section", "", "section(-1)"),
     Key("details.search", ("/",), "details", "search in the body", "search", "search"),
@@ -133,6 +146,8 @@ LIVE_TOGETHER = (
     ("rows", "screen", "everywhere"),
     ("url", "everywhere"),
     ("filter", "everywhere"),
+    ("search", "everywhere"),
+    ("editor", "everywhere"),
     ("text", "details", "back", "everywhere"),
     ("box",),
     ("ask", "everywhere"),
@@ -140,7 +155,7 @@ LIVE_TOGETHER = (
 )
 """Places whose keys work at the same time, so that no two of them may share one."""
 
-FIELDS = ("url", "filter", "ask")
+FIELDS = ("url", "filter", "search", "editor", "ask")
 """Places where characters are typed."""
 
 LABELS = {"escape": "esc", "pageup": "pgup", "pagedown": "pgdn", "comma": ","}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
+from fetch_engine.requests import SECRET_HEADERS
+
 HIDDEN = "[hidden]"
 
-_SECRET = frozenset(
-    ("authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token", "authentication-info")
-)
+_SECRET = SECRET_HEADERS | {"authentication-info"}
 _USERINFO = re.compile(r"(?<=://)[^/?#\s@\"'<>]+@")
 _COOKIE = re.compile(r"([^=;]*=)[^;]*(.*)", re.DOTALL)
 

@@ -28,6 +28,8 @@ from tui.screens.copy import CopyScreen
 from tui.screens.dashboard import DashboardScreen
 from tui.screens.details import DetailsScreen
 from tui.screens.help import HelpPane, HelpScreen
+from tui.screens.history_search import HistorySearchScreen
+from tui.screens.request_editor import RequestEditorScreen
 from tui.snapshot import AddUrls, Cancel, Command, Drop, SetRate, TogglePin
 from tui.table import Table
 
@@ -64,6 +66,8 @@ def test_the_table_of_keys_is_sound() -> None:
         (("rows",), (Table, DashboardScreen)),
         (("screen",), (DashboardScreen,)),
         (("url",), (UrlInput,)),
+        (("search",), (HistorySearchScreen,)),
+        (("editor",), (RequestEditorScreen,)),
         (("text", "details"), (DetailsPane,)),
         (("text", "back"), (HelpScreen,)),
         (("back",), (DetailsScreen, HelpScreen)),
@@ -216,8 +220,8 @@ async def test_the_url_field_adds_and_stays(key: str) -> None:
         await pilot.press(key)
         field = pilot.app.focused
         assert isinstance(field, UrlInput)
-        await pilot.press(*"http://h/?q", "enter")
-        assert link.sent == [AddUrls(("http://h/?q",))]
+        await pilot.press(*"h/?q", "enter")
+        assert link.sent == [AddUrls(("https://h/?q",))]
         assert pilot.app.focused is field
         assert field.value == ""
         await pilot.press("enter", "space", "enter")
@@ -236,7 +240,7 @@ async def test_up_and_down_recall_what_was_entered() -> None:
             seen.append(field.value)
         assert seen == ["b", "a", "a", "b", "c", "c"]
         await pilot.press("up", "up", "enter")
-        assert field.history == ["b", "a"]
+        assert field.history.entries == ["b", "a"]
 
 
 async def test_a_paste_of_many_lines_adds_each() -> None:

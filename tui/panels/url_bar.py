@@ -1,21 +1,44 @@
-"""The field in which URLs are typed and pasted."""
+"""The field in which URLs, globs and curl commands are typed and pasted."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar
 
-from textual import events
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.message import Message
+from textual.suggester import Suggester
 from textual.widgets import Input
 
+from fetch_engine import FetchRequest
+from fetch_engine.curl_command import is_curl_command
+from fetch_engine.globbing import escape_glob
+from tui.entry import Entry, of_request, one_line, read_entries, read_entry, to_edit
+from tui.history import EntryHistory, SeenHosts
 from tui.keys import bindings
 from tui.painted import Line, Painted
-from tui.plain_text import safe
+from tui.plain_text import fit, safe
+from tui.request_draft import Draft
+from tui.screens.history_search import HistorySearchScreen
+from tui.screens.request_editor import Edited, RequestEditorScreen
+from tui.secret_mask import SecretMask
 
-MAX_HISTORY = 1000
+MAX_PASTE = 65_536  # characters of one line
+
+
+class HostSuggester(Suggester):
+    """Completes the host of a URL from those that were seen."""
+
+    def __init__(self, hosts: SeenHosts) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._hosts = hosts
+
+    async def get_suggestion(self, value: str) -> str | None:
+        return self._hosts.complete(value)
 
 
 class UrlInput(Input):
@@ -24,72 +47,214 @@ class UrlInput(Input):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("url")]
 
     class Entered(Message):
-        """These URLs are to be fetched."""
+        """What was entered comes to this."""
 
-        def __init__(self, urls: tuple[str, ...]) -> None:
+        def __init__(self, entry: Entry) -> None:
             super().__init__()
-            self.urls = urls
+            self.entry = entry
+
+    class Noted(Message):
+        """Something is to be said about what stands in the field."""
+
+        def __init__(self, text: str, role: str) -> None:
+            super().__init__()
+            self.text, self.role = text, role
 
     class Left(Message):
         """The field is to lose the focus."""
 
-    def __init__(self) -> None:
-        super().__init__(id="url", placeholder="https://", select_on_focus=False, compact=True)
+    def __init__(self, history: EntryHistory, hosts: SeenHosts, make_request: Callable[[str], FetchRequest]) -> None:
+        super().__init__(
+            id="url",
+            placeholder="https://",
+            select_on_focus=False,
+            compact=True,
+            suggester=HostSuggester(hosts),
+            highlighter=SecretMask(),
+        )
         self.cursor_blink = False
-        self.history: list[str] = []
-        self._recalled = 0  # place in the history; its length for the line being typed
-        self._draft = ""
+        self.history = history
+        self.draft: Draft | None = None  # the next request, but for its URL
+        self._hosts = hosts
+        self._make_request = make_request
+        self._recalled = len(history)  # place in the history; its length for the line being typed
+        self._typed = ""
 
     async def action_submit(self) -> None:
-        url = self.value.strip()
-        if url:
-            self._remember(url)
-            self.value = ""
-            self.post_message(self.Entered((url,)))
+        entry = self._read()
+        if entry.commands:
+            self._enter(entry)
+        elif entry.complaint:
+            self.post_message(self.Noted(entry.complaint, "bad"))
 
     def on_paste(self, event: events.Paste) -> None:
-        urls = url_lines(event.text)
         event.stop()
         event.prevent_default()
-        if len(urls) > 1:
-            self.post_message(self.Entered(urls))
-        elif urls:
-            self.replace(safe(urls[0], 65536), *self.selection)
+        text = event.text
+        if is_curl_command(text) and not self.value.strip():
+            self._put(one_line(text))
+            entry = self._read()
+            if not entry.commands:
+                self.post_message(self.Noted(entry.complaint, "bad"))
+            return
+        lines = url_lines(text)
+        if len(lines) > 1:
+            entry = read_entries(lines)
+            if entry.commands:
+                self.post_message(self.Entered(entry))
+            if entry.complaint:
+                self.post_message(self.Noted(entry.complaint, "bad"))
+        elif lines:
+            self.replace(safe(lines[0], MAX_PASTE), *self.selection)
+
+    def about(self) -> str:
+        """What the line stands for, where it does not show in it."""
+        if not self.value.strip():
+            return ""
+        entry = self._read()
+        return "; ".join(filter(None, (entry.summary, entry.complaint))) if entry.commands else ""
 
     def action_recall(self, by: int) -> None:
         place = max(0, min(self._recalled + by, len(self.history)))
         if place == self._recalled:
             return
         if self._recalled == len(self.history):
-            self._draft = self.value
+            self._typed = self.value
         self._recalled = place
-        self.value = self._draft if place == len(self.history) else self.history[place]
-        self.cursor_position = len(self.value)
+        self._put(self._typed if place == len(self.history) else self.history.entries[place])
+
+    def action_search(self) -> None:
+        def found(line: str | None) -> None:
+            if line is not None:
+                self._put(line)
+
+        self.app.push_screen(HistorySearchScreen(self.history, self.value), found)
+
+    def action_complete(self) -> None:
+        if (completed := self._completed()) is not None:
+            self._put(completed)
+        else:
+            self.screen.focus_next()
+
+    def action_end(self, select: bool = False) -> None:
+        completed = None if select else self._completed()
+        if completed is not None:
+            self._put(completed)
+        else:
+            super().action_end(select)
 
     def action_leave(self) -> None:
+        if not self.value.strip():
+            self.draft = None
         self.post_message(self.Left())
 
-    def _remember(self, url: str) -> None:
-        if url in self.history:
-            self.history.remove(url)
-        self.history.append(url)
-        del self.history[:-MAX_HISTORY]
+    # the request editor
+
+    def action_edit(self) -> None:
+        """Edit the request that the line stands for."""
+        if self.draft is not None and not is_curl_command(self.value):
+            self._edit(replace(self.draft, url=self.value))
+            return
+        entry = to_edit(self.value, self._make_request)
+        if entry.request is None:
+            self.post_message(self.Noted(entry.complaint, "bad"))
+        else:
+            self._edit(Draft.of(entry.request))
+
+    def edit(self, request: FetchRequest) -> None:
+        """Edit a request that was made before."""
+        self._edit(Draft.of(replace(request, url=escape_glob(request.url))))
+
+    def _edit(self, draft: Draft) -> None:
+        self.app.push_screen(RequestEditorScreen(draft), self._edited)
+
+    def _edited(self, edited: Edited | None) -> None:
+        if edited is None:
+            return
+        if edited.send:
+            self._enter(of_request(edited.draft.request()))
+        else:
+            self.draft = edited.draft
+            self._put(edited.draft.url)
+            self.post_message(self.Noted(self.about(), "faint"))
+        self.focus()
+
+    # what stands in the field
+
+    def _read(self) -> Entry:
+        try:
+            edited = None
+            if self.draft is not None and self.value.strip():
+                edited = replace(self.draft, url=self.value).request()
+        except ValueError as error:
+            return Entry(complaint=f"nothing added: {error}")
+        return read_entry(self.value, edited)
+
+    def _enter(self, entry: Entry) -> None:
+        self.history.add(entry.kept)
+        self._hosts.note(entry.kept)
         self._recalled = len(self.history)
-        self._draft = ""
+        self._typed = ""
+        self.draft = None
+        self.value = ""
+        self.post_message(self.Entered(entry))
+        if entry.complaint:
+            self.post_message(self.Noted(entry.complaint, "warn"))
+
+    def _put(self, line: str) -> None:
+        self.value = line
+        self.cursor_position = len(line)
+
+    def _completed(self) -> str | None:
+        return self._hosts.complete(self.value) if self.cursor_position == len(self.value) else None
 
 
-class UrlBar(Horizontal):
-    """The field between its name and how many fetches may run at once."""
+class UrlBar(Vertical):
+    """The field between its name and how many fetches may run at once; below it what is to be said about the line."""
+
+    def __init__(
+        self, history: EntryHistory, hosts: SeenHosts, make_request: Callable[[str], FetchRequest] = FetchRequest
+    ) -> None:
+        super().__init__()
+        self._field = UrlInput(history, hosts, make_request)
 
     def compose(self) -> ComposeResult:
-        yield _Prompt()
-        yield UrlInput()
-        yield UrlFacts()
+        with Horizontal():
+            yield _Prompt()
+            yield self._field
+            yield UrlFacts()
+        yield UrlNotice()
+
+    @on(Input.Changed)
+    def _changed(self) -> None:
+        self.query_one(UrlNotice).say(self._field.about(), "faint")
+
+    @on(UrlInput.Noted)
+    def _noted(self, message: UrlInput.Noted) -> None:
+        self.query_one(UrlNotice).say(message.text, message.role)
 
 
 class _Prompt(Painted):
     def line(self, y: int, width: int) -> Line:
         return [(" URL ", "head"), (self.glyphs.prompt, "key")]
+
+
+class UrlNotice(Painted):
+    """One line that is there only while it says something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text, self.role = "", ""
+        self.display = False
+
+    def say(self, text: str, role: str) -> None:
+        """Show this; nothing hides the line."""
+        self.text, self.role = safe(text), role
+        self.display = bool(text)
+        self.repaint()
+
+    def line(self, y: int, width: int) -> Line:
+        return [(f"       {fit(self.text, width - 8)} ", self.role)]
 
 
 class UrlFacts(Painted):

@@ -12,6 +12,8 @@ from textual.events import DescendantFocus
 from textual.screen import Screen
 from textual.timer import Timer
 
+from fetch_engine import FetchRequest
+from tui.entry import MOST_UNASKED, Entry
 from tui.frame import Frame
 from tui.keys import bindings, hints
 from tui.panels.active import ActivePane
@@ -57,7 +59,7 @@ class DashboardScreen(Screen[None], RecordActions):
 
     def compose(self) -> ComposeResult:
         yield StatusLine()
-        yield UrlBar()
+        yield UrlBar(self._app.history, self._app.hosts, self._app.make_request)
         with Horizontal(id="panes"):
             with Vertical(id="tables"):
                 yield ActivePane()
@@ -218,7 +220,16 @@ class DashboardScreen(Screen[None], RecordActions):
 
     @on(UrlInput.Entered)
     def _entered(self, message: UrlInput.Entered) -> None:
-        self._app.send(AddUrls(message.urls))
+        entry = message.entry
+        if entry.count > MOST_UNASKED:
+            question = f"Fetch {entry.count:,} URLs?"
+            self.app.push_screen(ConfirmScreen(question, "fetch them"), lambda yes: self._start(entry) if yes else None)
+        else:
+            self._start(entry)
+
+    def _start(self, entry: Entry) -> None:
+        for command in entry.commands:
+            self._app.send(command)
 
     def action_cancel(self) -> None:
         if (row := self._table().selected) is not None:
@@ -234,9 +245,16 @@ class DashboardScreen(Screen[None], RecordActions):
 
     def action_again(self) -> None:
         if (row := self._table().selected) is not None:
-            known = self._app.done.find(row.id) if isinstance(row, HeldRow) else row
-            request = None if known is None else known.request
+            request = self._request_of(row)
             self._app.send(AddUrls((row.url,)) if request is None else AddRequests((request,)))
+
+    def action_edit_request(self) -> None:
+        if (row := self._table().selected) is not None:
+            self.query_one(UrlInput).edit(self._request_of(row) or self._app.make_request(row.url))
+
+    def _request_of(self, row: FinishedRecord | ActiveRow | HeldRow) -> FetchRequest | None:
+        known = self._app.done.find(row.id) if isinstance(row, HeldRow) else row
+        return None if known is None else known.request
 
     def action_cancel_all(self) -> None:
         count = self._app.running
