@@ -86,7 +86,8 @@ async def _run(app: App[Any], command: list[str]) -> str:
                     process.terminate()
     except SuspendNotSupported:
         return "this terminal cannot be lent to another program"
-    return f"{os.path.basename(command[0])} ended with {code}" if code not in (0, 130, -2) else ""
+    # Lower ones are how pagers and editors say that something was declined, 130 that it was interrupted.
+    return f"{os.path.basename(command[0])} ended with {code}" if code > 2 and code != 130 else ""
 
 
 @contextlib.contextmanager

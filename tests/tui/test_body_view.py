@@ -51,7 +51,7 @@ async def until(condition: Callable[[], object], limit: float = 30) -> None:
 async def opened(pilot: Pilot[None]) -> DetailsPane:
     await pilot.press("enter")
     pane = pilot.app.screen.query_one(DetailsPane)
-    await until(lambda: pane.body is not None and pane.body.document is not None)
+    await until(lambda: pane.body is not None and pane.body.complete)
     await pilot.pause()
     return pane
 
@@ -212,3 +212,41 @@ async def test_background_hands_over_only_what_is_still_wanted() -> None:
     background.stop()
     await asyncio.sleep(0.02)
     assert len(got) == 2
+
+
+async def test_the_beginning_is_there_while_the_rest_is_put_in_form(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, form = threading.Event(), document._formatted
+
+    def held_up(text: str, content_type: str) -> object:
+        if len(text) > 100_000:
+            assert slow.wait(10)
+        return form(text, content_type)
+
+    monkeypatch.setattr(document, "_formatted", held_up)
+    async with app_with(spooled(tmp_path, long_json(1 << 20))).run_test() as pilot:
+        await pilot.press("enter")
+        pane = pilot.app.screen.query_one(DetailsPane)
+        await until(lambda: pane.body is not None and pane.body.document is not None)
+        seen = text_of(pane)
+        assert '"name": "alpha é"' in seen
+        assert "putting the rest in form" in seen
+        await pilot.press("pagedown", "slash")
+        top = text_of(pane).splitlines()[4]
+        slow.set()
+        await until(lambda: pane.body is not None and pane.body.complete)
+        assert text_of(pane).splitlines()[4].split() == top.split()
+        assert "lines" in text_of(pane)
+
+
+async def test_many_matches_in_a_line_take_no_time() -> None:
+    async with app_with(result(1, body=b"a" * 60_000, content_type="text/plain")).run_test() as pilot:
+        pane = await opened(pilot)
+        await pilot.press("slash", "a", "enter")
+        await until(lambda: pane.body is not None and pane.body.found is not None)
+        assert pane.body is not None
+        started = time.process_time()
+        for line in range(20):
+            pane.body.rows(line, 60)
+        assert time.process_time() - started < 1

@@ -47,16 +47,15 @@ sys.exit(asyncio.run(terminal.run_app(app)))
 """
 
 VIEWER = """
-import os, stat, sys
+import os, select, signal, stat, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 path = sys.argv[-1]
 data = open(path, "rb").read()
 mode = stat.S_IMODE(os.stat(path).st_mode)
-open(sys.argv[2], "w").write(path)
+with open(sys.argv[2], "w") as note:
+    note.write(path)
 print("VIEWER", len(data), oct(mode), path.endswith(".txt"), sys.argv[1], os.isatty(0), flush=True)
-try:
-    input()
-except KeyboardInterrupt:
-    print("INTERRUPTED", flush=True)
+select.select([0], [], [])
 """
 
 
@@ -85,7 +84,7 @@ def test_a_program_gets_the_terminal_and_gives_it_back(tmp_path: pathlib.Path) -
         terminal.wait_for(lambda: terminal.in_alternate_screen)
         terminal.wait_for(lambda: not copy.exists())
         terminal.send("v")
-        terminal.wait_for(lambda: note.exists() and not terminal.in_alternate_screen)
+        terminal.wait_for(note.exists)
         terminal.send("\x03")
         terminal.wait_for(lambda: terminal.in_alternate_screen)
         terminal.send("e")

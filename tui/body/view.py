@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -17,6 +18,7 @@ from tui.wrapping import marked, wrap, wrap_spans
 
 SHOWN = 1 << 20  # bytes of a body that are put in form; a pager takes the rest
 AT_ONCE = 4096  # bytes for which a thread would take longer than the work
+BEGINNING = 16 * 1024  # bytes of a longer body that are shown while the rest is put in form
 _TAB = 4
 _CACHED = 300  # lines
 
@@ -27,7 +29,7 @@ Loaded = tuple[Document, int, str]
 class BodyView:
     """One body. `changed` is called, in the loop, when there is something new to paint.
 
-    document: None until it has been made, or where that failed.
+    document: None until its beginning has been made, or where that failed. complete: all that is to be shown is there.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class BodyView:
     ) -> None:
         self.source = source
         self.document: Document | None = None
+        self.complete = False
         self.found: Found | None = None
         self.current = 0  # the match that `n` and `N` went to
         self._sha256 = sha256
@@ -52,13 +55,17 @@ class BodyView:
 
     def _load(self) -> None:
         if self.source.in_memory and self.source.size <= AT_ONCE:
-            self._take(_load(self.source, at_once()))
+            self._take(_load(self.source, SHOWN, at_once()))
         else:
             self._said = "putting it in form"
-            self._background.start(partial(_load, self.source), self._take, self._fail)
+            first = BEGINNING if self.source.size > 2 * BEGINNING else SHOWN
+            self._background.start(partial(_load, self.source, first), self._take, self._fail)
 
     def _take(self, loaded: Loaded) -> None:
         self.document, self._read, self._missing = loaded
+        self.complete = self._read != BEGINNING or self.source.size == BEGINNING
+        if not self.complete:
+            self._background.start(partial(_load, self.source, SHOWN), self._take, self._fail)
         self._said = ""
         self._cache.clear()
         self._changed()
@@ -99,15 +106,21 @@ class BodyView:
         digits = max(2, len(str(document.last_number)))
         line = shown(document.lines[at])
         rows = wrap_spans(document.colour(line), width - digits - 1)
-        ranges = [] if self.found is None else [each.span() for each in self.found.wanted.finditer(line)]
+        ranges = deque(() if self.found is None else (each.span() for each in self.found.wanted.finditer(line)))
         here = self.found is not None and len(self.found) > 0 and self.found.lines[self.current] == at
         number = document.numbers[at]
         first: Line = [(f"{number or '':>{digits}}", "faint"), (self._mark if here else " ", "key")]
         painted, start = [], 0
         for row in rows:
             length = sum(len(text) for text, _ in row)
-            inside = [(max(a, start) - start, min(b, start + length) - start) for a, b in ranges]
-            painted.append([*first, *(marked(row, inside) if ranges else row)])
+            inside = []
+            while ranges and ranges[0][0] < start + length:
+                begin, end = ranges[0]
+                inside.append((max(begin, start) - start, min(end, start + length) - start))
+                if end > start + length:  # it goes on in the next row
+                    break
+                ranges.popleft()
+            painted.append([*first, *(marked(row, inside) if inside else row)])
             first = [(" " * (digits + 1), "")]
             start += length
         return painted
@@ -123,6 +136,8 @@ class BodyView:
     def _end(self, width: int) -> list[Line]:
         if self.document is None:
             return [[(part, "faint")] for part in wrap(safe(self._said), width)] if self._said else []
+        if not self.complete:
+            return [[], [("putting the rest in form", "faint")]]
         lines: list[Line] = [[], [(f"-- {self._extent()} --", "faint")]]
         if self._missing:
             lines += [[(part, "faint")] for part in wrap(safe(self._missing), width)]
@@ -143,6 +158,8 @@ class BodyView:
         if self.document is None:
             return [(self._said, "busy")] if self.source.size and not self._said.startswith("this") else []
         document = self.document
+        if not self.complete:
+            return [(safe(document.kind, 60), "head"), ("  putting the rest in form", "busy")]
         lines = f", {document.last_number} lines" if document.last_number > 1 else ""
         note: Line = [(safe(document.kind, 60), "head"), (lines, "faint")]
         if self._read < self.source.size:
@@ -219,8 +236,8 @@ def _is_hex(document: Document) -> bool:
     return document.data is not None
 
 
-def _load(source: BodySource, pace: Pace) -> Loaded:
-    data = source.read(SHOWN)
+def _load(source: BodySource, limit: int, pace: Pace) -> Loaded:
+    data = source.read(limit)
     return document_of(data, source.content_type, pace), len(data), source.why_incomplete()
 
 

@@ -149,7 +149,7 @@ class DetailsPane(Frame, RecordActions):
             self.repaint()
 
     def action_search(self) -> None:
-        if self.body is not None and self.body.document is not None:
+        if self.body is not None and self.body.complete:
             self.app.push_screen(AskScreen("Search in the body", self._last_search), self._search)
 
     def _search(self, text: str | None) -> None:

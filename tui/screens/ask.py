@@ -41,7 +41,7 @@ class _Label(Painted):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.text = text
-        self.styles.width = len(text) + 3
+        self.styles.width = len(text) + 4
 
     def line(self, y: int, width: int) -> Line:
         return [(f" {self.text} ", "head"), (self.glyphs.prompt, "key")]
