@@ -39,6 +39,8 @@ from tui.snapshot import (
     TogglePin,
 )
 
+COLLECTED_SHOWN = 30.0  # seconds for which it is told what the collector came to
+
 
 class Controller:
     """Runs in the loop of the engine that it is given.
@@ -80,6 +82,7 @@ class Controller:
         self._held = HeldHandles(engine)
         self._inspection = Inspection(engine)
         self._collected: Collected | None = None
+        self._collected_until = now
         self._changed = anyio.Event()
         self._room = anyio.Event()
         self._stopping = False
@@ -179,6 +182,7 @@ class Controller:
         gc.collect()
         took = time.monotonic() - began
         self._collected = Collected(before, self._engine.alive, took)
+        self._collected_until = time.monotonic() + COLLECTED_SHOWN
 
     def _toggle_pin(self, task_id: int) -> None:
         account = self._accounts.get(task_id)
@@ -261,7 +265,7 @@ class Controller:
             warnings=(*inspection.lines, *self._journal.warnings),
             bugs=len(inspection.bugs),
             generations=session.generations(),
-            collected=self._collected,
+            collected=self._collected if now < self._collected_until else None,
             search_asked_only=self._held.is_asked_only,
         )
 

@@ -73,7 +73,7 @@ async def test_the_status_line_keeps_what_matters_most_when_narrow() -> None:
             "held open by 1 finished handle",
             "warn",
         ),
-        (replace(snapshot(done=2), session=SessionFacts(False, 1, 2, 1, 1)), "leases 2", "bad"),
+        (replace(snapshot(done=2), session=SessionFacts(False, 1, -1, 1, 1)), "leases -1", "bad"),
     ],
 )
 async def test_the_session_line_says_what_is_held_and_what_is_wrong(shot: Snapshot, says: str, role: str) -> None:

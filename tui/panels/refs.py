@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from fetch_engine.session import GenerationFacts
 from tui.columns import Column
 from tui.describe import code_word, short_url
 from tui.painted import Line, Span
 from tui.plain_text import duration, safe
 from tui.rows import IdRows
-from tui.snapshot import HeldRow, Snapshot
+from tui.snapshot import Collected, HeldRow, Snapshot
 from tui.table import Table
 
 MINUTE = 60
+OLDER = 3  # generations of the session that have a line beside the newest
 
 
 class RefsPane(Table[HeldRow]):
@@ -24,6 +26,7 @@ class RefsPane(Table[HeldRow]):
     def __init__(self) -> None:
         self.snapshot: Snapshot | None = None
         columns = (
+            Column[HeldRow]("W", 2, self._warning, rank=3),
             Column[HeldRow]("CODE", 4, lambda row, _: code_word(row.code)),
             Column[HeldRow]("HELD", 6, lambda row, _: (duration(row.held), ""), right=True),
             Column[HeldRow]("URL", 14, lambda row, width: (short_url(row.url, width), "faint"), share=2, rank=2),
@@ -42,21 +45,34 @@ class RefsPane(Table[HeldRow]):
         left.append((f" = {active} active + {census.finished} held", ""))
         if census.dropping:
             left.append((f", {census.dropping} dropping", "busy"))
-        return left, [(f"opened {census.opened}  closed {census.closed}", "faint")]
+        by_gc = (f"by gc {census.by_gc}", "warn" if census.by_gc else "faint")
+        return left, [(f"opened {census.opened}  closed {census.closed}  ", "faint"), by_gc]
 
     def header_count(self) -> int:
         return 1 if self.content_height >= 7 and len(self.rows) else 0
 
     def above_count(self) -> int:
-        return 1 + self._graph_height() if self.content_height >= 5 else 0
+        return len(self._told()) + self._graph_height() if self.content_height >= 5 else 0
 
     def above(self, y: int, width: int) -> Line:
         if self.snapshot is None:
             return []
-        return self._session(self.snapshot) if y == 0 else self._graph(self.snapshot, y - 1, width)
+        told = self._told()
+        return told[y] if y < len(told) else self._graph(self.snapshot, y - len(told), width)
 
     def _graph_height(self) -> int:
-        return 4 if self.content_height >= 9 else 1
+        return 4 if self.content_height >= 14 else 3 if self.content_height >= 9 else 1
+
+    def _told(self) -> list[Line]:
+        """The session, what the collector came to, and older generations where there is room."""
+        if self.snapshot is None:
+            return []
+        lines = [self._session(self.snapshot)]
+        if self.snapshot.collected is not None:
+            lines.append(_collected(self.snapshot.collected))
+        room = min(OLDER, self.content_height - 8)
+        older = self.snapshot.generations[1:] if room > 0 else ()
+        return lines + [self._generation(generation) for generation in older[:room]]
 
     def _session(self, snapshot: Snapshot) -> Line:
         session, census = snapshot.session, snapshot.census
@@ -68,14 +84,31 @@ class RefsPane(Table[HeldRow]):
             line += [(f"{g.closed} closed", "faint"), (f"  after generation {session.generation}", "faint")]
         else:
             line += [(f"{g.closed} closed", "faint"), ("  opens with the first fetch", "faint")]
-        wrong = session.leases < 0 or (session.leases > 0 and not session.is_open and session.generation > 0)
-        line.append((f"  leases {session.leases}", "bad" if wrong else ""))
+        newest = snapshot.generations[0] if snapshot.generations else None
+        if newest is not None and newest.is_open and newest.connections is not None:
+            line.append((f"  connections {newest.connections}", ""))
+        line.append((f"  leases {session.leases}", "bad" if session.leases < 0 else ""))
+        if newest is not None and newest.leases == session.leases:  # else an older one has some too
+            line.append((_sum(newest), "faint"))
         if census.finished and not census.queued + census.running:
             line.append((f"  held open by {_handles(census.finished)}", "warn"))
         elif census.outlived:
-            line.append((f"  {g.warning} {_handles(census.outlived)} outlived", "warn"))
+            line.append((f"  {g.warning} {census.outlived} outlived", "warn"))
         if census.dropped_before_start:
             line.append((f"  dropped unstarted {census.dropped_before_start}", "faint"))
+        return line
+
+    def _generation(self, facts: GenerationFacts) -> Line:
+        g = self.glyphs
+        if facts.is_open:
+            state = "closing" if facts.is_closing else "open"
+            line: Line = [(f"        {g.opened} {state}", "busy" if facts.is_closing else "good")]
+        else:
+            line = [(f"        {g.closed} closed after {duration(facts.age)}", "faint")]
+        line.append((f"  generation {facts.number}", "faint"))
+        if facts.is_open and facts.connections is not None:
+            line.append((f"  connections {facts.connections}", "faint"))
+        line.append((f"  leases {facts.leases}{_sum(facts)}", "faint"))
         return line
 
     def _graph(self, snapshot: Snapshot, y: int, width: int) -> Line:
@@ -100,8 +133,26 @@ class RefsPane(Table[HeldRow]):
             return f"{self.glyphs.pinned} pinned by you, m lets go", "key"
         if row.by:
             return f" {self.glyphs.held_by} ".join(safe(holder, 200) for holder in row.by), "warn"
-        return "looking for the holder", "faint"
+        asked_only = self.snapshot is not None and self.snapshot.search_asked_only
+        return "h finds the holder" if asked_only else "looking for the holder", "faint"
+
+    def _warning(self, row: HeldRow, _width: int) -> Span:
+        count = len(row.warnings)
+        return (f"{self.glyphs.warning}{count if 1 < count < 10 else ''}", "warn") if count else ("", "")
 
 
 def _handles(count: int) -> str:
     return f"{count} finished handle" + ("s" if count > 1 else "")
+
+
+def _sum(facts: GenerationFacts) -> str:
+    return f" = {facts.taken} taken - {facts.taken - facts.leases} back"
+
+
+def _collected(collected: Collected) -> Line:
+    freed = collected.before - collected.after
+    took = f"collector  {collected.seconds * 1000:.0f} ms: "
+    if freed <= 0:
+        return [(took, "faint"), (f"nothing that only it could free; {collected.after} alive", "good")]
+    rest = f"freed {freed} handle{'s' if freed > 1 else ''} that only it could free; {collected.after} alive"
+    return [(took, "faint"), (rest, "warn")]

@@ -19,11 +19,18 @@ class StatusLine(Painted):
         super().__init__(id="status")
         self.snapshot: Snapshot | None = None
         self.paused = False
+        self.warns = False
         self.cost = ScreenCost()
+        self.warnings = self.bugs = 0
 
     def show(self, snapshot: Snapshot | None, *, paused: bool, cost: ScreenCost) -> None:
         """Take the newest numbers."""
         self.snapshot, self.paused, self.cost = snapshot, paused, cost
+        self.repaint()
+
+    def warn(self, warnings: int, bugs: int) -> None:
+        """Say that there are so many warnings, of which so many mean a bug; 0 where they are seen elsewhere."""
+        self.warnings, self.bugs = warnings, bugs
         self.repaint()
 
     def line(self, y: int, width: int) -> Line:
@@ -74,6 +81,9 @@ class StatusLine(Painted):
         parts[6][1].append((generation, "faint"))
         if not s.cancelled:
             del parts[4]
+        if self.warnings:
+            count = f"{self.glyphs.warning}{self.warnings}" + (" warnings (W)" if long else "")
+            parts.append((0, [(count, "bad" if self.bugs else "warn")]))
         if long:
             parts.append((3, [(f"ui {self.cost.redraws:g} Hz {rate(self.cost.speed)}", "faint")]))
         return parts

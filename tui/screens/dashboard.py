@@ -24,12 +24,26 @@ from tui.panels.footer import Footer
 from tui.panels.refs import RefsPane
 from tui.panels.status import StatusLine
 from tui.panels.url_bar import UrlBar, UrlFacts, UrlInput
+from tui.panels.warnings import Told, WarningLine, WarningsBox
 from tui.record_actions import RecordActions
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.details import DetailsScreen
 from tui.sections import Subject
-from tui.snapshot import ActiveRow, AddRequests, AddUrls, Cancel, Drop, FinishedRecord, HeldRow, Snapshot, TogglePin
+from tui.snapshot import (
+    ActiveRow,
+    AddRequests,
+    AddUrls,
+    Cancel,
+    Collect,
+    Drop,
+    FindHolders,
+    FinishedRecord,
+    HeldRow,
+    Snapshot,
+    TogglePin,
+)
 from tui.table import Table
+from tui.warned import next_warned
 
 if TYPE_CHECKING:
     from tui.app import DashboardApp
@@ -51,6 +65,7 @@ class DashboardScreen(Screen[None], RecordActions):
         super().__init__()
         self._rest: Timer | None = None
         self._orders: dict[str, str] = {}  # of each table, before the user chose another
+        self._quiet = False  # whether the warnings are hidden
         self._pane = "done"  # the pane that has the focus, or had it last
 
     @property
@@ -65,7 +80,10 @@ class DashboardScreen(Screen[None], RecordActions):
                 yield ActivePane()
                 yield DonePane(self._app.done)
                 yield RefsPane()
-            yield DetailsPane()
+            with Vertical(id="side"):
+                yield DetailsPane()
+                yield WarningsBox()
+        yield WarningLine()
         yield Footer(hints("screen", "rows", "everywhere"))
 
     def on_mount(self) -> None:
@@ -97,6 +115,7 @@ class DashboardScreen(Screen[None], RecordActions):
             details = self.query_one(DetailsPane)
             if details.subject is None and self.has_class("-wide"):
                 self._show_details()
+        self._show_warnings()
 
     # panes
 
@@ -131,6 +150,7 @@ class DashboardScreen(Screen[None], RecordActions):
         for pane in panes:
             pane.joins = pane is not panes[0]
             pane.closes = pane is panes[-1]
+        self._show_warnings()
 
     def _table(self) -> Table[FinishedRecord | ActiveRow | HeldRow]:
         return cast("Table[FinishedRecord | ActiveRow | HeldRow]", self.query_one(f"#{self._pane}", Table))
@@ -173,10 +193,39 @@ class DashboardScreen(Screen[None], RecordActions):
         else:
             self._app.leave()
 
+    # warnings
+
+    def _show_warnings(self) -> None:
+        snapshot, row = self._app.snapshot, self._table().selected
+        lines = () if snapshot is None else snapshot.warnings
+        told = Told(lines, 0 if snapshot is None else snapshot.bugs, row.id if row else 0, row.warnings if row else ())
+        box, line = self.query_one(WarningsBox), self.query_one(WarningLine)
+        beside = self.has_class("-wide") and not self.has_class("-full")
+        shown = bool(lines) and not self._quiet
+        box.display = shown and beside
+        line.display = shown and not beside and not self.has_class("-short")
+        self.query_one(DetailsPane).closes = not box.display
+        for widget in (box, line):
+            widget.show(told)
+        hidden = not (box.display or line.display)
+        self.query_one(StatusLine).warn(len(lines) if hidden else 0, told.bugs)
+
+    def action_hide_warnings(self) -> None:
+        self._quiet = not self._quiet
+        self._show_warnings()
+
+    def action_next_warning(self) -> None:
+        tables = list(self.query(Table))
+        found = next_warned(tables, next(at for at, table in enumerate(tables) if table.id == self._pane))
+        if found is not None and (name := found[0].id):
+            self.action_pane(name)
+            found[0].select(found[1])
+
     # details
 
     @on(Table.Moved)
     def _moved(self) -> None:
+        self._show_warnings()
         if self.has_class("-wide"):
             if self._rest is not None:
                 self._rest.stop()
@@ -242,6 +291,13 @@ class DashboardScreen(Screen[None], RecordActions):
     def action_pin(self) -> None:
         if (row := self._table().selected) is not None:
             self._app.send(TogglePin(row.id))
+
+    def action_holders(self) -> None:
+        if isinstance(row := self._table().selected, HeldRow):
+            self._app.send(FindHolders(row.id))
+
+    def action_collect(self) -> None:
+        self._app.send(Collect())
 
     def action_again(self) -> None:
         if (row := self._table().selected) is not None:
