@@ -186,10 +186,12 @@ async def test_refs_shows_the_ledger_and_the_sessions() -> None:
         assert "closing  generation 1  connections 1" in lines[3]
 
 
-async def test_the_collector_that_found_nothing_says_so() -> None:
+@pytest.mark.parametrize("size", [WIDE, NARROW, SHORT])
+async def test_the_collector_that_found_nothing_says_so(size: tuple[int, int]) -> None:
     link = FakeLink(snapshot(done=3, collected=Collected(0, 0, 0.0301)))
-    async with shown(link, NARROW) as pilot:
-        assert "30 ms: nothing that only it could free; 0 alive" in screen_text(pilot)
+    async with shown(link, size) as pilot:
+        long, short = "30 ms: nothing that only it could free; 0 alive", "collector freed 0"
+        assert (short if size is SHORT else long) in screen_text(pilot)
 
 
 async def test_keys_ask_for_the_collector_and_for_a_holder() -> None:

@@ -45,6 +45,9 @@ class RefsPane(Table[HeldRow]):
         left.append((f" = {active} active + {census.finished} held", ""))
         if census.dropping:
             left.append((f", {census.dropping} dropping", "busy"))
+        if self.snapshot.collected is not None and not self._has_room():
+            freed = self.snapshot.collected.before - self.snapshot.collected.after
+            return left, [(f"collector freed {freed}", "warn" if freed > 0 else "good")]
         by_gc = (f"by gc {census.by_gc}", "warn" if census.by_gc else "faint")
         return left, [(f"opened {census.opened}  closed {census.closed}  ", "faint"), by_gc]
 
@@ -52,7 +55,7 @@ class RefsPane(Table[HeldRow]):
         return 1 if self.content_height >= 7 and len(self.rows) else 0
 
     def above_count(self) -> int:
-        return len(self._told()) + self._graph_height() if self.content_height >= 5 else 0
+        return len(self._told()) + self._graph_height() if self._has_room() else 0
 
     def above(self, y: int, width: int) -> Line:
         if self.snapshot is None:
@@ -60,7 +63,13 @@ class RefsPane(Table[HeldRow]):
         told = self._told()
         return told[y] if y < len(told) else self._graph(self.snapshot, y - len(told), width)
 
+    def _has_room(self) -> bool:
+        """Whether anything can stand above three rows, or two."""
+        return self.content_height >= 4
+
     def _graph_height(self) -> int:
+        if self.content_height < 5 and self.snapshot is not None and self.snapshot.collected is not None:
+            return 0
         return 4 if self.content_height >= 14 else 3 if self.content_height >= 9 else 1
 
     def _told(self) -> list[Line]:
