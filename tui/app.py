@@ -35,6 +35,9 @@ from tui.stored_rows import StoredRows
 from tui.themes import OWN, THEMES
 from tui.totals import Totals
 
+WORK = 0.008  # seconds of the screen's loop at a time
+BREATH = 0.002  # seconds in between, for keys
+PIECE = 256  # rows moved between two looks at the clock
 RATES = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)  # redraws a second
 
 
@@ -89,7 +92,7 @@ class DashboardApp(PacedApp[None]):
         self.glyphs = glyphs
         self.ascii_output = glyphs is not UNICODE
         self.done = DoneRows(max_rows) if stored is None else stored.rows(max_rows)
-        self.arrived = DoneRows()  # ended while the view was paused
+        self.arrived = DoneRows(max_rows)  # ended while the view was paused, and not among the others yet
         self.totals = Totals()
         self.history = EntryHistory() if history is None else history
         self.hosts = SeenHosts()
@@ -134,7 +137,7 @@ class DashboardApp(PacedApp[None]):
         """Take what is new from the link and show it."""
         snapshot = self.link.latest  # before the records, which are at least as new then
         finished = self.link.take_finished()
-        (self.arrived if self.paused else self.done).add(finished)
+        (self.arrived if self.paused or self.arrived.total else self.done).add(finished)
         for record in finished:
             self.hosts.note(record.url)
         counted = self.totals.add(finished, snapshot)
@@ -160,9 +163,16 @@ class DashboardApp(PacedApp[None]):
     def toggle_pause(self) -> None:
         """Freeze what the panes show, or show what came meanwhile."""
         self.paused = not self.paused
-        if not self.paused:
-            self.done.absorb(self.arrived)
-            self.arrived = DoneRows()
+        self._take_in()
+
+    def _take_in(self) -> None:
+        """Put what ended while the view was paused to the other rows, some milliseconds of work at a time."""
+        end = time.perf_counter() + WORK
+        while not self.paused and self.done.absorb(self.arrived, PIECE):
+            if time.perf_counter() > end:
+                self._show()
+                self.set_timer(BREATH, self._take_in)
+                return
         self._show()
 
     # commands out

@@ -109,15 +109,30 @@ class DoneRows:
         """Take finished fetches, in order of their end."""
         self._add(map(pack, records))
 
-    def absorb(self, later: DoneRows) -> None:
-        """Take over all rows of `later`, which came after ours, and what it left out."""
+    def absorb(self, later: DoneRows, at_most: int | None = None) -> bool:
+        """Take over rows of `later`, which came after ours, the oldest first, and what it left out.
+
+        Says whether there are more.
+        """
         if later.left_out:
             self._leave_out(len(self._rows))
             self.left_out += later.left_out
-        first_full = self.total + later.trimmed
-        self._add(later._rows)
+        rows, trimmed_rows = later._give(at_most)
+        first_full = self.total + trimmed_rows
+        self._add(rows)
         while self._full_from < first_full:
             self._trim_oldest()
+        return bool(later._rows)
+
+    def _give(self, at_most: int | None) -> tuple[list[Packed], int]:
+        """The oldest rows, which are ours no more, and how many of them are trimmed. What was left out is forgotten."""
+        rows = self._rows[:at_most]
+        trimmed_rows = min(self.trimmed, len(rows))
+        self.size -= sum(map(weight, rows[trimmed_rows:]))
+        del self._rows[:at_most]
+        self._full_from = max(0, self._full_from - self.left_out - len(rows))
+        self.left_out = 0
+        return rows, trimmed_rows
 
     def _add(self, rows: Iterable[Packed]) -> None:
         for packed in rows:

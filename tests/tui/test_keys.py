@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -341,6 +342,33 @@ async def test_pause_freezes_the_rows_but_not_the_counts() -> None:
         assert " 63 " in text_of(done)
         assert "http://new" not in text_of(active_pane)
         assert "new/" in text_of(active_pane)
+
+
+async def test_a_long_pause_loses_nothing_and_ends_without_a_stall(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.app.WORK", 0.0)
+    link = FakeLink(snapshot())
+    async with DashboardApp(link, max_rows=4000).run_test() as pilot:
+        app = pilot.app
+        assert isinstance(app, DashboardApp)
+        await pilot.press("space")
+        ended = 0
+        for _ in range(9):
+            link.finished = [result(ended + number) for number in range(1000)]
+            ended += 1000
+            link.latest = snapshot(done=ended)
+            app.pull()
+            assert len(app.arrived) <= 4000  # while it lasts it needs no more memory than the rows there may be
+        await pilot.pause()
+        assert app.done.total == 0
+        app.toggle_pause()
+        assert app.arrived.total > 3000  # a piece at a time, and keys in between
+        while app.arrived.total:
+            link.finished = [result(ended)]  # more of them while the rows are taken in
+            ended += 1
+            app.pull()
+            await asyncio.sleep(0.001)
+        assert app.done.total == ended
+        assert [app.done.row(place).id for place in range(4000)] == list(range(ended - 1, ended - 4001, -1))
 
 
 async def test_the_redraw_rate_changes_in_steps_and_has_ends() -> None:

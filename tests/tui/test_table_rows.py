@@ -64,15 +64,18 @@ def test_done_rows_stay_within_their_bounds_and_in_order(sizes: list[list[int]],
         check(rows, arrived)
 
 
-@given(st.lists(st.integers(0, 3000), max_size=20), st.lists(st.integers(0, 3000), max_size=30))
-def test_rows_that_came_while_paused_join_the_others(before: list[int], meanwhile: list[int]) -> None:
+@given(st.lists(st.integers(0, 3000), max_size=20), st.lists(st.integers(0, 3000), max_size=30), st.integers(1, 31))
+def test_rows_that_came_while_paused_join_the_others(before: list[int], meanwhile: list[int], piece: int) -> None:
     rows, later = DoneRows(12, 6000), DoneRows(12, 6000)
     first = [record(at, size) for at, size in enumerate(before)]
     then = [record(1000 + at, size) for at, size in enumerate(meanwhile)]
     rows.add(first)
     later.add(then)
-    rows.absorb(later)
+    while rows.absorb(later, piece):
+        assert rows.size <= rows.max_bytes
+        assert len(later) <= len(then) - piece
     check(rows, first + then)
+    assert (later.total, later.size, later.trimmed) == (0, 0, 0)
 
 
 def test_a_row_keeps_its_key_when_older_ones_go() -> None:
