@@ -32,6 +32,7 @@ class Access:
     connect_to: Mapping[HostAndPort, HostAndPort] = field(default_factory=dict)
     interface: str | None = None
     ip_version: Literal[4, 6] | None = None
+    deny_private: bool = False
 
 
 def add_access_options(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +59,10 @@ def add_access_options(parser: argparse.ArgumentParser) -> None:
         help="connect to HOST2 in place of HOST1; what is empty stays",
     )  # fmt: skip
     group.add_argument("--interface", metavar="NAME", help="local address or device that connections leave from")
+    group.add_argument(
+        "--deny-private", action="store_true",
+        help="refuse addresses that are not public (loopback, private, link-local, metadata), also after redirects",
+    )  # fmt: skip
     addresses = group.add_mutually_exclusive_group()
     addresses.add_argument("-4", "--ipv4", dest="ip_version", action="store_const", const=4, help="IPv4 only")
     addresses.add_argument("-6", "--ipv6", dest="ip_version", action="store_const", const=6, help="IPv6 only")
@@ -77,6 +82,7 @@ def read_access(given: Any) -> Access:
         connect_to=_first_wins(given.connect_to),
         interface=given.interface,
         ip_version=given.ip_version,
+        deny_private=given.deny_private,
     )
 
 

@@ -13,6 +13,7 @@ from fetch_engine.spool import SpoolFolder
 from fetch_engine.transports.interfaces import local_end
 from fetch_engine.transports.options import TransportOptions
 from fetch_engine.transports.proxies import ProxyRules
+from fetch_engine.transports.public_addresses import is_public
 from fetch_engine.transports.tls import build_ssl_context
 from tui.options import Options
 from tui.save_options import Save
@@ -40,6 +41,7 @@ def engine_for(
         connect_to=access.connect_to,
         interface=access.interface,
         ip_version=access.ip_version,
+        address_filter=is_public if access.deny_private else None,
     )
     _check(transport)
     return FetchEngine(

@@ -32,6 +32,15 @@ class Connector:
         self._options = options
         self._limits = limits
 
+    async def check(self, host: str, port: int, timeouts: Timeouts, recorder: Recorder) -> None:
+        """Whether a host behind a proxy may be reached; see `Dialer.check`. Raises AttemptFailed with `unsent` set."""
+        patience = Patience(timeouts.connect, timeouts.pool)
+        with patience.scope:
+            await self._dialer.check(host, port, recorder, patience)
+            return
+        message = f"{host} was not looked up within {timeouts.connect:g} s"
+        raise AttemptFailed(ErrorKind.TIMEOUT_CONNECT, message, unsent=True)
+
     async def open(self, origin: Origin, timeouts: Timeouts, recorder: Recorder) -> tuple[ByteStream, str | None]:
         """A stream to `origin` and the protocol agreed on in TLS, if any.
 
@@ -58,7 +67,7 @@ class Connector:
 
     async def _to_proxy(self, proxy: Proxy, recorder: Recorder, patience: Patience) -> ByteStream:
         try:
-            return await self._dialer.dial(proxy.host, proxy.port, recorder, patience)
+            return await self._dialer.dial(proxy.host, proxy.port, recorder, patience, is_proxy=True)
         except AttemptFailed as error:
             if error.kind not in (ErrorKind.DNS, ErrorKind.CONNECT):
                 raise

@@ -36,6 +36,7 @@ class ConnectionPool:
         self.budget = DescriptorBudget(min(limit, options.max_sockets or limit), headroom, self._idle.evict)
         self._connector = Connector(Dialer.of(options, self.budget), context, options, limits)
         self._proxies = ProxyRules(options.proxy, trust_env=options.trust_env, no_proxy=options.no_proxy)
+        self._is_filtered = options.address_filter is not None
         self._limits = limits
         self._http2 = options.http2
         self._verify = options.verify
@@ -57,7 +58,10 @@ class ConnectionPool:
         A kept connection that the server closed in the meantime is replaced once, if nothing of the request can have
         been acted upon or it is idempotent (RFC 9112 section 9.3.1). Raises AttemptFailed.
         """
+        host, port = request.host, request.port
         request, origin = self._routed(request)
+        if self._is_filtered and origin.proxy is not None:
+            await self._connector.check(host, port, timeouts, recorder)  # connections to a proxy serve many hosts
         connection = await self._find(origin, timeouts.pool)
         if connection is not None:
             try:

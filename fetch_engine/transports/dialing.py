@@ -90,15 +90,18 @@ class Dialer:
         interface, family = local_end(options)
         return cls(budget, options.resolve, options.address_filter, options.connect_to, interface, family)
 
-    async def dial(self, host: str, port: int, recorder: Recorder, patience: Patience) -> SocketStream:
+    async def dial(
+        self, host: str, port: int, recorder: Recorder, patience: Patience, *, is_proxy: bool = False
+    ) -> SocketStream:
         """A connection to `host`, for which the caller has taken one socket from the budget.
 
         The stream gives the socket back when it is closed; so does a failure. Raises AttemptFailed (dns, blocked,
-        connect, timeout-pool). The caller's scope in `patience` bounds it.
+        connect, timeout-pool). The caller's scope in `patience` bounds it. is_proxy: the user chose it, and so it is
+        not filtered.
         """
         try:
             host, port = self._instead(host, port)
-            addresses = await self._addresses(host, port, recorder, patience)
+            addresses = await self._addresses(host, port, recorder, patience, is_filtered=not is_proxy)
             recorder.begin("connect")
             patience.doing = "connecting"
             if len(addresses) == 1:
@@ -125,7 +128,18 @@ class Dialer:
                 return other_host or host, other_port or port
         return host, port
 
-    async def _addresses(self, host: str, port: int, recorder: Recorder, patience: Patience) -> list[_Address]:
+    async def check(self, host: str, port: int, recorder: Recorder, patience: Patience) -> None:
+        """Raise AttemptFailed (blocked) for a host behind a proxy whose addresses, as seen from here, are refused."""
+        if self.address_filter is not None:
+            try:
+                await self._addresses(host, port, recorder, patience)
+            except AttemptFailed as failure:
+                if failure.kind is not ErrorKind.DNS:  # only the proxy knows the name
+                    raise
+
+    async def _addresses(
+        self, host: str, port: int, recorder: Recorder, patience: Patience, *, is_filtered: bool = True
+    ) -> list[_Address]:
         given = self.resolve.get((host, port), self.resolve.get(("*", port)))
         if given is None:
             try:
@@ -134,7 +148,7 @@ class Dialer:
                 recorder.begin("dns")
                 patience.doing = "looking up the name"
                 given = await self._look_up(host, patience)
-        if self.address_filter is not None:
+        if self.address_filter is not None and is_filtered:
             refused = [ip for ip in given if not self.address_filter(ip)]
             given = [ip for ip in given if ip not in refused]
             if refused and not given:
