@@ -34,6 +34,8 @@ from fetch_engine.transports.protocol import Transport
 from fetch_engine.turns import NOTED, Turns
 
 if TYPE_CHECKING:
+    from fetch_engine.cookies import CookieJar
+    from fetch_engine.credentials import Netrc
     from fetch_engine.transports.options import TransportOptions
 
 
@@ -45,7 +47,8 @@ class FetchEngine:
     the session is closed even though finished handles hold leases (None: never). outlived_after: seconds after which a
     finished, unpinned, held handle counts as outlived. spool: where bodies longer than the preview go; it stays the
     caller's, who closes it.
-    first_id: of the first fetch, where earlier ones have had ids.
+    cookies: sent and stored by their rules, for all fetches; None neither sends nor stores any. netrc: credentials by
+    host. Both stay the caller's too. first_id: of the first fetch, where earlier ones have had ids.
     Runs on asyncio, uvloop and trio. Its methods and properties belong to the loop's thread; handles may be dropped
     and cancelled anywhere.
     """
@@ -62,6 +65,8 @@ class FetchEngine:
         idle_close: float | None = None,
         outlived_after: float = 2.0,
         spool: SpoolFolder | None = None,
+        cookies: CookieJar | None = None,
+        netrc: Netrc | None = None,
         first_id: int = 1,
     ) -> None:
         self.limits = limits or Limits()
@@ -72,6 +77,8 @@ class FetchEngine:
         self._idle_close = idle_close
         self._outlived_after = outlived_after
         self._spool = spool
+        self.cookies = cookies
+        self._netrc = netrc
         self._registry: weakref.WeakValueDictionary[int, FetchTask] = weakref.WeakValueDictionary()
         self._ids = itertools.count(first_id)
         self._group: anyio.abc.TaskGroup | None = None
@@ -84,7 +91,7 @@ class FetchEngine:
         if self._opened is not None:
             raise EngineClosed("an engine can be opened once")
         self._group = anyio.create_task_group()
-        terms = Terms(self.limits, self.timeouts, self.retry, self._spool)
+        terms = Terms(self.limits, self.timeouts, self.retry, self._spool, self.cookies, self._netrc)
         self._turns = terms.turns
         self._opened = Scheduler(
             self._group,

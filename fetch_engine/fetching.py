@@ -107,6 +107,8 @@ class _Fetch:
 
     async def run(self) -> FetchResult:
         target = parse_url(self._request.url)
+        if self._terms.netrc is not None:
+            target = self._terms.netrc.complete(target)
         self._recorder.url = target.shown
         self._host = target.host
         first = first_hop(self._request, target)
@@ -192,8 +194,11 @@ class _Fetch:
 
     async def _exchange(self, hop: HopRequest, trail: RedirectTrail, began: float) -> FetchResult | HopRequest | _Again:
         recorder = self._recorder
-        async with self._transport.stream(hop.to_wire(), self._timeouts, recorder) as response:
+        cookies = self._terms.cookies
+        async with self._transport.stream(hop.to_wire(cookies), self._timeouts, recorder) as response:
             status = recorder.status = response.status
+            if cookies is not None:
+                cookies.take(hop.target, response.headers)
             following = trail.follow(hop, status, response.headers) if self._request.follow_redirects else None
             retry_after = self._heed(hop, response)
             if self._saving is not None and self._saving.starts_over(response):

@@ -6,6 +6,7 @@ import functools
 import importlib.metadata
 import re
 from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
 
 from fetch_engine.checksum import Checksum
 from fetch_engine.decoders import ACCEPT_ENCODING
@@ -15,6 +16,9 @@ from fetch_engine.limits import Timeouts
 from fetch_engine.results import ErrorKind
 from fetch_engine.transports.protocol import WireRequest
 from fetch_engine.urls import Target
+
+if TYPE_CHECKING:
+    from fetch_engine.cookies import CookieJar
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -69,9 +73,12 @@ class HopRequest:
     insecure: bool = False
     proxy: str | None = field(default=None, repr=False)
 
-    def to_wire(self) -> WireRequest:
-        """As the transport takes it, with the credentials of the URL unless a header gives others."""
+    def to_wire(self, jar: CookieJar | None = None) -> WireRequest:
+        """As the transport takes it, with the credentials of the URL unless a header gives others, and the cookies of
+        `jar` besides those of a header."""
         headers = self.headers
+        if jar is not None:
+            headers = _with_cookies(headers, jar, self.target)
         if self.target.authorization is not None and not has_header(headers, "authorization"):
             headers = (*headers, ("Authorization", self.target.authorization))
         return WireRequest(self.method, self.target.url, headers, self.body, self.insecure, self.proxy)
@@ -95,6 +102,14 @@ def first_hop(request: FetchRequest, target: Target, more: Headers = ()) -> HopR
             names.add(name.lower())
             missing.append((name, value))
     return HopRequest(target, request.method, (*missing, *given), request.body, request.insecure, request.proxy)
+
+
+def _with_cookies(headers: Headers, jar: CookieJar, target: Target) -> Headers:
+    """With one header Cookie, as RFC 6265 section 5.4 wants it, if there is any cookie."""
+    given = [value for name, value in headers if name.lower() == "cookie"]
+    value = jar.header(target, "; ".join(given))
+    others = tuple(pair for pair in headers if pair[0].lower() != "cookie")
+    return (*others, ("Cookie", value)) if value else others
 
 
 def has_header(headers: Headers, name: str) -> bool:

@@ -20,7 +20,7 @@ _SECRET_WORDS = re.compile(
 _SECRET_NAMES = frozenset({"pwd", "pass", "pw", "pin", "otp", "sig", "key", "auth", "sid", "session", "cookie"})
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "cookie2"})
 _URL_HEADERS = frozenset({"location", "content-location", "referer", "refresh", "link"})
-_OPTIONS_WITH_SECRETS = re.compile(r"(-u|-b|--user|--cookie|--proxy-user|--oauth2-bearer|--pass)(=.*)?")
+_OPTIONS_WITH_SECRETS = re.compile(r"(-[kLn46]*[ub]|--user|--cookie|--proxy-user|--oauth2-bearer|--pass)(=.*)?")
 
 
 @functools.lru_cache(4096)
@@ -74,8 +74,8 @@ def masked_arguments(arguments: tuple[str, ...]) -> tuple[str, ...]:
             shown.append(MASK)
         elif option is not None and option[2]:
             shown.append(f"{option[1]}={MASK}")
-        elif option is None and re.match(r"-[ub].", argument):
-            shown.append(argument[:2] + MASK)
+        elif option is None and (short := re.match(r"(-[kLn46]*[ub]).", argument)):
+            shown.append(short[1] + MASK)
         else:
             shown.append(_masked_argument(argument))
         hide = not hide and option is not None and not option[2]

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.pacing import BytePacing
 from fetch_engine.retry import RetryBudgets, RetryPolicy
 from fetch_engine.spool import SpoolFolder
 from fetch_engine.turns import Turns
 
+if TYPE_CHECKING:
+    from fetch_engine.cookies import CookieJar
+    from fetch_engine.credentials import Netrc
+
 
 class Terms:
     """What holds for all fetches of an engine, and what they share. Made in the loop.
 
-    spool: for bodies longer than the preview.
+    spool: for bodies longer than the preview. cookies: sent and stored by their rules; None neither sends nor stores.
+    netrc: credentials for URLs that are asked for, not for those that redirects lead to.
     """
 
     def __init__(
@@ -21,7 +28,11 @@ class Terms:
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
         spool: SpoolFolder | None = None,
+        cookies: CookieJar | None = None,
+        netrc: Netrc | None = None,
     ) -> None:
+        self.cookies = cookies
+        self.netrc = netrc
         self.limits = limits or Limits()
         self.timeouts = timeouts or Timeouts()
         self.retry = retry or RetryPolicy()

@@ -6,17 +6,27 @@ Imports nothing that `--help` would have to wait for.
 from __future__ import annotations
 
 import argparse
+import base64
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
+from tui.complaint import printable
+
 _HOST = r"(\[[^\]]*\]|[^:\[\]]*)"
 _RESOLVE = re.compile(_HOST + r":([0-9]{1,5}):(.+)", re.DOTALL)
 _CONNECT_TO = re.compile(_HOST + r":([0-9]{0,5}):" + _HOST + r":([0-9]{0,5})")
 
+# Their own names, as they are no options that a settings file could hold.
+USER = "WEAKFETCH_USER"
+BEARER = "WEAKFETCH_BEARER"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+
 HostAndPort = tuple[str, int]
+Headers = tuple[tuple[str, str], ...]
 T = TypeVar("T")
 
 
@@ -24,6 +34,10 @@ T = TypeVar("T")
 class Access:
     """What these options ask for, in the terms of TransportOptions."""
 
+    netrc: bool = False
+    netrc_file: str | None = None
+    cookie_files: tuple[str, ...] | None = None  # to be read into the jar; None: no jar
+    cookie_jar: str | None = None  # to be written
     ca_native: bool = False
     min_tls: Literal["1.2", "1.3"] = "1.2"
     max_tls: Literal["1.2", "1.3"] = "1.3"
@@ -37,6 +51,20 @@ class Access:
 
 def add_access_options(parser: argparse.ArgumentParser) -> None:
     """Tell the parser about them."""
+    group = parser.add_argument_group("credentials and cookies, as in curl")
+    group.add_argument(
+        "-u", "--user", metavar="USER:PASSWORD",
+        help=f"basic authentication; ${USER} keeps it out of the list of processes",
+    )  # fmt: skip
+    group.add_argument("--oauth2-bearer", metavar="TOKEN", help=f"bearer authentication, or ${BEARER}")
+    group.add_argument("-n", "--netrc", action="store_true", help="take users and passwords from ~/.netrc")
+    group.add_argument("--netrc-file", metavar="FILE", help="take them from FILE")
+    group.add_argument(
+        "-b", "--cookie", dest="cookies", action="append", default=[], metavar="NAME=VALUE|FILE",
+        help="send these cookies, or read them from FILE and keep those that servers set; '' only keeps",
+    )  # fmt: skip
+    group.add_argument("-c", "--cookie-jar", metavar="FILE", help="keep cookies, and write them to FILE at the end")
+
     group = parser.add_argument_group("trust and route, as in curl")
     group.add_argument(
         "--ca-native", action=argparse.BooleanOptionalAction, default=False, help="trust what the system trusts"
@@ -68,12 +96,35 @@ def add_access_options(parser: argparse.ArgumentParser) -> None:
     addresses.add_argument("-6", "--ipv6", dest="ip_version", action="store_const", const=6, help="IPv6 only")
 
 
+def credential_headers(given: Any, environ: Mapping[str, str], headers: Headers) -> Headers:
+    """The headers Authorization and Cookie that -u, --oauth2-bearer and -b make, unless `headers` has them.
+
+    Asks on the terminal for a password that is missing. Raises ValueError, which names no secret.
+    """
+    made = []
+    names = {name.lower() for name, _ in headers}
+    if "authorization" not in names and (value := _authorization(given, environ)) is not None:
+        made.append(("Authorization", value))
+    cookies = "; ".join(text for text in given.cookies if "=" in text)
+    if _CONTROL.search(cookies):
+        raise ValueError("argument -b/--cookie: control character in a cookie")
+    if "cookie" not in names and cookies:
+        made.append(("Cookie", cookies))
+    return tuple(made)
+
+
 def read_access(given: Any) -> Access:
-    """What was given. Raises ValueError."""
+    """The other options. Raises ValueError."""
     max_tls: Any = "1.3" if given.tls_max == "default" else given.tls_max
     if given.min_tls > max_tls:
         raise ValueError(f"argument --tls-max: {max_tls} is below --tlsv{given.min_tls}")
+    files = [text for text in given.cookies if "=" not in text]
+    keeps_cookies = bool(files) or given.cookie_jar is not None
     return Access(
+        netrc=given.netrc or given.netrc_file is not None,
+        netrc_file=given.netrc_file,
+        cookie_files=tuple(filter(None, files)) if keeps_cookies else None,
+        cookie_jar=given.cookie_jar,
         ca_native=given.ca_native,
         min_tls=given.min_tls,
         max_tls=max_tls,
@@ -84,6 +135,42 @@ def read_access(given: Any) -> Access:
         ip_version=given.ip_version,
         deny_private=given.deny_private,
     )
+
+
+def _authorization(given: Any, environ: Mapping[str, str]) -> str | None:
+    user, token = given.user, given.oauth2_bearer
+    if user is None and token is None:
+        user, token = environ.get(USER) or None, environ.get(BEARER) or None
+    if user is not None and token is not None:
+        raise ValueError(f"-u (${USER}) and --oauth2-bearer (${BEARER}) exclude each other")
+    if token is not None:
+        if not _TOKEN.fullmatch(token):
+            raise ValueError("a bearer token consists of printable ASCII characters without blanks")
+        return f"Bearer {token}"
+    if user is None:
+        return None
+    name, colon, password = user.partition(":")
+    if not colon:
+        password = _ask(name)
+    if _CONTROL.search(name + password):
+        raise ValueError("control character in user or password")
+    coded = base64.b64encode(f"{name}:{password}".encode("utf-8", "surrogateescape"))
+    return f"Basic {coded.decode('ascii')}"
+
+
+def _ask(user: str) -> str:
+    """The password, from the terminal without an echo; standard input may be a list of URLs."""
+    try:
+        with open("/dev/tty", "rb"):
+            pass
+    except OSError:
+        raise ValueError(f"argument -u/--user: no password (USER:PASSWORD, or in ${USER}), and no terminal") from None
+    from getpass import getpass
+
+    try:
+        return getpass(f"Password of {printable(user)}: ")
+    except (EOFError, KeyboardInterrupt):
+        raise ValueError("no password was given") from None
 
 
 def _first_wins(pairs: Sequence[tuple[HostAndPort, T]]) -> dict[HostAndPort, T]:

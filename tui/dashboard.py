@@ -16,6 +16,7 @@ from tui import terminal
 from tui.choices import Choices, default_path
 from tui.complaint import complain, write_stderr
 from tui.controller import Controller
+from tui.credential_files import save_jar
 from tui.demo import ForgottenCache, play
 from tui.engine_options import engine_for, request_for, spool_folder
 from tui.engine_thread import Companion, EngineThread
@@ -136,13 +137,16 @@ class _Run:
             write_stderr(report.as_json())
         else:
             complain(report.as_text())
+        unsaved = save_jar(self._options.access, engine)
+        if unsaved is not None:
+            complain(unsaved)
         if code or not report.clean:
             return code or 3
         # Some fetches of the demo fail by design.
         satisfied = self._options.demo or (
             not self._opened.left_out and last is not None and last.satisfied == report.opened + last.waiting
         )
-        return 0 if satisfied else 1
+        return 0 if satisfied and unsaved is None else 1
 
     @contextlib.contextmanager
     def _demo(self) -> Iterator[Sequence[Companion]]:

@@ -15,6 +15,7 @@ from fetch_engine.transports.options import TransportOptions
 from fetch_engine.transports.proxies import ProxyRules
 from fetch_engine.transports.public_addresses import is_public
 from fetch_engine.transports.tls import build_ssl_context
+from tui.credential_files import read_jar, read_netrc
 from tui.options import Options
 from tui.save_options import Save
 
@@ -65,6 +66,8 @@ def engine_for(
         ),
         transport=transport,
         spool=spool,
+        cookies=read_jar(access),
+        netrc=read_netrc(access),
         first_id=first_id,
     )
 

@@ -21,6 +21,7 @@ from fetch_engine.limits import KIB
 from fetch_engine.outputs.accounts import Account, Format
 from fetch_engine.outputs.fail_on import FailOn
 from tui.complaint import complain, write_stderr
+from tui.credential_files import save_jar
 from tui.engine_options import engine_for, request_for
 from tui.event_loop import prepare_loop
 from tui.exit_report import ExitReport, open_descriptors
@@ -174,6 +175,9 @@ def run(options: Options) -> int:
     source = opened.requests
     if source.error is not None:
         complain(f"reading URLs failed: {source.error}")
+    unsaved = save_jar(options.access, engine)
+    if unsaved is not None:
+        complain(unsaved)
     if work.problem is not None:
         complain(f"{work.problem}, after {work.fetches} results")
     report = ExitReport.of(engine, fetches=work.fetches, descriptors_before=descriptors_before)
@@ -185,7 +189,7 @@ def run(options: Options) -> int:
         return 128 + work.signal
     if not report.clean:
         return 3
-    return 1 if work.failed or work.problem or source.error or opened.left_out else 0
+    return 1 if work.failed or work.problem or unsaved or source.error or opened.left_out else 0
 
 
 def _fail_on(options: Options) -> FailOn:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn, TypeVar
 
-from tui.access_options import Access, add_access_options, read_access
+from tui.access_options import Access, add_access_options, credential_headers, read_access
 from tui.complaint import complain
 from tui.config_file import ConfigError
 from tui.option_types import (
@@ -306,6 +306,7 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str
         headers = merge_headers(headers, [("User-Agent", given.user_agent)])
     try:
         access = read_access(given)
+        headers += credential_headers(given, environ, headers)
         pace = read_pace(given)
         save = read_save(given, one_url=len(urls) == 1 and not inputs)
     except ValueError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tui.access_options import Access
@@ -86,6 +88,63 @@ def test_an_invalid_proxy_of_the_environment_is_told_at_once(monkeypatch: pytest
     with pytest.raises(ValueError, match="not gopher"):
         engine_for(options())
     engine_for(options("-x", ""))
+
+
+def headers(*args: str, **environ: str) -> dict[str, str]:
+    return dict(parse([*args, "http://a.example/"], stdout_is_terminal=False, environ=environ).headers)
+
+
+ME, TOKEN = "Basic bWU6czNjcmV0", "Bearer t0ken"  # me:s3cret
+
+
+def test_credentials_from_options_and_environment() -> None:
+    assert headers("-u", "me:s3cret") == {"Authorization": ME}
+    assert headers("--oauth2-bearer", "t0ken") == {"Authorization": TOKEN}
+    assert headers(WEAKFETCH_USER="me:s3cret") == {"Authorization": ME}
+    assert headers(WEAKFETCH_BEARER="t0ken") == {"Authorization": TOKEN}
+    assert headers("-u", "me:s3cret", WEAKFETCH_BEARER="t0ken") == {"Authorization": ME}
+    assert headers("--oauth2-bearer", "t0ken", WEAKFETCH_USER="x:y") == {"Authorization": TOKEN}
+    assert headers("-H", "authorization: own", "-u", "me:s3cret") == {"authorization": "own"}
+    assert headers(WEAKFETCH_USER="") == {}
+
+
+def test_cookies_from_options() -> None:
+    assert headers("-b", "a=1", "-b", "b=2; c=3") == {"Cookie": "a=1; b=2; c=3"}
+    assert headers("-b", "a=1", "-H", "cookie: own=1") == {"cookie": "own=1"}
+    assert access("-b", "a=1").cookie_files is None
+    assert access("-b", "").cookie_files == ()
+    assert access("-b", "file", "-b", "a=1", "-b", "more").cookie_files == ("file", "more")
+    assert access("-c", "jar").cookie_files == ()
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("-u", "me:s3cret\x07"), "control character"),
+        (("-u", "me:s3cret", "--oauth2-bearer", "t0ken"), "exclude each other"),
+        (("--oauth2-bearer", "t0ken t0ken"), "printable ASCII"),
+        (("-b", "a=s3cret\r\nX: y"), "control character"),
+    ],
+)
+def test_secrets_are_not_repeated(args: tuple[str, ...], words: str, capfd: pytest.CaptureFixture[str]) -> None:
+    said = refusal(capfd, *args)
+    assert words in said
+    assert "s3cret" not in said
+    assert "t0ken" not in said
+
+
+def test_files_that_no_run_could_use(tmp_path: Path) -> None:
+    none = tmp_path / "none"
+    none.write_text("no cookies, but text")
+    for args, words in (
+        (("-b", str(none)), "holds no cookies"),
+        (("-b", str(tmp_path)), "Is a directory"),
+        (("-c", str(tmp_path / "no" / "jar")), "cannot write into"),
+        (("--netrc-file", str(none)), "line 1 is not valid"),
+        (("--netrc-file", str(tmp_path / "no")), "No such file"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            engine_for(options(*args))
 
 
 def test_versions_and_versions() -> None:
