@@ -10,12 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+from textual import events
 from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.css.query import NoMatches
 from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
+from textual.widgets import Input
 
 from fetch_engine import FetchRequest
 from tui.choices import Choices
@@ -26,6 +28,7 @@ from tui.keys import PLACES, bindings, in_place
 from tui.link import EngineLink
 from tui.meter import Meter, ScreenCost
 from tui.output import PacedApp
+from tui.painted import LOOKS
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.dashboard import DashboardScreen
 from tui.screens.help import HelpScreen
@@ -53,6 +56,7 @@ class DashboardApp(PacedApp[None]):
     TITLE = "weakfetch"
     CSS_PATH = Path(__file__).with_name("theme.tcss")  # absolute, so that subclasses find it
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("everywhere")]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*LOOKS}
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
 
@@ -101,6 +105,7 @@ class DashboardApp(PacedApp[None]):
         self.make_request = make_request  # from a URL as given
         self.cost = ScreenCost(self.fps)
         self._sent = Meter(time.monotonic())
+        self.last_key = 0.0  # time.monotonic() of the newest
         self.animation_level = "none"
         for own in OWN:
             self.register_theme(own)
@@ -199,6 +204,13 @@ class DashboardApp(PacedApp[None]):
         shown = THEMES.get(name, THEMES[self._auto])
         self.ansi_color = shown == THEMES["ansi"]
         self.theme = shown
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that comes by here unused while a field has the focus was typed before the focus had moved there."""
+        self.last_key = time.monotonic()
+        if isinstance(self.focused, Input) and event.is_printable and event.character:
+            self.focused.insert_text_at_cursor(event.character)
+            event.prevent_default()
 
     # screens and the end
 

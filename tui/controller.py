@@ -40,6 +40,7 @@ from tui.snapshot import (
 )
 
 COLLECTED_SHOWN = 30.0  # seconds for which it is told what the collector came to
+AHEAD = 256  # fetches that are handed to the engine before there is room for them
 
 
 class Controller:
@@ -66,8 +67,8 @@ class Controller:
         self._records = finished
         self._make_request = make_request
         self._per_second = per_second
-        self._window = window or 4 * engine.limits.concurrency
         self._journal = journal or Journal()
+        self._window = window or engine.limits.concurrency + min(3 * engine.limits.concurrency, AHEAD)
         self._owned: dict[int, FetchTask] = {}
         self._accounts: dict[int, Account] = {}
         self._waiting = Backlog()

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -27,10 +28,14 @@ from tui.history_file import HistoryFile, history_path
 from tui.inputs import open_input
 from tui.keys import change_keys
 from tui.options import Options
+from tui.pauses import Pauses
 from tui.resume import OpenRun, open_run, store_path
 from tui.run_inputs import RunInputs
 from tui.snapshot import Cancel, TogglePin
 from tui.stored_rows import StoredRows
+
+if TYPE_CHECKING:
+    from tui.app import DashboardApp
 
 
 def run_dashboard(options: Options) -> int:
@@ -122,12 +127,16 @@ class _Run:
         thread.on_snapshot = app.snapshot_ready
         thread.on_failure = lambda: app.call_from_thread(app.exit)
         try:
-            return asyncio.run(terminal.run_app(app, mouse=self._options.mouse))
+            return asyncio.run(self._run_app(app))
         finally:
             self._choices.save()
             kept.close()
             if kept.error is not None:
                 complain(f"the history of URLs could not be kept: {kept.error}")
+
+    async def _run_app(self, app: DashboardApp) -> int:
+        Pauses(lambda: app.last_key).start()
+        return await terminal.run_app(app, mouse=self._options.mouse)
 
     def _report(self, thread: EngineThread, code: int) -> int:
         last, engine = thread.latest, thread.engine

@@ -28,6 +28,8 @@ class Frame(Painted, can_focus=True):
 
     joins = reactive(False)
     closes = reactive(True)
+    _bar = range(0)
+    _bar_painting = -1
 
     def title(self) -> tuple[Line, Line]:
         """What stands in the title rule, left and right. The right one is left out where both do not fit."""
@@ -48,12 +50,12 @@ class Frame(Painted, can_focus=True):
     @property
     def content_height(self) -> int:
         """Lines between title rule and lower edge."""
-        return max(0, self.size.height - 1 - self.closes)
+        return max(0, self.measured.height - 1 - self.closes)
 
     @property
     def content_width(self) -> int:
         """Cells between the sides, which are each followed or preceded by a blank."""
-        return max(0, self.size.width - 4)
+        return max(0, self.measured.width - 4)
 
     def watch_joins(self) -> None:
         self.repaint()
@@ -64,7 +66,7 @@ class Frame(Painted, can_focus=True):
     def line(self, y: int, width: int) -> Line:
         if y == 0:
             return self._title_rule(width)
-        if self.closes and y == self.size.height - 1:
+        if self.closes and y == self.measured.height - 1:
             g = self.glyphs
             return [(g.bottom_left + g.horizontal * (width - 2) + g.bottom_right, "rule")]
         inner = self.content(y - 1, width - 4)
@@ -82,7 +84,7 @@ class Frame(Painted, can_focus=True):
         if spare < 0 or not right:
             right, spare = [], room - used - 1
         corner, end = (g.tee_left, g.tee_right) if self.joins else (g.top_left, g.top_right)
-        if self.closes and self.size.height == 1:  # folded to its title
+        if self.closes and self.measured.height == 1:  # folded to its title
             corner, end = g.bottom_left, g.bottom_right
         line: Line = [(corner + g.horizontal + " ", "rule"), *_cut(left, room)]
         line.append((" " + g.horizontal * max(0, spare + 1), "rule"))
@@ -91,14 +93,19 @@ class Frame(Painted, can_focus=True):
         return [*line, (g.horizontal + end, "rule")]
 
     def _scroll_glyph(self, y: int) -> str:
+        if self._bar_painting != self.painting:
+            self._bar_painting, self._bar = self.painting, self._scroll_bar()
+        return self.glyphs.bar_full if y in self._bar else self.glyphs.vertical
+
+    def _scroll_bar(self) -> range:
+        """The content lines beside which the bar stands."""
         extent = self.extent()
         if extent is None or extent.total <= extent.shown or extent.shown < 1:
-            return self.glyphs.vertical
+            return range(0)
         first, height = self.scrolled_lines()
         size = max(1, height * extent.shown // extent.total)
-        hidden = extent.total - extent.shown
-        start = first + round((height - size) * extent.top / hidden)
-        return self.glyphs.bar_full if start <= y < start + size else self.glyphs.vertical
+        start = first + round((height - size) * extent.top / (extent.total - extent.shown))
+        return range(start, start + size)
 
 
 def _cells(line: Line) -> int:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from rich.segment import Segment
 from rich.style import Style
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
+from textual.theme import Theme
 from textual.widget import Widget
 
 from tui.glyphs import UNICODE, Glyphs
@@ -34,6 +33,12 @@ ROLES = (
     "cursor",  # the ground of a selected row, upon which the others are shown
 )
 
+FOCUSED = ("rule", "title")  # roles that look different in the pane that has the focus
+
+LOOKS = frozenset({f"painted--{role}" for role in ROLES} | {f"painted--focused-{role}" for role in FOCUSED})
+"""What the app that shows painted widgets declares as COMPONENT_CLASSES: were they each widget's own, Textual would
+work out every one of them again for each widget whose classes or focus change."""
+
 CURSOR: Span = ("", "cursor")
 """From here on the line is a selected row."""
 
@@ -44,13 +49,17 @@ END: Span = ("", "end")
 class Painted(Widget):
     """Base of all that shows lines. Subclasses say what stands in a line; only the lines on screen are kept."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"painted--{role}" for role in ROLES}
     ALLOW_SELECT = False
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes, markup=False)
         self._strips: dict[int, Strip] = {}
-        self._looks: dict[str, Style] = {}
+        self._looks: dict[tuple[str, bool, bool], Style] = {}
+        self.measured = Size(0, 0)  # the size, read once for each painting: Textual works it out anew each time
+        self.painting = 0  # its number, for what subclasses work out once for all lines
+
+    def on_mount(self) -> None:
+        self.app.theme_changed_signal.subscribe(self, self._forget_looks)
 
     @property
     def glyphs(self) -> Glyphs:
@@ -64,7 +73,7 @@ class Painted(Widget):
 
     def repaint(self) -> None:
         """Ask for the lines on screen that are not as they were painted."""
-        width, height = self.size
+        width, height = self.measure()
         changed = []
         for y in range(height):
             strip = self._strip(y, width)
@@ -74,8 +83,14 @@ class Painted(Widget):
         if changed:
             self.refresh(*changed)
 
+    def measure(self) -> Size:
+        """Begin a painting: note the size that the widget has now."""
+        self.measured = self.size
+        self.painting += 1
+        return self.measured
+
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.measured.width if y else self.measure().width  # from the top on is how Textual asks
         strip = self._strips.get(y)
         if strip is None or strip.cell_length != width:
             strip = self._strips[y] = self._strip(y, width)
@@ -85,41 +100,52 @@ class Painted(Widget):
         self._strips.clear()
         self.repaint()
 
+    def watch_has_focus(self, _has_focus: bool) -> None:
+        super().watch_has_focus(_has_focus)
+        self.repaint()
+
     def notify_style_update(self) -> None:
-        # Colours are known only once the widget is shown, and change with focus and theme.
+        # Colours are known only once the widget is shown.
         self._looks.clear()
         self._strips.clear()
         super().notify_style_update()
 
+    def _forget_looks(self, _theme: Theme) -> None:
+        self._looks.clear()
+        self._strips.clear()
+        self.refresh()
+
     def _strip(self, y: int, width: int) -> Strip:
-        base = self._look("")
+        focused = self.has_focus
+        base = self._look("", False, focused)
         segments = []
         on_cursor = False
         for text, role in self.line(y, width):
-            if (text, role) in (CURSOR, END):
-                on_cursor = role == "cursor"
-                base = self._look("cursor" if on_cursor else "")
-                continue
             if not text:
+                if role in ("cursor", "end"):
+                    on_cursor = role == "cursor"
+                    base = self._look("cursor" if on_cursor else "", False, focused)
                 continue
             # The last gate: whatever a panel forgot, no control character passes.
             shown = text if text.isprintable() else safe(text)
-            style = self._look(role, on_cursor) if role else base
-            segments.append(Segment(shown, style))
+            segments.append(Segment(shown, self._look(role, on_cursor, focused) if role else base))
         return Strip(segments).adjust_cell_length(width, base)
 
-    def _look(self, role: str, on_cursor: bool = False) -> Style:
-        name = f"{role}/cursor" if on_cursor else role
-        style = self._looks.get(name)
+    def _look(self, role: str, on_cursor: bool = False, focused: bool = False) -> Style:
+        key = role, on_cursor, focused
+        style = self._looks.get(key)
         if style is None:
             if not role:
                 style = self.rich_style
             elif role == "cursor":
-                style = self.get_component_rich_style("painted--cursor")
+                style = self.rich_style + self._component("cursor")
             elif on_cursor and self.app.native_ansi_color:
-                style = self._look("cursor")  # sixteen colours upon a selection are often unreadable
+                style = self._look("cursor", False, focused)  # sixteen colours upon a selection are often unreadable
             else:
-                base = self._look("cursor") if on_cursor else self.rich_style
-                style = base + self.get_component_rich_style(f"painted--{role}", partial=True)
-            self._looks[name] = style
+                base = self._look("cursor" if on_cursor else "", False, focused)
+                style = base + self._component(f"focused-{role}" if focused and role in FOCUSED else role)
+            self._looks[key] = style
         return style
+
+    def _component(self, role: str) -> Style:
+        return self.app.get_component_styles(f"painted--{role}").partial_rich_style

@@ -54,6 +54,7 @@ class Table(Frame, Generic[R]):
         self._wrong = ""  # why what stands in the filter field is no filter
         self._working = False
         self._field: FilterField | None = None
+        self._split, self._split_painting = (0, 0, 0), -1
         self._layout: tuple[tuple[int, int], list[tuple[Column[R], int]]] = ((-1, 0), [])
         self._digits = 3  # of the longest number seen
 
@@ -118,6 +119,7 @@ class Table(Frame, Generic[R]):
         self._work()
 
     def on_resize(self) -> None:
+        self.measure()
         self.cursor.settle(self.rows, self.page_height)
         super().on_resize()
 
@@ -161,7 +163,7 @@ class Table(Frame, Generic[R]):
             self._field = FilterField(self.rows.filter.text)
             await self.mount(self._field)
             self._settle()
-        self._field.focus()
+        self.screen.set_focus(self._field)
 
     def clear_filter(self) -> bool:
         """Show all rows again; whether there was a filter."""
@@ -180,7 +182,7 @@ class Table(Frame, Generic[R]):
         if event.clear:
             self._show_only("")
         if event.back:
-            self.focus()
+            self.screen.set_focus(self)
         if self._field is not None:
             field, self._field = self._field, None
             self._wrong = ""
@@ -247,10 +249,6 @@ class Table(Frame, Generic[R]):
         event.stop()
         self.action_move(-3)
 
-    def watch_has_focus(self, _focused: bool) -> None:
-        super().watch_has_focus(_focused)
-        self.repaint()
-
     # painting
 
     def extent(self) -> Extent:
@@ -260,23 +258,24 @@ class Table(Frame, Generic[R]):
         return self._rows_line(), self.page_height
 
     def content(self, y: int, width: int) -> Line:
-        if self._field is not None:
-            if y == 0:
-                return [("/ ", "key")]
-            y -= 1
-        above = self._above_shown()
-        if y < above:
-            return self.above(y, width)
-        first = above + self.header_count()
-        if y < first:
-            return self._header(width)
-        bottom = self.content_height - self.below_count() - self._field_height
+        if self._split_painting != self.painting:
+            self._split_painting = self.painting
+            first = self._rows_line()
+            self._split = first, self.content_height - self.below_count(), first - self.header_count()
+        first, bottom, header = self._split
+        if first <= y < bottom:
+            place = self.cursor.top + y - first
+            if place < len(self.rows):
+                return self._row(place, width)
+            empty = "no row passes the filter; esc shows all" if self.rows.considered else self.EMPTY
+            return [(empty, "faint")] if y == first and not len(self.rows) else []
         if y >= bottom:
             return self.below(y - bottom, width)
-        place = self.cursor.top + y - first
-        if place < len(self.rows):
-            return self._row(place, width)
-        return [(self.EMPTY, "faint")] if y == first and not len(self.rows) else []
+        if y >= header:
+            return self._header(width)
+        if self._field is not None and y == 0:
+            return [("/ ", "key")]
+        return self.above(y - self._field_height, width)
 
     def _above_shown(self) -> int:
         fixed = self.below_count() + self.header_count() + self._field_height

@@ -18,7 +18,7 @@ BENCHES = {
     "overhead": ("overhead", "the engine's own cost per fetch, handle and census"),
     "ledger": ("ledger", "what is left after 10,000 fetches with the collector off"),
     "memory": ("memory", "peak memory with 100,000 URLs"),
-    "keys": ("key_latency", "key to screen with 10,000 rows, idle and under load"),
+    "keys": ("key_latency", "key to screen with 100,000 rows and 1,000 fetches in flight"),
     "bytes": ("terminal_bytes", "bytes to the terminal, live and idle"),
     "startup": ("startup", "time to the first full frame; CPU of --help"),
 }
@@ -35,9 +35,10 @@ def main() -> int:
     parser.add_argument("--only", action="append", choices=BENCHES, metavar="NAME", help="this bench; may be repeated")
     parser.add_argument("--quick", action="store_true", help="smaller amounts and one round")
     parser.add_argument("--rounds", type=int, metavar="N", help="turns of each contender (default: 5; --quick: 1)")
+    parser.add_argument("--with-posting", action="store_true", help="install posting from PyPI to measure it too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every value there too")
     given = parser.parse_args()
-    settings = Settings(rounds=given.rounds or (1 if given.quick else 5), quick=given.quick)
+    settings = Settings(given.rounds or (1 if given.quick else 5), given.quick, given.with_posting)
     machine = machine_line()
     print(f"{machine}\nMedian (least-most) of n runs, taken in turns; x: the median as a multiple of the reference's.")
     groups, failed = [], []

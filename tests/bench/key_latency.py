@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import re
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,35 +15,34 @@ from typing import IO
 import pyte
 
 from .child import PROGRAM
-from .figures import Group, percentile, take_turns
+from .figures import Group, Run, percentile, take_turns
 from .recorded_terminal import RecordedTerminal
-from .screens import focused_pane, selected_done_row, selected_table_row
-from .server import file_server
+from .screens import focused_pane, selected_done_row
+from .server import drip_server, file_server
 from .settings import Settings
 
 SIZE = (80, 24)
-ROWS = 10_000
-LOAD = 200_000  # URLs at most while keys are pressed under load
+LOAD = 400_000  # URLs at most while keys are pressed under load
 DEPTH = 15  # rows the cursor walks down before it walks up again
 GAPS = (0.1, 0.4)  # seconds between two keys, least and most
 LATE = 4  # so many keys later, what a key should have changed is taken as never seen
-PATIENCE = 180.0  # seconds for 10,000 fetches
+PATIENCE = 600.0  # seconds for 100,000 fetches
 DOWN, UP = ("j", "\x1b[B"), ("k", "\x1b[A")
 
 Look = Callable[[pyte.Screen], str]
 
 
 def run(settings: Settings) -> list[Group]:
+    from . import key_peers  # which needs what is defined here
+
     keys = settings.pick(100, 30)
-    rounds = min(settings.rounds, 3)
-    contenders = {
-        "weakfetch-tui": lambda: _dashboard(keys),
-        "Textual's DataTable alone": lambda: _data_table(keys, 0),
-        "DataTable, 12 rows change 4 times a second": lambda: _data_table(keys, 12),
-    }
-    title = f"key to screen, {ROWS:,} rows, {SIZE[0]}x{SIZE[1]}, {keys} keys a kind and turn"
+    rows, in_flight = settings.pick(100_000, 10_000), settings.pick(1_000, 100)
+    contenders: dict[str, Run] = {"weakfetch-tui": lambda: _dashboard(keys, rows, in_flight)}
+    contenders |= key_peers.contenders(settings, keys, rows)
+    load = os.getloadavg()[0]
+    title = f"key to screen, {rows:,} rows, {SIZE[0]}x{SIZE[1]}, {keys} keys a kind and turn, load {load:.1f}"
     group = Group(title)
-    for name, measures in take_turns(title, rounds, contenders).values.items():
+    for name, measures in take_turns(title, min(settings.rounds, 3), contenders).values.items():
         for measure, values in measures.items():
             kind, _, unit = measure.partition(": ")
             for value in values:
@@ -51,35 +50,39 @@ def run(settings: Settings) -> list[Group]:
     return [group]
 
 
-def _dashboard(keys: int) -> dict[str, float]:
-    with file_server() as (_, url), _fed_program() as (terminal, stdin):
-        feed = _Feed(stdin, url)
-        feed.give(ROWS)
-        text = terminal.wait_until(lambda text: f"2 Done {ROWS} " in text and " 0 run " in text, PATIENCE)
-        if f" {ROWS} done " not in text:
+def _dashboard(keys: int, rows: int, in_flight: int) -> dict[str, float]:
+    with file_server() as (_, url), drip_server() as drip, _fed_program(in_flight + 64) as (terminal, stdin):
+        feed = _Feed(stdin, f"{url}/k")
+        feed.give(rows)
+        text = terminal.wait_until(lambda text: f"2 Done {rows} " in text and " 0 run " in text, PATIENCE)
+        if f" {rows} done " not in text:
             raise RuntimeError(f"some fetches failed:\n{text}")
         terminal.press("2" + "j" * 3)
         time.sleep(1)
         terminal.show()
-        walk = _Walk(terminal, selected_done_row)
-        found = _named("idle, cursor", walk.measure(keys))
-        panes = _Panes(terminal)
-        found |= _named("idle, panes", panes.measure(keys))
+        walk, panes = Walk(terminal, selected_done_row), _Panes(terminal)
+        found = named("idle, cursor", walk.measure(keys)) | named("idle, panes", panes.measure(keys))
+        terminal.press("2")
+        _Feed(stdin, f"{drip}/drip").give(in_flight)
+        terminal.wait_until(lambda text: f" {in_flight} run " in text, PATIENCE)
+        time.sleep(3)
+        kind = f"{in_flight:,} in flight"
+        found |= named(f"{kind}, cursor", walk.measure(keys)) | named(f"{kind}, panes", panes.measure(keys))
         terminal.press("2")
         feed.start()
-        terminal.wait_until(lambda text: " 0 run " not in text)
+        terminal.wait_until(lambda text: f" {rows} done " not in text)
         before, since = _done(terminal), time.perf_counter()
-        found |= _named("full load, cursor", walk.measure(keys))
-        found |= _named("full load, panes", panes.measure(keys))
+        kind = f"{in_flight:,} in flight and full load"
+        found |= named(f"{kind}, cursor", walk.measure(keys)) | named(f"{kind}, panes", panes.measure(keys))
         rate = (_done(terminal) - before) / (time.perf_counter() - since)
         feed.stop()
         terminal.quit()
-    return found | {"full load, cursor: fetches/s": rate}
+    return found | {f"{kind}, cursor: fetches/s": rate}
 
 
 @contextlib.contextmanager
-def _fed_program() -> Iterator[tuple[RecordedTerminal, IO[bytes]]]:
-    command = [*PROGRAM, "-j", "100", "--per-host", "100", "-i", "-"]
+def _fed_program(concurrency: int) -> Iterator[tuple[RecordedTerminal, IO[bytes]]]:
+    command = [*PROGRAM, "-j", str(concurrency), "--per-host", str(concurrency), "-i", "-"]
     with RecordedTerminal(command, size=SIZE, stdin=subprocess.PIPE) as terminal:
         stdin = terminal.process.stdin
         assert stdin is not None
@@ -88,19 +91,6 @@ def _fed_program() -> Iterator[tuple[RecordedTerminal, IO[bytes]]]:
         finally:
             with contextlib.suppress(OSError):  # what was not read any more
                 stdin.close()
-
-
-def _data_table(keys: int, live: int) -> dict[str, float]:
-    command = [sys.executable, "-m", "tests.bench.textual_peers", "table", str(ROWS), str(live)]
-    with RecordedTerminal(command, size=SIZE) as terminal:
-        terminal.wait_until(lambda text: "#3 " in text, 60)
-        time.sleep(1)
-        terminal.press("\x1b[B" * 3)
-        time.sleep(1)
-        terminal.show()
-        found = _named("cursor", _Walk(terminal, selected_table_row, ("\x1b[B",), ("\x1b[A",)).measure(keys))
-        terminal.quit()
-    return found
 
 
 class _Feed:
@@ -114,7 +104,7 @@ class _Feed:
         self._thread = threading.Thread(target=self._give_more)
 
     def give(self, count: int) -> None:
-        lines = [f"{self._url}/k?{number}\n" for number in range(self._next, self._next + count)]
+        lines = [f"{self._url}?{number}\n" for number in range(self._next, self._next + count)]
         self._next += count
         self._stdin.write("".join(lines).encode())
         self._stdin.flush()
@@ -132,21 +122,27 @@ class _Feed:
                 self.give(100)
 
 
-class _Walk:
+class Walk:
     """The cursor goes down and up some rows; which ones was learned by going slowly."""
 
     def __init__(
-        self, terminal: RecordedTerminal, look: Look, down: tuple[str, ...] = DOWN, up: tuple[str, ...] = UP
+        self,
+        terminal: RecordedTerminal,
+        look: Look,
+        down: tuple[str, ...] = DOWN,
+        up: tuple[str, ...] = UP,
+        depth: int = DEPTH,
     ) -> None:
         self._terminal = terminal
         self._look: Callable[[], str] = lambda: look(terminal.screen)
         self._down, self._up = down, up
         self._rows = [self._look()]
-        for _ in range(DEPTH):
+        self._depth = depth
+        for _ in range(depth):
             terminal.press(down[0])
             terminal.wait_until(lambda _: self._look() not in ("", self._rows[-1]))
             self._rows.append(self._look())
-        for _ in range(DEPTH):
+        for _ in range(depth):
             terminal.press(up[0])
         terminal.wait_until(lambda _: self._look() == self._rows[0])
 
@@ -157,11 +153,11 @@ class _Walk:
             place += by
             direction = self._down if by > 0 else self._up
             sequence.append((direction[number % len(direction)], self._rows[place]))
-            if place in (0, DEPTH):
+            if place in (0, self._depth):
                 by = -by
         for _ in range(place):  # back to where the next measurement starts
             sequence.append((self._up[0], self._rows[place := place - 1]))
-        return _latencies(self._terminal, self._look, sequence)[:keys]
+        return latencies(self._terminal, self._look, sequence)[:keys]
 
 
 class _Panes:
@@ -172,10 +168,10 @@ class _Panes:
 
     def measure(self, keys: int) -> list[float | None]:
         sequence = [(pane, pane) for pane in ("3", "1", "2") * (keys // 3)]
-        return _latencies(self._terminal, lambda: focused_pane(self._terminal.screen), sequence)
+        return latencies(self._terminal, lambda: focused_pane(self._terminal.screen), sequence)
 
 
-def _latencies(
+def latencies(
     terminal: RecordedTerminal, look: Callable[[], str], sequence: list[tuple[str, str]]
 ) -> list[float | None]:
     """Seconds from each key to the first screen that shows what it leads to; None where that was never seen."""
@@ -196,7 +192,7 @@ def _latencies(
     return found
 
 
-def _named(kind: str, found: list[float | None]) -> dict[str, float]:
+def named(kind: str, found: list[float | None]) -> dict[str, float]:
     times = [seconds * 1000 for seconds in found if seconds is not None]
     if not times:
         raise RuntimeError(f"{kind}: no key was seen on the screen")

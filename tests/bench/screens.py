@@ -43,3 +43,10 @@ def selected_table_row(screen: pyte.Screen) -> str:
     colours = list(rows.values())
     odd = [y for y, colour in rows.items() if colours.count(colour) == 1]
     return _text(screen, odd[0], 2, 10).split()[0] if len(odd) == 1 else ""
+
+
+def highlighted_line(screen: pyte.Screen, column: int) -> str:
+    """The number of the line whose background at this column is like no other's on the screen, "" if there is none."""
+    grounds = [screen.buffer[y][column].bg + str(screen.buffer[y][column].reverse) for y in range(screen.lines)]
+    odd = [y for y in range(screen.lines) if grounds.count(grounds[y]) == 1]
+    return str(odd[0]) if len(odd) == 1 else ""

@@ -42,6 +42,24 @@ async def main():
     await server.serve_forever()
 asyncio.run(main())
 """
+DRIP = """
+import asyncio, sys
+HEAD = b"HTTP/1.1 200 OK\\r\\nContent-Length: 102400\\r\\n\\r\\n"
+class Server(asyncio.Protocol):
+    def connection_made(self, transport):
+        self.transport = transport
+    def data_received(self, data):
+        self.transport.write(HEAD)
+        self.drip(asyncio.get_running_loop())
+    def drip(self, loop):
+        if not self.transport.is_closing():
+            self.transport.write(b"x" * 100)
+            loop.call_later(1, self.drip, loop)
+async def main():
+    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", int(sys.argv[1]), backlog=1024)
+    await server.serve_forever()
+asyncio.run(main())
+"""
 
 
 @contextlib.contextmanager
@@ -64,6 +82,16 @@ def file_server() -> Iterator[tuple[str, str]]:
         with _running(command) as process:
             _wait_for(port, process)
             yield name, f"http://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def drip_server() -> Iterator[str]:
+    """A server that answers every request with 100 bytes a second for 17 minutes; its URL."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with _running([sys.executable, "-c", DRIP, str(port)]) as process:
+        _wait_for(port, process)
+        yield f"http://127.0.0.1:{port}"
 
 
 @contextlib.contextmanager

@@ -10,10 +10,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """rounds: turns each contender gets. quick: smaller amounts, figures of less worth."""
+    """rounds: turns each contender gets. quick: smaller amounts, figures of less worth. with_posting: install it."""
 
     rounds: int
     quick: bool
+    with_posting: bool = False
 
     def pick(self, full: T, quick: T) -> T:
         """The amount for this run."""

@@ -25,7 +25,7 @@ class ActivePane(Table[ActiveRow]):
     def __init__(self) -> None:
         self.waiting = 0  # URLs that have no row yet
         columns = (
-            Column[ActiveRow]("W", 2, self._warning, rank=6, sort=Sort("warnings", _warnings, True)),
+            Column[ActiveRow]("W", 2, self._warning, rank=1, sort=Sort("warnings", _warnings, True)),
             Column[ActiveRow]("ST", 4, lambda row, _: state_word(row.state), sort=Sort("state", _state, True)),
             Column[ActiveRow](
                 "URL", 14, lambda row, width: (short_url(row.url, width), ""), share=1, sort=Sort("URL", url_order)

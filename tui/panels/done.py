@@ -31,7 +31,7 @@ class DonePane(Table[FinishedRecord]):
         self.done_rows = rows
         self.arrived = 0  # rows that came while the view was paused
         columns = (
-            Column[FinishedRecord]("W", 2, self._warning, rank=6, sort=Sort("warnings", _warnings, True)),
+            Column[FinishedRecord]("W", 2, self._warning, rank=1, sort=Sort("warnings", _warnings, True)),
             Column[FinishedRecord]("CODE", 4, lambda row, _: outcome_code(row.outcome), sort=Sort("code", _code, True)),
             Column[FinishedRecord](
                 "TIME",

@@ -9,8 +9,10 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import DescendantFocus
+from textual.reactive import reactive
 from textual.screen import Screen
 from textual.timer import Timer
+from textual.widget import Widget
 
 from fetch_engine import FetchRequest
 from tui.entry import MOST_UNASKED, Entry
@@ -60,6 +62,7 @@ class DashboardScreen(Screen[None], RecordActions):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012 (Textual's own declaration)
     VERTICAL_BREAKPOINTS = [(0, "-short"), (SHORT, "-medium"), (32, "-tall")]  # noqa: RUF012
     AUTO_FOCUS = "#done"
+    focused = reactive[Widget | None](None, repaint=False)  # the panes repaint what the focus changes, and no more
 
     def __init__(self) -> None:
         super().__init__()
@@ -157,7 +160,7 @@ class DashboardScreen(Screen[None], RecordActions):
 
     def action_pane(self, name: str) -> None:
         self._pane = name  # at once: the focus moves later, and the next key may have come with this one
-        self.query_one(f"#{name}").focus()
+        self.set_focus(self.query_one(f"#{name}"))
 
     def action_next_pane(self, by: int) -> None:
         if self.has_class("-full"):
@@ -175,7 +178,7 @@ class DashboardScreen(Screen[None], RecordActions):
         self._mark_current()
 
     def action_focus_url(self) -> None:
-        self.query_one(UrlInput).focus()
+        self.set_focus(self.query_one(UrlInput))
 
     @on(UrlInput.Left)
     def action_escape(self) -> None:

@@ -1,0 +1,40 @@
+"""Full collections wait for a moment in which nobody types, but not for ever."""
+
+from __future__ import annotations
+
+from tui.pauses import EVERY, LATEST, QUIET, Pauses
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.key = 0.0
+        self.collected: list[float] = []
+        self.pauses = Pauses(lambda: self.key, clock=lambda: self.now, collect=lambda: self.collected.append(self.now))
+
+    def run(self, seconds: float, *, typing: bool) -> None:
+        for _ in range(int(seconds)):
+            self.now += 1
+            if typing:
+                self.key = self.now - QUIET / 2
+            self.pauses.tick()
+
+
+def test_collected_now_and_then_while_nobody_types() -> None:
+    clock = Clock()
+    clock.run(3 * EVERY, typing=False)
+    assert clock.collected == [1000 + EVERY, 1000 + 2 * EVERY, 1000 + 3 * EVERY]
+
+
+def test_typing_puts_it_off_until_the_keys_rest() -> None:
+    clock = Clock()
+    clock.run(LATEST - 5, typing=True)
+    assert clock.collected == []
+    clock.run(QUIET, typing=False)
+    assert len(clock.collected) == 1
+
+
+def test_it_is_not_put_off_for_ever() -> None:
+    clock = Clock()
+    clock.run(2 * LATEST, typing=True)
+    assert clock.collected == [1000 + LATEST, 1000 + 2 * LATEST]
