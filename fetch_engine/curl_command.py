@@ -100,7 +100,7 @@ def _seconds(value: float | None) -> str:
 
 
 def _without_password(url: str) -> str:
-    shown = safe_url(url)
+    shown = safe_url(url) if "@" in url else url
     if shown == url:
         return url
     scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", shown)

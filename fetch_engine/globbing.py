@@ -11,6 +11,7 @@ from dataclasses import dataclass
 _SPECIAL = "[]{}"
 _MOST_DIGITS = 18  # of a number in a range
 _MOST_URLS = 10**18
+_PLAIN = re.compile(r"[^][{}\\]+")
 _NUMBERS = re.compile(r"([0-9]+)-[ \t]*([0-9]+)(?::([0-9]+))?")
 _LETTERS = re.compile(r"([A-Za-z])-([A-Za-z])(?::([0-9]+))?")
 
@@ -92,8 +93,9 @@ def parse_glob(text: str) -> UrlGlob:
         elif char in "]}":
             raise GlobError(f"'{char}' closes nothing (a plain one is written \\{char})", at)
         else:
-            literal += char
-            at += 1
+            end = plain.end() if (plain := _PLAIN.match(text, at)) else at + 1
+            literal += text[at:end]
+            at = end
     return UrlGlob(text, (*parts, (literal,)))
 
 

@@ -17,6 +17,8 @@ from tui.snapshot import AddGlob, AddRequests, AddUrls
 
 MOST_UNASKED = 100  # fetches that one entry may start without a question
 
+_MORE_THAN_A_URL = re.compile(r"[\[\]{}\s]")  # globs, and blanks as in a command
+
 Add = AddUrls | AddRequests | AddGlob
 
 
@@ -63,6 +65,10 @@ def read_entries(lines: Iterable[str]) -> Entry:
     count = refused = 0
     first_complaint = ""
     for line in lines:
+        if not _MORE_THAN_A_URL.search(line):
+            urls.append(complete_scheme(line))
+            count += 1
+            continue
         entry = read_entry(line)
         if entry.complaint and not entry.commands:
             refused += 1

@@ -12,8 +12,6 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from platformdirs import user_state_path
-
 from tui.history import fit_to_keep, merged
 
 MAX_BYTES = 4 * 1024 * 1024  # read of a file that somebody else made longer than any of ours
@@ -22,6 +20,8 @@ PATIENCE = 2.0  # seconds that another program may hold the lock
 
 def history_path() -> Path:
     """Where the file is: in the user's folder for state (XDG Base Directory Specification)."""
+    from platformdirs import user_state_path
+
     return user_state_path("weakfetch-tui", appauthor=False) / "history"
 
 

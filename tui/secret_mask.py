@@ -11,7 +11,8 @@ from fetch_engine.requests import SECRET_HEADERS
 
 # A word of a shell as far as it has been typed, quotes included.
 _WORD = re.compile(r"""(?:[^\s'"\\]|\\.|'[^']*(?:'|\Z)|"(?:[^"\\]|\\.)*(?:"|\Z)|\\\Z)+""", re.DOTALL)
-_USERINFO = re.compile(r"(?:(?<=//)|(?<=')|(?<=\")|\A)([^/?#\s@'\"]*:[^/?#\s]*)@")
+# What may be an authority; after it comes none of its own characters, so that no text takes long.
+_AUTHORITY = re.compile(r"[^/?#\s'\"]+")
 _HEADER = re.compile(rf"(?:{'|'.join(sorted(SECRET_HEADERS))})\s*:\s*(?:(?:basic|bearer)\s)?", re.IGNORECASE)
 _OPTIONS = frozenset({"-u", "--user", "-U", "--proxy-user", "-b", "--cookie", "--oauth2-bearer"})
 
@@ -33,20 +34,24 @@ def masked(line: str, dot: str) -> str:
     before = ""
     for word in _WORD.finditer(line):
         text, start = word.group(), word.start()
+        end = word.end() - (len(text) > 1 and text[-1] in "'\"")
         bare = text.lstrip("$'\"")
         header = _HEADER.match(bare)
         if before in _OPTIONS:
-            _hide(hidden, start, word.end())
+            _hide(hidden, start, end)
         elif header is not None:
-            _hide(hidden, word.end() - len(bare) + header.end(), word.end())
+            _hide(hidden, word.end() - len(bare) + header.end(), end)
         elif text[:2] in _OPTIONS and not text.startswith("--"):
-            _hide(hidden, start + 2, word.end())
+            _hide(hidden, start + 2, end)
         else:
-            for userinfo in _USERINFO.finditer(text):
-                _hide(hidden, start + userinfo.start(1), start + userinfo.end(1))
+            for authority in _AUTHORITY.finditer(text):
+                userinfo = authority.group().rpartition("@")[0]
+                at = authority.start()
+                if ":" in userinfo and (at == 0 or text[at - 1] in "'\"" or text[at - 2 : at] == "//"):
+                    _hide(hidden, start + at, start + at + len(userinfo))
         before = text
     return "".join(dot if hide else char for char, hide in zip(line, hidden, strict=True))
 
 
 def _hide(hidden: bytearray, start: int, end: int) -> None:
-    hidden[start:end] = b"\1" * (end - start)
+    hidden[start:end] = b"\1" * max(0, end - start)

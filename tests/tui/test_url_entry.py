@@ -360,3 +360,18 @@ async def test_the_field_gives_the_focus_back() -> None:
     async with typing("https://h/") as stage:
         await stage.press("ctrl+r", "escape", "escape")
         assert isinstance(stage.app.focused, DonePane)
+
+
+async def test_a_command_too_long_for_the_field_becomes_a_draft() -> None:
+    async with typing() as stage:
+        body = '{"a": 1}' * 5000
+        await stage.paste(f"curl https://h/ -k --data-raw '{body}'")
+        assert stage.field.value == "https://h/"
+        assert stage.notice == "POST, 1 header, body 39.1K, any certificate"
+        await stage.press("enter")
+        (sent,) = stage.link.sent
+        assert isinstance(sent, AddRequests)
+        assert sent.requests[0].body == body.encode()
+        await stage.paste(f"curl https://h/ https://i/ --data-raw '{body}'")
+        assert stage.notice == "nothing added: the command is too long for one line"
+        assert stage.field.value == ""

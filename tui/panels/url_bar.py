@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sized
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -27,7 +28,11 @@ from tui.screens.history_search import HistorySearchScreen
 from tui.screens.request_editor import Edited, RequestEditorScreen
 from tui.secret_mask import SecretMask
 
-MAX_PASTE = 65_536  # characters of one line
+MAX_PASTE = 16_384  # characters of one line that the field takes
+SHORT = 1000  # characters or lines that are read in a millisecond or two
+
+S = TypeVar("S", bound=Sized)
+R = TypeVar("R")
 
 
 class HostSuggester(Suggester):
@@ -87,25 +92,35 @@ class UrlInput(Input):
         elif entry.complaint:
             self.post_message(self.Noted(entry.complaint, "bad"))
 
-    def on_paste(self, event: events.Paste) -> None:
+    async def on_paste(self, event: events.Paste) -> None:
         event.stop()
         event.prevent_default()
         text = event.text
         if is_curl_command(text) and not self.value.strip():
-            self._put(one_line(text))
-            entry = self._read()
-            if not entry.commands:
-                self.post_message(self.Noted(entry.complaint, "bad"))
+            await self._paste_command(text)
             return
-        lines = url_lines(text)
+        lines = await _aside(url_lines, text)
         if len(lines) > 1:
-            entry = read_entries(lines)
+            entry = await _aside(read_entries, lines)
             if entry.commands:
                 self.post_message(self.Entered(entry))
             if entry.complaint:
                 self.post_message(self.Noted(entry.complaint, "bad"))
         elif lines:
             self.replace(safe(lines[0], MAX_PASTE), *self.selection)
+
+    async def _paste_command(self, text: str) -> None:
+        line, entry = await _aside(_read_command, text)
+        if len(line) > MAX_PASTE and entry.request is not None:
+            # Too long to be shown and edited on one line: the field holds its URL, the draft the rest.
+            self.draft = Draft.of(entry.request)
+            line = entry.request.url
+        if len(line) > MAX_PASTE:
+            self.post_message(self.Noted("nothing added: the command is too long for one line", "bad"))
+            return
+        self._put(line)
+        if not entry.commands:
+            self.post_message(self.Noted(entry.complaint, "bad"))
 
     def about(self) -> str:
         """What the line stands for, where it does not show in it."""
@@ -274,6 +289,16 @@ class UrlFacts(Painted):
         text = f"{remembered} in history  " if remembered and width > 24 else ""
         text += f"{running}/{concurrency} at once " if concurrency else ""
         return [(text.rjust(width), "faint")]
+
+
+def _read_command(text: str) -> tuple[str, Entry]:
+    line = one_line(text)
+    return line, read_entry(line)
+
+
+async def _aside(function: Callable[[S], R], given: S) -> R:
+    """What the function makes of it; in a thread if that may take long, so that the screen goes on meanwhile."""
+    return function(given) if len(given) < SHORT else await asyncio.to_thread(function, given)
 
 
 def url_lines(text: str) -> tuple[str, ...]:
