@@ -67,6 +67,18 @@ def header(text: str) -> tuple[str, str]:
     return name, value.strip()
 
 
+def proxy(text: str) -> str:
+    """A proxy that the engine can use, or "" for none; the message shows no password of it."""
+    from fetch_engine.transports.proxies import Proxy
+
+    try:
+        if text:
+            Proxy.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
 def readable(text: str) -> str:
     try:
         with open(text, "rb"):

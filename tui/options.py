@@ -18,6 +18,7 @@ from tui.option_types import (
     header,
     method,
     positive,
+    proxy,
     read_body,
     readable,
     run_id,
@@ -259,7 +260,7 @@ def _parser(kind: type[_Parser] = _Parser) -> argparse.ArgumentParser:
     )
 
     group = parser.add_argument_group("connection, as in curl")
-    group.add_argument("-x", "--proxy", metavar="URL", help="http, https, socks5 or socks5h; '' for none")
+    group.add_argument("-x", "--proxy", type=proxy, metavar="URL", help="http, https, socks5 or socks5h; '' for none")
     group.add_argument(
         "-k", "--insecure", action=argparse.BooleanOptionalAction, default=False, help="do not check certificates"
     )

@@ -155,6 +155,7 @@ ERRORS: list[tuple[str | bytes, str]] = [
     ("fps = 1\nheader = [\n 3,\n]\n", "2: header: '3' is no 'Name: value'; removing a header is not supported"),
     ("theme = 'pink'", "1: theme: invalid choice: 'pink' (choose from "),
     ("fps = 1\n\nkey = '/dev/null'\n", "3: key: it needs cert"),
+    ("fps = 1\nproxy = 'http://user:secret@h:no/'\n", "2: proxy: the proxy's port is no number from 1 to 65535"),
     ("cert = '/no/such'", "1: cert: cannot read /no/such: No such file or directory"),
     ("fps = 1\nfps = ", "2: Invalid value, in 'fps ='"),
     ("fps = 1\nfps = 2", "2: Cannot overwrite a value, in 'fps = 2'"),
