@@ -6,11 +6,15 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 VERSION = 1  # a new one needs a step in MIGRATIONS; an old file is brought up to it, a newer file is refused
 BUSY = 5.0  # seconds that one program waits for another's transaction
+PATIENCE = 15.0  # seconds of a locked file after which it is given up on
+T = TypeVar("T")
 
 SCHEMA = """
 CREATE TABLE runs (
@@ -75,7 +79,7 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
     except (OSError, sqlite3.Error) as error:
         raise StoreError(describe(path, error)) from None
     try:
-        _prepare(database, path)
+        patiently(lambda: _prepare(database, path))  # the change to WAL does not wait by itself
     except BaseException as error:
         database.close()
         if isinstance(error, sqlite3.Error):
@@ -165,6 +169,18 @@ def describe(path: Path, error: Exception) -> str:
 def is_busy(error: sqlite3.OperationalError) -> bool:
     """Whether another program was at it, so that it may work a little later."""
     return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def patiently(act: Callable[[], T]) -> T:
+    """Do it; again for a while where another program keeps the file locked. Raises sqlite3.Error."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return act()
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.05)
 
 
 class RunLocks:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fetch_engine.requests import FetchRequest
-from fetch_engine.store_file import RunLocks, StoreError, connect, describe, is_busy, transaction
+from fetch_engine.store_file import RunLocks, StoreError, connect, describe, patiently, transaction
 from fetch_engine.store_pruning import Bounds, Pruning
 from fetch_engine.store_values import (
     Outcome,
@@ -31,7 +31,6 @@ BATCH = 500  # records in a transaction
 EVERY = 0.05  # seconds from one transaction to the next, unless there is a whole batch
 ROOM_RECORDS = 4000  # records that may wait before `has_room` says no
 ROOM_BYTES = 32 * 1024 * 1024  # and bytes of bodies
-PATIENCE = 15.0  # seconds of a locked file after which the run is given up on
 FORMS = 1000  # kinds of requests that are remembered, so that each is stored once
 
 Op = Callable[["_Session"], None]
@@ -178,13 +177,13 @@ class RunWriter:
         self._on_problem(problem)
 
     def _write_all(self, database: sqlite3.Connection) -> None:
-        session = _patiently(lambda: _Session.begin(database, self._what, self._locks, self._with_secrets))
+        session = patiently(lambda: _Session.begin(database, self._what, self._locks, self._with_secrets))
         self.run = session.run
         pruning = Pruning(database, self._path, self._bounds, self._locks, session.run)
         while True:
             batch = self._take(None if pruning.idle else 0.05)
             if batch:
-                _patiently(lambda batch=batch: session.write([op for _, op in batch]))  # type: ignore[misc]
+                patiently(lambda batch=batch: session.write([op for _, op in batch]))  # type: ignore[misc]
                 with self._state:
                     self._records -= len(batch)
                     self._bytes -= sum(weight for weight, _ in batch)
@@ -192,7 +191,7 @@ class RunWriter:
             elif self._closing:
                 break
             pruning.step()
-        _patiently(lambda: session.end(complete=self._complete))
+        patiently(lambda: session.end(complete=self._complete))
 
     def _take(self, limit: float | None) -> list[tuple[int, Op]]:
         """The next batch, as soon as it is worth a transaction; empty when closing, or after `limit` seconds."""
@@ -308,15 +307,3 @@ class _Session:
             "UPDATE requests SET withdrawn = 1 WHERE run = ? AND number = ?",
             [(self.run, number) for number in numbers],
         )
-
-
-def _patiently(act: Callable[[], Any]) -> Any:
-    """Do it; again for a while where another program keeps the file locked. Raises sqlite3.Error."""
-    end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return act()
-        except sqlite3.OperationalError as error:
-            if not is_busy(error) or time.monotonic() > end:
-                raise
-            time.sleep(0.05)

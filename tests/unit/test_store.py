@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sqlite3
 import stat
@@ -9,9 +10,11 @@ import subprocess
 import sys
 import threading
 import time
+import typing
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,7 +24,7 @@ from fetch_engine import ErrorKind, FetchError, FetchRequest, FetchResult, Hop, 
 from fetch_engine.store import Reader, StoreError
 from fetch_engine.store_file import VERSION, RunLocks, connect
 from fetch_engine.store_pruning import Bounds
-from fetch_engine.store_values import decode, encode, from_text, to_text
+from fetch_engine.store_values import decode, decode_form, encode, encode_form, from_text, numbered, to_text
 from fetch_engine.store_writer import ROOM_RECORDS, RunToWrite, RunWriter
 from fetch_engine.tls_facts import Certificate, TlsFacts
 
@@ -125,27 +128,36 @@ def test_a_run_comes_back_as_it_was(saved: Saved) -> None:
 
 
 texts = st.text(st.characters(exclude_categories=[]), max_size=20)
-moments = st.none() | st.floats(0, 1e6)
-timings = st.builds(Timings, queued=moments, dns=moments, total=st.floats(0, 1e6))
-hops = st.lists(st.builds(Hop, url=texts, status=st.integers(300, 399), timings=timings), max_size=3).map(tuple)
-results = st.builds(
-    FetchResult,
-    url=texts, final_url=texts, status=st.integers(100, 599), reason=texts, http_version=texts,
-    headers=st.lists(st.tuples(texts, texts), max_size=4).map(tuple), redirects=hops, attempts=st.integers(0, 9),
-    elapsed=st.floats(0, 1e6), timings=timings, bytes_received=st.integers(0), body_size=st.integers(0), sha256=texts,
-    preview=st.binary(max_size=50), content_type=texts, remote_address=st.none() | texts,
-)  # fmt: skip
-errors = st.builds(
-    FetchError, kind=st.sampled_from(ErrorKind), message=texts, final_url=st.none() | texts, redirects=hops,
-    timings=timings,
-)  # fmt: skip
 
 
-@given(outcome=results | errors)
+def values_of(kind: Any) -> st.SearchStrategy[Any]:
+    """Any value of this type, every field of it, so that a field of a new kind is noticed."""
+    arguments = typing.get_args(kind)
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        hints = typing.get_type_hints(kind)
+        return st.builds(kind, **{field.name: values_of(hints[field.name]) for field in dataclasses.fields(kind)})
+    if typing.get_origin(kind) is tuple:
+        if arguments[-1] is Ellipsis:
+            return st.lists(values_of(arguments[0]), max_size=2).map(tuple)
+        return st.tuples(*map(values_of, arguments))
+    if arguments:
+        return st.one_of(*map(values_of, arguments))
+    plain = {float: st.floats(0.001, 1e6), str: texts, bytes: st.binary(max_size=50)}
+    return plain[kind] if kind in plain else st.from_type(kind)
+
+
+@given(outcome=st.one_of(values_of(FetchResult), values_of(FetchError)))
 def test_any_outcome_survives_being_stored(outcome: FetchResult | FetchError) -> None:
     _, kind, detail, preview = encode(outcome, with_secrets=True)
     assert decode(kind, detail, preview) == outcome
     encode(outcome, with_secrets=False)
+
+
+@given(request=values_of(FetchRequest))
+def test_any_request_survives_being_stored(request: FetchRequest) -> None:
+    stored = decode_form(*encode_form(request, with_secrets=True))
+    assert replace(stored, url=request.url, number=3) == numbered(request, 3)
+    encode_form(request, with_secrets=False)
 
 
 @given(texts)
