@@ -21,6 +21,7 @@ AT_ONCE = 4096  # bytes for which a thread would take longer than the work
 BEGINNING = 16 * 1024  # bytes of a longer body that are shown while the rest is put in form
 _TAB = 4
 _CACHED = 300  # lines
+_MARKS = 20  # matches marked in one row: each makes two more pieces to be painted
 
 Loaded = tuple[Document, int, str]
 """The document, of how many bytes it is made, why they are not all."""
@@ -113,10 +114,13 @@ class BodyView:
         painted, start = [], 0
         for row in rows:
             length = sum(len(text) for text, _ in row)
-            inside = []
+            inside: list[tuple[int, int]] = []
             while ranges and ranges[0][0] < start + length:
                 begin, end = ranges[0]
-                inside.append((max(begin, start) - start, min(end, start + length) - start))
+                if inside and inside[-1][1] + start == begin:  # next to each other they look like one
+                    begin = inside.pop()[0] + start
+                if len(inside) < _MARKS:
+                    inside.append((max(begin, start) - start, min(end, start + length) - start))
                 if end > start + length:  # it goes on in the next row
                     break
                 ranges.popleft()
@@ -199,9 +203,10 @@ class BodyView:
             self.found, self._searching = found, ""
             self.current = found.first_from(line)
             self._cache.clear()
-            self._changed()
             if len(found):
-                show(self._line_of_current(width))
+                show(self._line_of_current(width))  # which paints, too
+            else:
+                self._changed()
 
         background.start(work, done, self._fail)
 
