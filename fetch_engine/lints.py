@@ -19,6 +19,7 @@ MANY_READS = 100
 OUTLIVED_AFTER = 2.0  # seconds
 LARGE_BODY = KIB * KIB  # bytes
 RECENT = 60.0  # seconds for which deaths by the collector are told
+LATE_ONCE = 0.25  # seconds: a beat that is less late counts if it is not the only one
 LATE_RECENT = 10.0  # seconds for which a blocked loop is told
 STUCK_AFTER = CLOSE_LIMIT + 2.0  # seconds beyond the grace
 
@@ -192,12 +193,12 @@ class FreedByCollector(Lint[CollectedFacts]):
 
 
 class BlockedLoop(Lint[LoopFacts]):
-    """Something kept the event loop from everybody else."""
+    """Something kept the event loop from everybody else: once for long, or again and again."""
 
     grace = 0.0
 
     def check(self, facts: LoopFacts) -> bool:
-        return facts.times > 0 and facts.age < LATE_RECENT
+        return facts.age < LATE_RECENT and (facts.times > 1 or facts.worst >= LATE_ONCE)
 
     def format(self, facts: LoopFacts) -> str:
         blamed = f" by {facts.blamed}" if facts.blamed else ""

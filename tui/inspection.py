@@ -21,6 +21,7 @@ from fetch_engine.lints import (
 from tui.screen_names import names_screen
 
 EVERY = 1.0  # seconds between two looks
+SETTLING = 3.0  # seconds in which the screen is made, in the same process
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ class Inspection:
         self._session: Linter[LeaseFacts] = Linter([SessionStuck()])
         self._collected: Linter[CollectedFacts] = Linter([FreedByCollector()])
         self._loop: Linter[LoopFacts] = Linter([BlockedLoop()])
-        self.heart = Heartbeat(self._is_busy, self._blame)
+        self.heart = Heartbeat(self._is_busy, self._blame, settling=SETTLING)
         self.bugs: list[str] = []
         self.lines: list[str] = []  # the bugs first
 

@@ -123,7 +123,7 @@ SILENT: list[tuple[Any, list[Any]]] = [
     (HeldByScreen(is_screen), [HELD, PINNED, TRACED, CYCLIC]),
     (LargeBody(), [HELD, PINNED]),
     (FreedByCollector(), [CollectedFacts(0, ("http://h/",), 1, 61.0)]),
-    (BlockedLoop(), [LoopFacts(0, 1, 0.3, 11.0, None)]),
+    (BlockedLoop(), [LoopFacts(0, 1, 0.3, 11.0, None), LoopFacts(0, 1, 0.2, 1.0, None)]),
     (
         SessionStuck(),
         [

@@ -329,6 +329,17 @@ async def test_a_blocked_loop_and_who_blocked_it() -> None:
     assert BlockedLoop().summary([facts]).endswith("by http://a.test/")
 
 
+async def test_a_program_that_starts_may_be_late() -> None:
+    heart = Heartbeat(lambda: True, lambda: None, settling=60.0)
+    async with anyio.create_task_group() as group:
+        group.start_soon(heart.run)
+        await anyio.sleep(0.1)
+        time.sleep(0.4)  # noqa: ASYNC251 - the fault that is meant
+        await anyio.sleep(0.1)
+        group.cancel_scope.cancel()
+    assert heart.facts() is None
+
+
 async def test_a_loop_that_has_time_is_not_late() -> None:
     heart = Heartbeat(lambda: True, lambda: None)
     with anyio.move_on_after(0.3):
