@@ -9,6 +9,7 @@ from fetch_engine.urls import safe_url
 from tui.body_text import decode_body
 from tui.painted import Span
 from tui.plain_text import fit, safe, size
+from tui.snapshot import ActiveRow, FinishedRecord
 
 _WORDS = {
     FetchState.QUEUED: ("QUE", "faint"),
@@ -65,6 +66,14 @@ def short_url(url: str, width: int) -> str:
     while cell_len(text[start:]) > tail:
         start += 1
     return fit(text, width - cell_len(text[start:])) + text[start:]
+
+
+def asked(row: ActiveRow | FinishedRecord, width: int) -> Span:
+    """What was asked for, in a narrow cell: the URL, after the method where that is not GET."""
+    if row.request is None or row.request.method == "GET":
+        return short_url(row.url, width), ""
+    method = safe(row.request.method, 10)
+    return f"{method} {short_url(row.url, width - len(method) - 1)}", ""
 
 
 def glimpse(outcome: FetchResult | FetchError, limit: int = 100) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from textual.pilot import Pilot
 
+from fetch_engine import FetchRequest
 from tests.tui.fake_link import FakeLink, active, busy, result, snapshot
 from tui.app import DashboardApp
 from tui.glyphs import ASCII
@@ -167,3 +170,16 @@ async def test_progress_says_what_is_known_and_the_columns_warn() -> None:
         assert "4.1K so far" in shown[3]
         assert "◆×3" in shown[4]
         assert " ! " in shown[4]
+
+
+async def test_the_method_is_told_where_it_is_not_get() -> None:
+    post, get = (FetchRequest("http://h/items", method=method) for method in ("POST", "GET"))
+    rows = [active(1, "http://h/a", request=post), active(2, "http://h/b", request=get)]
+    app = DashboardApp(FakeLink(snapshot(rows), [replace(result(3, "http://h/c"), request=post)]), fps=1)
+    async with app.run_test(size=(140, 40)) as pilot:
+        await pilot.pause()
+        shown = lines(app.screen.query_one(ActivePane))
+        assert " POST h/a " in shown[2]
+        assert " h/b " in shown[3]
+        assert "GET" not in shown[3]
+        assert " POST h/c " in lines(app.screen.query_one(DonePane))[2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tui.arranged import Sort
 from tui.columns import Column
-from tui.describe import short_url, state_word
+from tui.describe import asked, state_word
 from tui.painted import Line, Span
 from tui.plain_text import duration, rate, size
 from tui.row_facts import url_order
@@ -28,7 +28,11 @@ class ActivePane(Table[ActiveRow]):
             Column[ActiveRow]("W", 2, self._warning, rank=1, sort=Sort("warnings", _warnings, True)),
             Column[ActiveRow]("ST", 4, lambda row, _: state_word(row.state), sort=Sort("state", _state, True)),
             Column[ActiveRow](
-                "URL", 14, lambda row, width: (short_url(row.url, width), ""), share=1, sort=Sort("URL", url_order)
+                "URL",
+                14,
+                asked,
+                share=1,
+                sort=Sort("URL", url_order),
             ),
             Column[ActiveRow]("PROGRESS", BAR + 5, self._progress, rank=3, sort=Sort("progress", _part, True)),
             Column[ActiveRow](

@@ -7,7 +7,7 @@ from rich.cells import chop_cells
 from fetch_engine.results import FetchResult
 from tui.arranged import Sort
 from tui.columns import Column
-from tui.describe import glimpse, outcome_code, short_url
+from tui.describe import asked, glimpse, outcome_code
 from tui.done_rows import DoneRows
 from tui.done_view import DoneView
 from tui.painted import Line, Span
@@ -51,7 +51,11 @@ class DonePane(Table[FinishedRecord]):
             ),
             Column[FinishedRecord]("TYPE", 4, lambda row, _: (_type(row), "faint"), rank=5, sort=Sort("type", _type)),
             Column[FinishedRecord](
-                "URL", 14, lambda row, width: (short_url(row.url, width), ""), share=4, sort=Sort("URL", url_order)
+                "URL",
+                14,
+                asked,
+                share=4,
+                sort=Sort("URL", url_order),
             ),
             Column[FinishedRecord](
                 "PREVIEW",

@@ -48,6 +48,8 @@ class RefsPane(Table[HeldRow]):
         if self.snapshot.collected is not None and not self._has_room():
             freed = self.snapshot.collected.before - self.snapshot.collected.after
             return left, [(f"collector freed {freed}", "warn" if freed > 0 else "good")]
+        if self.rows.filter or self._wrong:
+            return left, self.arrangement()
         by_gc = (f"by gc {census.by_gc}", "warn" if census.by_gc else "faint")
         return left, [(f"opened {census.opened}  closed {census.closed}  ", "faint"), by_gc]
 
