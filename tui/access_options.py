@@ -57,7 +57,13 @@ def add_access_options(parser: argparse.ArgumentParser) -> None:
         help=f"basic authentication; ${USER} keeps it out of the list of processes",
     )  # fmt: skip
     group.add_argument("--oauth2-bearer", metavar="TOKEN", help=f"bearer authentication, or ${BEARER}")
-    group.add_argument("-n", "--netrc", action="store_true", help="take users and passwords from ~/.netrc")
+    group.add_argument(
+        "-n",
+        "--netrc",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="take users and passwords from ~/.netrc",
+    )
     group.add_argument("--netrc-file", metavar="FILE", help="take them from FILE")
     group.add_argument(
         "-b", "--cookie", dest="cookies", action="append", default=[], metavar="NAME=VALUE|FILE",
@@ -88,7 +94,7 @@ def add_access_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument("--interface", metavar="NAME", help="local address or device that connections leave from")
     group.add_argument(
-        "--deny-private", action="store_true",
+        "--deny-private", action=argparse.BooleanOptionalAction, default=False,
         help="refuse addresses that are not public (loopback, private, link-local, metadata), also after redirects",
     )  # fmt: skip
     addresses = group.add_mutually_exclusive_group()

@@ -52,13 +52,17 @@ SETTINGS = (
     "tls-max",
     "noproxy",
     "interface",
+    "deny-private",
+    "netrc",
+    "netrc-file",
     "show-secrets",
 )
 PREFIX = "WEAKFETCH_"
 KEPT = ("theme", "fps")  # settings that stay as they were changed in the program, where they are not given
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-_SWITCHES = {
-    *("ascii", "mouse", "location", "insecure", "http2", "ca-native", "store", "store-secrets", "show-secrets"),
+SWITCHES = {
+    *("ascii", "mouse", "location", "insecure", "http2", "ca-native", "deny-private", "netrc"),
+    *("store", "store-secrets", "show-secrets"),
 }
 _ARGUMENT = re.compile(r"argument [^:]*: ")
 
@@ -108,7 +112,7 @@ def from_environment(environ: Mapping[str, str], check: Check) -> list[Setting]:
         if not text:
             continue
         value: object = text.splitlines() if name == "header" else text
-        if name in _SWITCHES:
+        if name in SWITCHES:
             value = _WORDS.get(text.lower(), text)
         try:
             found.append(_setting(name, value, check))
@@ -151,7 +155,7 @@ def _setting(name: str, value: object, check: Check) -> Setting:
     """Raises ValueError."""
     if name not in SETTINGS:
         raise ValueError(f"there is no such setting{_nearest(name)}")
-    if name in _SWITCHES:
+    if name in SWITCHES:
         if not isinstance(value, bool):
             raise ValueError("must be true or false")
         return Setting(name, (f"--{name}" if value else f"--no-{name}",))

@@ -15,7 +15,7 @@ from tui.access_options import Access
 from tui.choices import Choices
 from tui.config_file import ConfigError, read_config
 from tui.options import Options, parse
-from tui.settings import SETTINGS, merge_headers
+from tui.settings import SETTINGS, SWITCHES, merge_headers
 
 
 @pytest.fixture
@@ -93,6 +93,10 @@ OF_ONE_RUN = {
     *("output", "remote-name", "output-dir", "remote-header-name", "continue-at", "fsync", "checksum"),
     *(
         "retry-all-methods",
+        "user",
+        "oauth2-bearer",
+        "cookie",
+        "cookie-jar",
         "input-file",
         "request",
         "data",
@@ -111,6 +115,13 @@ def test_every_option_can_be_set_unless_it_is_of_one_run(capfd: pytest.CaptureFi
         parse(["--help"], stdout_is_terminal=True, environ={})
     options = set(re.findall(r"--([a-z][a-z0-9-]+)", capfd.readouterr().out))
     assert {name for name in options if not name.startswith("no-")} == {*SETTINGS, *OF_ONE_RUN}
+
+
+def test_every_switch_can_be_set_and_unset(config: Path) -> None:
+    for name in SWITCHES:
+        for value in ("true", "false"):
+            config.write_text(f"{name} = {value}\n")
+            options(config)
 
 
 def test_the_command_line_wins_over_the_environment_over_the_file_over_the_default(config: Path) -> None:
