@@ -63,6 +63,7 @@ async def fetch(
 
 def describe_failure(request: FetchRequest, recorder: Recorder, failure: AttemptFailed) -> FetchError:
     """The account of a fetch that failed, as it stands now; for a cancelled one as well."""
+    recorder.end()
     timings = recorder.timings()
     return FetchError(
         kind=failure.kind,
@@ -106,6 +107,8 @@ class _Fetch:
         self._host = ""
 
     async def run(self) -> FetchResult:
+        if self._request.invalid is not None:
+            raise AttemptFailed(ErrorKind.INVALID_URL, self._request.invalid)
         target = parse_url(self._request.url)
         if self._terms.netrc is not None:
             target = self._terms.netrc.complete(target)

@@ -41,6 +41,7 @@ class FetchRequest:
     timeouts: None takes the engine's. follow_redirects: False makes a redirect the result. insecure: accept any
     certificate. proxy: as in TransportOptions, "" for none, None takes the engine's.
     save: where the body goes, None to keep no more than its preview. checksum: what it must hash to.
+    invalid: why there is nothing to fetch, where whoever read it has found out; it fails with `invalid-url`.
     """
 
     url: str
@@ -53,6 +54,7 @@ class FetchRequest:
     proxy: str | None = field(default=None, repr=False)
     save: SaveTo | None = None
     checksum: Checksum | None = None
+    invalid: str | None = None
 
 
 def as_new(request: FetchRequest) -> FetchRequest:

@@ -7,6 +7,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from tui.complaint import complain, write_stderr
 from tui.controller import Controller
 from tui.credential_files import save_jar
 from tui.demo import ForgottenCache, play
-from tui.engine_options import engine_for, request_for, spool_folder
+from tui.engine_options import engine_for, given_urls, request_for, spool_folder
 from tui.engine_thread import Companion, EngineThread
 from tui.event_loop import prepare_loop
 from tui.exit_report import ExitReport, open_descriptors
@@ -49,7 +50,8 @@ def run_dashboard(options: Options) -> int:
         with _keyboard() as stdin:
             prepare_loop()
             before = open_descriptors()
-            opened = open_run(options, partial(_open, stdin=stdin))
+            given = replace(options, urls=tuple(given_urls(options)))
+            opened = open_run(given, partial(_open, stdin=stdin))
             try:
                 return _Run(options, opened, before).run()
             finally:

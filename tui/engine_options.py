@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from dataclasses import replace
 
 from fetch_engine import FetchEngine, FetchRequest, Limits, RetryPolicy, Timeouts
 from fetch_engine.checksum import Checksum
 from fetch_engine.downloads import SaveTo
 from fetch_engine.errors import AttemptFailed
+from fetch_engine.globbing import GlobError, parse_glob
 from fetch_engine.limits import GIB, KIB
 from fetch_engine.spool import SpoolFolder
 from fetch_engine.transports.interfaces import local_end
@@ -17,7 +20,10 @@ from fetch_engine.transports.public_addresses import is_public
 from fetch_engine.transports.tls import build_ssl_context
 from tui.credential_files import read_jar, read_netrc
 from tui.options import Options
+from tui.request_lines import AskedUrl
 from tui.save_options import Save
+
+MOST_URLS = 1_000_000  # of one glob: each is written down before the first is fetched
 
 
 def engine_for(
@@ -81,9 +87,9 @@ def spool_folder() -> SpoolFolder:
 
 
 def request_for(options: Options, url: str, timeouts: Timeouts | None = None) -> FetchRequest:
-    """The request that the options make of a URL."""
-    return FetchRequest(
-        url,
+    """The request that the options make of a URL, and of what the line of a list asks for beyond it."""
+    request = FetchRequest(
+        str(url),
         method=options.method,
         headers=options.headers,
         body=options.body,
@@ -92,6 +98,39 @@ def request_for(options: Options, url: str, timeouts: Timeouts | None = None) ->
         save=_save_to(options.save),
         checksum=None if options.save.checksum is None else Checksum.parse(options.save.checksum),
     )
+    return with_line(request, url)
+
+
+def with_line(request: FetchRequest, url: str) -> FetchRequest:
+    """The request with what the line that gave its URL names: its headers instead of those of the same name, its body,
+    and POST for one that comes without a method, as of -d in curl."""
+    if not isinstance(url, AskedUrl):
+        return request
+    names = {name.lower() for name, _ in url.headers}
+    kept = tuple(pair for pair in request.headers if pair[0].lower() not in names)
+    posts = url.body is not None and request.method == "GET"
+    return replace(
+        request,
+        method=url.method or ("POST" if posts else request.method),
+        headers=(*kept, *url.headers),
+        body=request.body if url.body is None else url.body,
+        invalid=url.invalid,
+    )
+
+
+def given_urls(options: Options) -> Iterator[str]:
+    """The URLs of the command line, those with globs as all that they stand for. Raises ValueError."""
+    for text in options.urls:
+        if options.globoff:
+            yield text
+            continue
+        try:
+            glob = parse_glob(text)
+        except GlobError as error:
+            raise ValueError(f"argument URL: {error}: {text} (-g takes it as it is)") from None
+        if glob.count > MOST_URLS:
+            raise ValueError(f"argument URL: {text} makes {glob.count} URLs, more than {MOST_URLS}")
+        yield from glob
 
 
 def _save_to(save: Save) -> SaveTo | None:

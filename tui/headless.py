@@ -22,7 +22,7 @@ from fetch_engine.outputs.accounts import Account, Format
 from fetch_engine.outputs.fail_on import FailOn
 from tui.complaint import complain, write_stderr
 from tui.credential_files import save_jar
-from tui.engine_options import engine_for, request_for
+from tui.engine_options import engine_for, given_urls, request_for
 from tui.event_loop import prepare_loop
 from tui.exit_report import ExitReport, open_descriptors
 from tui.inputs import open_input
@@ -151,7 +151,7 @@ def run(options: Options) -> int:
                 stack.callback(outputs[-1][0].close)
             demo_urls, timeouts = stack.enter_context(_demo(options))
             opened = open_run(
-                replace(options, urls=(*options.urls, *demo_urls)),
+                replace(options, urls=(*given_urls(options), *demo_urls)),
                 _open,
                 lambda problem: complain(f"this run is not saved any further: {problem}"),
                 partial(request_for, options, timeouts=timeouts),

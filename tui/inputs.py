@@ -1,98 +1,57 @@
-"""Reads URL lists from files, pipes and terminals: as they come, in bounded memory, without blocking the event loop."""
+"""Reads URL lists from files, pipes, terminals and the web: in bounded memory, without blocking the event loop."""
 
 from __future__ import annotations
 
 import os
 import select
 import stat
+import tempfile
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import Protocol
 
 import anyio
 import anyio.to_thread
 
+from tui.list_formats import ListReader, open_reader
+from tui.sitemap import index_of
+
 CHUNK = 64 * 1024
-MAX_LINE = 128 * 1024  # bytes; well above the longest URL that the engine takes
-_BOM = b"\xef\xbb\xbf"
-_BLANK = b" \t\r\x0b\x0c"
+MOST_LISTS = 50_000  # that one list names: as many as a sitemap index may have
+DEEPEST = 3  # lists that are named by lists that are named: a URL, an index there, its sitemaps
 
 
-class LineSplitter:
-    """Cuts a stream of bytes into URLs: one a line, LF or CR LF, without blank lines and `#` comments.
-
-    White space around a URL goes, and so does a byte order mark at the start. Bytes that are no UTF-8 become lone
-    surrogates. Of a line above MAX_LINE bytes only the start is kept, with a space and an ellipsis: no URL any more,
-    so that it fails as invalid instead of fetching something else.
-    """
-
-    def __init__(self) -> None:
-        self._tail = bytearray()
-        self._too_long = False
-        self._at_start = True
-
-    def feed(self, chunk: bytes) -> list[str]:
-        """The URLs that this chunk completes."""
-        first, *rest = chunk.split(b"\n")
-        self._extend(first)
-        if not rest:
-            return []
-        *whole, last = rest
-        lines = [self._take(), *(self._text(line, too_long=len(line) > MAX_LINE) for line in whole)]
-        self._extend(last)
-        return [line for line in lines if line]
-
-    def finish(self) -> list[str]:
-        """The URL on a last line without an end."""
-        line = self._take()
-        return [line] if line else []
-
-    def _extend(self, part: bytes) -> None:
-        room = MAX_LINE - len(self._tail)
-        self._tail += part[:room]
-        self._too_long = self._too_long or len(part) > room
-
-    def _take(self) -> str:
-        line = self._text(bytes(self._tail), too_long=self._too_long)
-        self._tail.clear()
-        self._too_long = False
-        return line
-
-    def _text(self, line: bytes, *, too_long: bool) -> str:
-        line = line[:MAX_LINE]
-        if self._at_start:
-            line = line.removeprefix(_BOM)
-            self._at_start = False
-        line = line.strip(_BLANK)
-        if line.startswith(b"#"):
-            return ""
-        text = line.decode("utf-8", "surrogateescape")
-        return f"{text} …" if too_long else text
+class ListFailed(Exception):
+    """A list that cannot be fetched; says why."""
 
 
-class DescriptorLines:
-    """An async iterator of the URLs that a descriptor brings; cancelling a wait loses nothing. Raises OSError."""
+class Bytes(Protocol):
+    """Where the bytes of a list come from."""
+
+    async def read(self) -> bytes:
+        """Some more; b"" at the end. Raises OSError. Cancelling it loses nothing."""
+
+
+class FetchedBytes:
+    """A list that was fetched, in pieces."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = memoryview(body)
+
+    async def read(self) -> bytes:
+        piece, self._body = self._body[:CHUNK], self._body[CHUNK:]
+        return bytes(piece)
+
+
+class DescriptorBytes:
+    """The bytes that a descriptor brings."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._splitter = LineSplitter()
-        self._ready: deque[str] = deque()
-        self._at_end = False
         self._regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
         self._pollable = not self._regular
 
-    def __aiter__(self) -> AsyncIterator[str]:
-        return self
-
-    async def __anext__(self) -> str:
-        while not self._ready:
-            if self._at_end:
-                raise StopAsyncIteration
-            chunk = await self._read()
-            self._at_end = not chunk
-            self._ready += self._splitter.feed(chunk) if chunk else self._splitter.finish()
-        return self._ready.popleft()
-
-    async def _read(self) -> bytes:
+    async def read(self) -> bytes:
         if self._regular:
             return await anyio.to_thread.run_sync(os.read, self._descriptor, CHUNK)
         while True:
@@ -117,57 +76,136 @@ class DescriptorLines:
             pass
 
 
-class UrlSource:
-    """URLs given one by one, then those of each descriptor in turn: an async iterator.
+class ListUrls:
+    """An async iterator of the URLs of one list; `nested`: lists it has named so far. Raises OSError, ListFailed."""
 
-    A descriptor that cannot be read ends the source; `error` says why. Reading starts with the first URL asked for.
-    The source owns its descriptors, all but standard input, and closes each at its end.
+    def __init__(self, source: Bytes, reader: ListReader, depth: int = 0) -> None:
+        self._source = source
+        self._reader = reader
+        self._ready: deque[str] = deque()
+        self._at_end = False
+        self.depth = depth
+        self.nested = reader.nested
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self
+
+    async def __anext__(self) -> str:
+        while not self._ready:
+            if self._reader.error is not None:
+                raise ListFailed(self._reader.error)
+            if self._at_end:
+                raise StopAsyncIteration
+            chunk = await self._source.read()
+            self._at_end = not chunk
+            self._ready += self._reader.feed(chunk) if chunk else self._reader.finish()
+        return self._ready.popleft()
+
+
+class UrlSource:
+    """URLs given one by one, then those of each descriptor in turn and of the lists they name: an async iterator.
+
+    form: of the lists, as `open_reader` takes it. fetch: gets a list from the web, whole; raises ListFailed.
+    A list that cannot be read ends the source; `error` says why. Reading starts with the first URL asked for. The
+    source owns its descriptors, all but standard input, and closes each at its end.
     """
 
-    def __init__(self, urls: Sequence[str], descriptors: Sequence[int] = ()) -> None:
-        self._urls = deque(urls)
+    def __init__(
+        self,
+        urls: Iterable[str],
+        descriptors: Sequence[int] = (),
+        *,
+        form: str = "auto",
+        fetch: Callable[[str], Awaitable[bytes]] | None = None,
+    ) -> None:
+        self._urls = iter(urls)
         self._descriptors = deque(descriptors)
-        self._lines: DescriptorLines | None = None
+        self._form = form
+        self._fetch = fetch
+        self._lists: list[ListUrls] = []  # each named by the one before it
+        self._named: set[str] = set()
         self.error: str | None = None
 
     def __aiter__(self) -> AsyncIterator[str]:
         return self
 
     async def __anext__(self) -> str:
-        if self._urls:
-            return self._urls.popleft()
+        for url in self._urls:
+            return url
         while self._descriptors:
-            if self._lines is None:
-                self._lines = DescriptorLines(self._descriptors[0])
             try:
-                return await anext(self._lines)
+                if not self._lists:
+                    self._lists.append(ListUrls(DescriptorBytes(self._descriptors[0]), open_reader(self._form)))
+                return await anext(self._lists[-1])
             except StopAsyncIteration:
-                self._close_first()
-            except OSError as error:
-                self.error = error.strerror or str(error)
-                self.close()
+                await self._go_on()
+            except (OSError, ListFailed) as error:
+                self._fail(getattr(error, "strerror", None) or str(error))
         raise StopAsyncIteration
+
+    async def _go_on(self) -> None:
+        """The innermost list is at its end: open the next one that is named, or leave this one."""
+        innermost = self._lists[-1]
+        if not innermost.nested:
+            self._lists.pop()
+            if not self._lists:
+                self._close_first()
+            return
+        url = innermost.nested[0]
+        try:
+            if url not in self._named:
+                await self._open_named(url, innermost.depth + 1)
+        except ListFailed as failure:
+            self._fail(f"{url}: {failure}")
+        else:
+            innermost.nested.popleft()
+
+    async def _open_named(self, url: str, depth: int) -> None:
+        if self._fetch is None or depth > DEEPEST or len(self._named) >= MOST_LISTS:
+            raise ListFailed("too many lists within lists" if self._fetch else "lists on the web are not fetched here")
+        body = await self._fetch(url)
+        self._named.add(url)
+        self._lists.append(ListUrls(FetchedBytes(body), open_reader("auto"), depth))
+
+    def _fail(self, why: str) -> None:
+        self.error = why
+        self.close()
 
     def close(self) -> None:
         """Give nothing any more."""
-        self._urls.clear()
+        self._urls = iter(())
+        self._lists.clear()
         while self._descriptors:
             self._close_first()
 
     def _close_first(self) -> None:
-        self._lines = None
+        self._lists.clear()
+        self._named.clear()
         descriptor = self._descriptors.popleft()
         if descriptor != 0:
             os.close(descriptor)
 
 
 def open_input(name: str) -> int:
-    """A descriptor to read the list `name` from; `-` is standard input. Raises OSError."""
+    """A descriptor to read the list `name` from; `-` is standard input. Raises OSError.
+
+    Where it is a URL, that is a list which names this one.
+    """
     if name == "-":
         os.fstat(0)
         return 0
+    if is_url(name):
+        with tempfile.TemporaryFile() as file:
+            file.write(index_of(name))
+            file.seek(0)
+            return os.dup(file.fileno())
     descriptor = os.open(name, os.O_RDONLY)
     if stat.S_ISDIR(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise IsADirectoryError(None, "it is a directory", name)
     return descriptor
+
+
+def is_url(name: str) -> bool:
+    """Whether the list of this name is on the web."""
+    return name.lower().startswith(("http://", "https://"))

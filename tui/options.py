@@ -40,6 +40,7 @@ the environment, as WEAKFETCH_MAX_TIME=60; keys of the dashboard under [keys].
 Exit codes: 0 every URL got a response below 400; 1 some did not, or results could not be written; 2 usage;
 3 something was still alive at the end; 130, 129, 143 after SIGINT, SIGHUP, SIGTERM."""
 THEMES = ("auto", "dark", "light", "ansi", "contrast")
+LIST_FORMS = ("auto", "lines", "ndjson", "sitemap")
 FORMATS = ("ndjson", "csv", "table", "har", "junit")
 
 
@@ -91,6 +92,8 @@ class Options:
     reports: tuple[tuple[str, str], ...] = ()  # formats and files
     fail_on: str = "4xx,5xx,errors"
     show_secrets: bool = False
+    input_format: str = "auto"
+    globoff: bool = False
 
 
 class _Parser(argparse.ArgumentParser):
@@ -149,8 +152,16 @@ def _parser(kind: type[_Parser] = _Parser) -> argparse.ArgumentParser:
     group = parser.add_argument_group("input and output")
     group.add_argument(
         "-i", "--input-file", dest="inputs", action="append", default=[], metavar="FILE",
-        help="read URLs from FILE ('-': standard input), one a line, # comments",
+        help="read URLs from FILE, a path, a URL or '-' for standard input: one a line, # comments",
     )  # fmt: skip
+    group.add_argument(
+        "--input-format", choices=LIST_FORMS, default="auto",
+        help="of these lists: lines, ndjson (a JSON object with url, method, headers, body a line), sitemap;"
+        " auto (default) goes by how a list begins",
+    )  # fmt: skip
+    group.add_argument(
+        "-g", "--globoff", action="store_true", help="take [1-9] and {a,b} in a URL as they are, not for many URLs"
+    )
     group.add_argument(
         "--headless", action="store_true", help="no screen: a line for each URL; also if stdout is no terminal"
     )
@@ -363,6 +374,8 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str
         reports=tuple(given.reports),
         fail_on=given.fail_on,
         show_secrets=given.show_secrets,
+        input_format=given.input_format,
+        globoff=given.globoff,
     )
 
 

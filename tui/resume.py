@@ -19,9 +19,9 @@ from fetch_engine.store_pruning import Bounds
 from fetch_engine.store_redaction import masked_arguments, masked_url
 from fetch_engine.store_values import StoredRequest
 from fetch_engine.store_writer import RunToWrite, RunWriter
-from tui.engine_options import request_for
-from tui.inputs import UrlSource
+from tui.engine_options import request_for, with_line
 from tui.journal import Journal
+from tui.list_fetch import source_for
 from tui.options import PROGRAM, Options
 from tui.run_inputs import GlobSource, RunInputs, UrlList, described
 
@@ -73,7 +73,9 @@ def open_run(
     if options.store:
         journal = _journal(options, RunToWrite(masked_arguments(options.arguments), inputs, template), on_problem)
     first = [journal.requested(make_request(url)) for url in options.urls]
-    lists = [UrlList(UrlSource([], [descriptor]), index, make_request) for index, descriptor in enumerate(descriptors)]
+    lists = [
+        UrlList(source_for(options, descriptor), index, make_request) for index, descriptor in enumerate(descriptors)
+    ]
     return OpenRun(RunInputs(first, lists, journal), journal)
 
 
@@ -181,7 +183,7 @@ class Rest:
             )
         for name in names:
             descriptor = open_list(name)
-            self.lists.append(UrlList(UrlSource([], [descriptor]), len(self.inputs), make_request))
+            self.lists.append(UrlList(source_for(options, descriptor), len(self.inputs), make_request))
             self.inputs.append(described(name, descriptor))
         if self.left_out:
             self.notes.append(
@@ -252,7 +254,7 @@ class Rest:
             again: dict[int, FetchRequest] = {
                 place: wanted[number] for place, number in enumerate(numbers) if number in wanted
             }
-            self.lists.append(UrlList(UrlSource([], [descriptor]), index, make, len(numbers), again))
+            self.lists.append(UrlList(source_for(self._options, descriptor), index, make, len(numbers), again))
         return names
 
     def _go_on_with_glob(
@@ -268,4 +270,4 @@ class Rest:
 
 
 def _made(template: StoredRequest, url: str) -> FetchRequest:
-    return replace(template, url=url)
+    return with_line(replace(template, url=str(url)), url)

@@ -11,7 +11,8 @@ from typing import Any
 
 from fetch_engine.globbing import UrlGlob
 from fetch_engine.requests import FetchRequest
-from tui.inputs import UrlSource
+from tui.engine_options import with_line
+from tui.inputs import UrlSource, is_url
 from tui.journal import Journal
 
 
@@ -81,7 +82,7 @@ class RunInputs:
             if position >= each.taken:
                 return self._journal.requested(each.make_request(url), input=each.index)
             if position in each.again:
-                return replace(each.again[position], url=url)
+                return with_line(replace(each.again[position], url=str(url)), url)
         self._journal.complete = self.error is None
         raise StopAsyncIteration
 
@@ -100,7 +101,9 @@ class RunInputs:
 
 
 def described(name: str, descriptor: int) -> dict[str, Any]:
-    """A list as the store knows it; without a path where it can be read only once, as a pipe."""
+    """A list as the store knows it, by its URL or path; without one where it can be read only once, as a pipe."""
+    if is_url(name):
+        return {"path": name, "size": 0, "modified": 0.0}
     status = os.fstat(descriptor)
     if name == "-" or not stat.S_ISREG(status.st_mode):
         return {"path": None}

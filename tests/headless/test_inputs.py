@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui import inputs
-from tui.inputs import LineSplitter, UrlSource, open_input
+from tui import line_list
+from tui.inputs import UrlSource, open_input
+from tui.line_list import LineSplitter
 
 BLANK = " \t\r\x0b\x0c"
 
@@ -45,7 +46,7 @@ def test_any_bytes_cut_anywhere_give_the_same_lines(data: bytes, cuts: list[int]
 @given(st.integers(0, 40), st.lists(st.integers(0, 60), max_size=8), st.booleans())
 def test_a_line_above_the_limit_gives_one_invalid_url(extra: int, cuts: list[int], ended: bool) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inputs, "MAX_LINE", 10)
+        patch.setattr(line_list, "MAX_LINE", 10)
         data = b"a\n" + b"x" * (10 + extra) + b"\nb" + (b"\n" if ended else b"")
         assert split(data, cuts) == ["a", "x" * 10 + (" …" if extra else ""), "b"]
 
@@ -143,7 +144,7 @@ async def test_endless_lines_take_bounded_memory() -> None:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert (len(first), second) == (inputs.MAX_LINE + 2, "http://a/")
+    assert (len(first), second) == (line_list.MAX_LINE + 2, "http://a/")
     assert peak < 30_000_000 + 3_000_000  # the sender's bytes, and little more
 
 

@@ -97,6 +97,8 @@ OF_ONE_RUN = {
         "oauth2-bearer",
         "cookie",
         "cookie-jar",
+        "globoff",
+        "input-format",
         "input-file",
         "request",
         "data",

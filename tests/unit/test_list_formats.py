@@ -1,0 +1,205 @@
+"""Lists as lines, requests and sitemaps: whatever the bytes and however they are cut, and nothing that expands."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import itertools
+import json
+import tracemalloc
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fetch_engine import FetchRequest
+from tui import sitemap
+from tui.engine_options import with_line
+from tui.line_list import LineSplitter
+from tui.list_formats import ListReader, open_reader
+from tui.request_lines import MAX_REQUEST, AskedUrl
+from tui.sitemap import index_of
+
+NS = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'
+
+
+def read(data: bytes, form: str = "auto", cuts: list[int] | None = None) -> tuple[list[str], ListReader]:
+    reader = open_reader(form)
+    edges = sorted({0, len(data), *(cut for cut in cuts or [] if cut <= len(data))})
+    urls = [url for start, end in itertools.pairwise(edges) for url in reader.feed(data[start:end])]
+    return urls + reader.finish(), reader
+
+
+def urlset(*urls: str, more: str = "") -> bytes:
+    pages = "".join(f"<url><loc> {url}\n</loc><lastmod>2026</lastmod>{more}</url>" for url in urls)
+    return f'<?xml version="1.0"?>\n<urlset {NS}>{pages}</urlset>'.encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "urls"),
+    [
+        (b"http://a/\nhttp://b/", ["http://a/", "http://b/"]),
+        (b"\n\n# {\nhttp://a/", ["http://a/"]),
+        (b'\xef\xbb\xbf\n{"url": "http://a/"}\n', ["http://a/"]),
+        (b"{}", [""]),
+        (b"{a,b}.example\n", ["{a,b}.example"]),
+        (b"<html>\n", ["<html>"]),
+        (b" \n" + urlset("http://a/?x=1&amp;y=2"), ["http://a/?x=1&y=2"]),
+        (gzip.compress(urlset("http://a/")), ["http://a/"]),
+        (b"<urlset><url><loc>http://a/</loc></url></urlset>", ["http://a/"]),
+        (b"<s:urlset xmlns:s='x'><s:url><s:loc>http://a/</s:loc></s:url></s:urlset>", ["http://a/"]),
+        (b"", []),
+        (b"\n" * 2000 + b"http://a/\n", ["http://a/"]),
+    ],
+)
+@given(cuts=st.lists(st.integers(0, 300), max_size=4))
+@settings(max_examples=15)
+def test_the_form_is_told_by_the_beginning(data: bytes, urls: list[str], cuts: list[int]) -> None:
+    assert read(data, cuts=cuts)[0] == urls
+
+
+def test_a_line_is_given_as_soon_as_it_is_whole() -> None:
+    for line in (b"http://a/\n", b'{"url": "http://a/"}\n', b"<x>\n"):
+        assert len(open_reader("auto").feed(line)) == 1
+
+
+TEXT = st.text('<>{}"urlset/ loc#\n\x1f\x8b', max_size=60)
+
+
+@given(st.binary(max_size=60) | TEXT.map(str.encode), st.sampled_from(["auto", "ndjson", "sitemap"]))
+def test_no_bytes_break_a_reader(data: bytes, form: str) -> None:
+    urls, reader = read(data, form)
+    if form == "ndjson":
+        lines = [line for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n") if line.strip(b" \t\r\x0b\x0c")]
+        assert len(urls) == len(lines)
+        assert all(isinstance(url, AskedUrl) for url in urls)
+        assert reader.error is None
+
+
+def request(line: Any) -> AskedUrl:
+    ((url,), _) = read((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n", "ndjson")
+    assert isinstance(url, AskedUrl)
+    return url
+
+
+def test_a_request_line_says_all_of_a_request() -> None:
+    asked = request({"url": "http://a/", "method": "PUT", "headers": {"A": "1", "B": ["2", "3"]}, "body": "ä"})
+    assert (asked, asked.method, asked.invalid) == ("http://a/", "PUT", None)
+    assert (asked.headers, asked.body) == ((("A", "1"), ("B", "2"), ("B", "3")), "ä".encode())
+    asked = request(
+        {"url": "x", "headers": [["A", "1"], ["A", "2"]], "body_base64": base64.b64encode(b"\xff").decode()}
+    )
+    assert (asked.headers, asked.body) == ((("A", "1"), ("A", "2")), b"\xff")
+
+
+def test_a_request_line_goes_before_the_command_line() -> None:
+    base = FetchRequest("http://a/", headers=(("A", "0"), ("B", "0")))
+    made = with_line(base, request({"url": "http://a/", "headers": {"a": "1"}, "body": ""}))
+    assert made == FetchRequest("http://a/", "POST", (("B", "0"), ("a", "1")))
+    assert with_line(base, request({"url": "http://a/"})) == base
+    assert with_line(base, "http://a/") is base
+
+
+@pytest.mark.parametrize(
+    ("line", "url", "why"),
+    [
+        (b"{", "", "line 1: no valid JSON: Expecting property name enclosed in double quotes"),
+        (b"[" * 100_000, "", "line 1: no valid JSON: it cannot be read"),
+        (b"\xff", "", "line 1: no valid JSON: Expecting value"),
+        (["http://a/"], "", "line 1: no JSON object"),
+        ({"url": "http://a/", "heders": {}, "x": 1}, "http://a/", "line 1: unknown key 'heders', 'x'; known are url"),
+        ({"method": "GET"}, "", "line 1: no 'url', or one that is no text"),
+        ({"url": 1}, "", "line 1: no 'url', or one that is no text"),
+        ({"url": "http://a/", "method": 1}, "http://a/", "line 1: 'method' is no text"),
+        ({"url": "http://a/", "headers": {"A": 1}}, "http://a/", "line 1: 'headers' is neither"),
+        ({"url": "http://a/", "headers": "A: b"}, "http://a/", "line 1: 'headers' is neither"),
+        ({"url": "http://a/", "headers": [["A"]]}, "http://a/", "line 1: 'headers' is neither"),
+        ({"url": "http://a/", "body": {}}, "http://a/", "line 1: 'body' is no text"),
+        ({"url": "http://a/", "body": "\ud800"}, "http://a/", "line 1: 'body' is no valid Unicode"),
+        ({"url": "http://a/", "body": "", "body_base64": ""}, "http://a/", "line 1: both 'body' and 'body_base64'"),
+        ({"url": "http://a/", "body_base64": "?"}, "http://a/", "line 1: 'body_base64' is no base64"),
+        (b'{"url": "' + b"x" * MAX_REQUEST, "", f"line 1: longer than {MAX_REQUEST} bytes"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_line_that_is_no_request_says_why(line: Any, url: str, why: str) -> None:
+    asked = request(line)
+    assert asked == url
+    assert (asked.invalid or "").startswith(why)
+
+
+def test_lines_are_counted_with_blank_ones() -> None:
+    urls, _ = read(b'{"url": "a"}\n\n  \n# no comment\n{}', "ndjson")
+    assert [getattr(url, "invalid", "")[:7] if getattr(url, "invalid", "") else None for url in urls] == [
+        None,
+        "line 4:",
+        "line 5:",
+    ]
+
+
+def test_a_sitemap_gives_its_pages_and_no_pictures() -> None:
+    more = '<image:image xmlns:image="i"><image:loc>http://picture/</image:loc></image:image>'
+    urls, reader = read(urlset("http://a/", "http://b/", more=more))
+    assert (urls, list(reader.nested), reader.error) == (["http://a/", "http://b/"], [], None)
+
+
+def test_a_sitemap_index_names_lists() -> None:
+    urls, reader = read(index_of("http://a/?x=1&y=<2>"))
+    assert (urls, list(reader.nested), reader.error) == ([], ["http://a/?x=1&y=<2>"], None)
+
+
+ENTITIES = "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in itertools.pairwise("abcdefghij"))
+BOMB = f'<!DOCTYPE urlset [<!ENTITY a "ha">{ENTITIES}]><urlset><url><loc>&j;</loc></url></urlset>'
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (BOMB.encode(), "refused: it has a document type declaration"),
+        (b'<!DOCTYPE x SYSTEM "file:///etc/passwd"><urlset/>', "refused: it has a document type declaration"),
+        (b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><urlset/>', "document type"),
+        (b"<urlset><url><loc>&e;</loc></url></urlset>", "no valid sitemap: undefined entity"),
+        (b"<html><body/></html>", "its root is <html>"),
+        (b"<urlset><url>", "no valid sitemap: no element found"),
+        (b"<urlset>" + b"<a>" * 200, "more than 100 elements within each other"),
+        (gzip.compress(b"<urlset>" + b" " * 60_000_000 + b"</urlset>"), "more than 52428800 bytes"),
+        (gzip.compress(urlset("http://a/"))[:-20], "gzip data"),
+        (b"\x1f\x8bnonsense", "broken gzip data"),
+        (b"\xff\xfe", "no valid sitemap"),
+    ],
+    ids=range(11),
+)
+def test_what_is_no_harmless_sitemap_is_refused(data: bytes, why: str) -> None:
+    tracemalloc.start()
+    try:
+        urls, reader = read(data, "sitemap", cuts=list(range(0, min(len(data), 2_000_000), 65536)))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert urls in ([], ["http://a/"])
+    assert why in (reader.error or "")
+    assert peak < 5_000_000 + len(data)
+
+
+def test_urls_before_an_error_are_given() -> None:
+    urls, reader = read(urlset("http://a/").replace(b"</urlset>", b"<oops"), "sitemap")
+    assert urls == ["http://a/"]
+    assert reader.error
+
+
+def test_gzip_in_several_members() -> None:
+    data = urlset("http://a/", "http://b/")
+    packed = gzip.compress(data[:50]) + gzip.compress(data[50:]) + b"\0" * 8
+    for cut in range(0, len(packed), 7):
+        assert read(packed, cuts=[cut])[0] == ["http://a/", "http://b/"]
+
+
+def test_a_location_without_end_is_no_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sitemap, "MAX_URL", 100)
+    urls, _ = read(urlset("http://a/" + "x" * 200, "http://b/"))
+    assert (len(urls[0]) <= 102, urls[0].endswith(" …"), urls[1]) == (True, True, "http://b/")
+
+
+def test_lines_have_no_error_and_name_no_list() -> None:
+    assert (LineSplitter().error, list(LineSplitter().nested)) == (None, [])
