@@ -96,6 +96,12 @@ async def test_history_of_earlier_runs_is_recalled_and_kept() -> None:
         assert field.value == "https://h/"
 
 
+async def test_of_a_long_line_the_end_is_shown() -> None:
+    async with typing("https://h/" + "a" * 100 + "/end") as stage:
+        await stage.press("up")
+        assert "a/end" in stage.field.render_line(0).text
+
+
 async def test_ctrl_r_searches_and_enter_takes() -> None:
     async with typing("https://a/one", "https://b/two", "https://a/two") as stage:
         await stage.press("ctrl+r", *"two")

@@ -218,6 +218,7 @@ class UrlInput(Input):
 
     def _put(self, line: str) -> None:
         self.value = line
+        self.cursor_position = 0  # the first value moves the cursor without scrolling to it; from here it does
         self.cursor_position = len(line)
 
     def _completed(self) -> str | None:
