@@ -83,7 +83,9 @@ def test_nothing_is_overwritten_unasked_not_even_in_a_race(tmp_path: pathlib.Pat
     with pytest.raises(FileExistsError):
         write_body(source, str(target), overwrite=False)
     assert target.read_bytes() == b"mine"
-    assert write_body(source, str(target), overwrite=True) == len(BODY)
+    with target.open("rb") as reader:
+        assert write_body(source, str(target), overwrite=True) == len(BODY)
+        assert reader.read() == b"mine"  # it took the name, and wrote over nothing
     assert target.read_bytes() == BODY
     assert len(list(tmp_path.iterdir())) == 2
 
