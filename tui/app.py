@@ -36,7 +36,7 @@ from tui.screens.overview import OverviewScreen
 from tui.snapshot import Command, SetRate, Snapshot
 from tui.stored_rows import StoredRows
 from tui.themes import OWN, THEMES
-from tui.totals import Totals
+from tui.totals import BATCH, Totals
 
 WORK = 0.008  # seconds of the screen's loop at a time
 BREATH = 0.002  # seconds in between, for keys
@@ -103,6 +103,7 @@ class DashboardApp(PacedApp[None]):
         for line in self.history.entries:
             self.hosts.note(line)
         self.make_request = make_request  # from a URL as given
+        self._counting = False  # totals, in pieces
         self.cost = ScreenCost(self.fps)
         self._sent = Meter(time.monotonic())
         self.last_key = 0.0  # time.monotonic() of the newest
@@ -146,9 +147,20 @@ class DashboardApp(PacedApp[None]):
         for record in finished:
             self.hosts.note(record.url)
         counted = self.totals.add(finished, snapshot)
+        if counted == BATCH and not self._counting:
+            self._counting = True
+            self.set_timer(BREATH, self._count_on)
         cost = self._screen_cost()
         if finished or counted or snapshot is not self.snapshot or cost.speed != self.cost.speed:
             self.snapshot, self.cost = snapshot, cost
+            self._show()
+
+    def _count_on(self) -> None:
+        counted = self.totals.add((), self.snapshot)
+        self._counting = counted == BATCH
+        if self._counting:
+            self.set_timer(BREATH, self._count_on)
+        elif counted:
             self._show()
 
     def _screen_cost(self) -> ScreenCost:

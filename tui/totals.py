@@ -18,7 +18,7 @@ from tui.snapshot import FinishedRecord, Snapshot
 MAX_HOSTS = 200  # with a row of their own; the rest is one row
 OTHERS = "(others)"
 NO_HOST = "(no host)"
-BATCH = 2000  # records counted at a time: some 10 ms
+BATCH = 500  # records counted at a time: a few milliseconds
 
 _ACCURACY = 0.01
 _GROWTH = (1 + _ACCURACY) / (1 - _ACCURACY)
@@ -156,10 +156,10 @@ class Totals:
         self.hosts: dict[str, Tally] = {}
         self._early: deque[_End] = deque()
 
-    def add(self, records: Iterable[FinishedRecord], snapshot: Snapshot | None = None) -> bool:
+    def add(self, records: Iterable[FinishedRecord], snapshot: Snapshot | None = None) -> int:
         """Take ended fetches and count at most BATCH, with a snapshot only as many as had ended then.
 
-        Says whether anything was counted.
+        Says how many were counted: where it is BATCH there may be more.
         """
         self._early.extend(map(_end_of, records))
         count = min(BATCH, len(self._early))
@@ -167,7 +167,7 @@ class Totals:
             count = min(count, snapshot.done + snapshot.failed + snapshot.cancelled - self.all.ended)
         for _ in range(count):
             self._count(self._early.popleft())
-        return count > 0
+        return max(0, count)
 
     def host(self, url: str) -> str:
         """The name under which this URL's host is counted."""

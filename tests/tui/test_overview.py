@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import anyio
 import pytest
 from textual.pilot import Pilot
 
@@ -18,7 +19,7 @@ from tui.panels.url_bar import UrlInput
 from tui.screens.dashboard import DashboardScreen
 from tui.screens.help import HelpScreen
 from tui.screens.overview import OverviewScreen
-from tui.totals import Histogram, Totals
+from tui.totals import BATCH, Histogram, Totals
 
 pytestmark = pytest.mark.anyio
 SIZES = [(40, 10), (60, 15), (80, 24), (140, 40), (300, 80)]
@@ -62,6 +63,17 @@ async def test_the_numbers_agree_with_the_status_line_at_every_moment() -> None:
             await pilot.pause()
             shown = (text_of(pilot.app.screen.query_one(StatusLine)), text_of(pane))
             assert all(f"{done} done" in text for text in shown), shown
+
+
+async def test_many_that_ended_at_once_are_counted_in_pieces() -> None:
+    many = 3 * BATCH + 1
+    async with overview(FakeLink(snapshot(done=many), [result(number) for number in range(many)])) as (pilot, pane):
+        with anyio.fail_after(20):
+            while f"{many} done" not in text_of(pane):
+                await pilot.pause(0.01)
+        app = pilot.app
+        assert isinstance(app, DashboardApp)
+        assert app.totals.all.ended == many
 
 
 async def test_it_goes_on_while_the_view_is_paused() -> None:
