@@ -98,9 +98,8 @@ class Reader:
         if not rows:
             return None
         started, ended, complete, arguments, inputs = rows[0]
-        (done, failed), *_ = self._rows(
-            "SELECT COALESCE(SUM(kind IS NULL), 0), COALESCE(SUM(kind IS NOT NULL), 0) FROM results WHERE run = ?", run
-        )
+        (failed,), *_ = self._rows("SELECT COUNT(*) FROM results WHERE run = ? AND kind IS NOT NULL", run)
+        done = self.count_results(run) - failed
         (asked,), *_ = self._rows("SELECT COUNT(*) FROM requests WHERE run = ? AND NOT withdrawn", run)
         first = self._rows("SELECT url FROM requests WHERE run = ? ORDER BY number LIMIT 1", run)
         return RunFacts(

@@ -57,6 +57,8 @@ CREATE TABLE results (
   PRIMARY KEY (run, place)
 );
 CREATE UNIQUE INDEX results_by_number ON results(run, number);
+CREATE INDEX results_by_fetch ON results(run, fetch);
+CREATE INDEX failures ON results(run) WHERE kind IS NOT NULL;
 """
 MIGRATIONS: dict[int, str] = {}  # from this version to the next
 

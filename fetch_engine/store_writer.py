@@ -34,6 +34,7 @@ ROOM_BYTES = 32 * 1024 * 1024  # and bytes of bodies
 FORMS = 1000  # kinds of requests that are remembered, so that each is stored once
 
 Op = Callable[["_Session"], None]
+Batch = list[tuple[int, Op]]  # each with the bytes of body that it holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,9 @@ class RunWriter:
         self._on_problem = on_problem
         self._with_secrets = with_secrets
         self._bounds = bounds or Bounds()
-        self._state = threading.Condition()
+        self._state = threading.Condition()  # reentrant
         self._ops: deque[tuple[int, Op]] = deque()
+        self._first = 0  # of them, those from before the start
         self._records = 0
         self._bytes = 0
         self._next_number = what.first_number
@@ -90,7 +92,8 @@ class RunWriter:
         self._thread = threading.Thread(target=self._work, name="store", daemon=True)
 
     def start(self) -> None:
-        """Open the file, in the thread."""
+        """Open the file, in the thread, and begin the run with what was handed in by now."""
+        self._first = len(self._ops)
         self._thread.start()
 
     @property
@@ -177,29 +180,39 @@ class RunWriter:
         self._on_problem(problem)
 
     def _write_all(self, database: sqlite3.Connection) -> None:
-        session = patiently(lambda: _Session.begin(database, self._what, self._locks, self._with_secrets))
+        # What was handed in before the start is in the run from its first instant.
+        first = self._pop(self._first)
+        session = patiently(lambda: _Session.begin(database, self._what, self._locks, self._with_secrets, first))
+        self._written(first)
         self.run = session.run
         pruning = Pruning(database, self._path, self._bounds, self._locks, session.run)
         while True:
             batch = self._take(None if pruning.idle else 0.05)
             if batch:
-                patiently(lambda batch=batch: session.write([op for _, op in batch]))  # type: ignore[misc]
-                with self._state:
-                    self._records -= len(batch)
-                    self._bytes -= sum(weight for weight, _ in batch)
+                patiently(lambda batch=batch: session.write(batch))  # type: ignore[misc]
+                self._written(batch)
                 pruning.grown(len(batch))
             elif self._closing:
                 break
             pruning.step()
         patiently(lambda: session.end(complete=self._complete))
 
-    def _take(self, limit: float | None) -> list[tuple[int, Op]]:
+    def _written(self, batch: Batch) -> None:
+        with self._state:
+            self._records -= len(batch)
+            self._bytes -= sum(weight for weight, _ in batch)
+
+    def _pop(self, count: int) -> Batch:
+        with self._state:
+            return [self._ops.popleft() for _ in range(count)]
+
+    def _take(self, limit: float | None) -> Batch:
         """The next batch, as soon as it is worth a transaction; empty when closing, or after `limit` seconds."""
         with self._state:
             self._state.wait_for(lambda: self._ops or self._closing, limit)
             if self._ops and not self._closing:
                 self._state.wait_for(lambda: len(self._ops) >= BATCH or self._closing, EVERY)
-            return [self._ops.popleft() for _ in range(min(BATCH, len(self._ops)))]
+            return self._pop(min(BATCH, len(self._ops)))
 
 
 class _Session:
@@ -214,7 +227,9 @@ class _Session:
         self.run = run
 
     @classmethod
-    def begin(cls, database: sqlite3.Connection, what: RunToWrite, locks: RunLocks, with_secrets: bool) -> _Session:
+    def begin(
+        cls, database: sqlite3.Connection, what: RunToWrite, locks: RunLocks, with_secrets: bool, first: Batch
+    ) -> _Session:
         with transaction(database):
             if what.run is not None:
                 run, place = what.run, what.first_place
@@ -230,13 +245,15 @@ class _Session:
             session = cls(database, run, place, with_secrets)
             for source in what.inputs:
                 session.add_input(source, what.template)
+            for _, op in first:
+                op(session)
             return session
 
-    def write(self, ops: list[Op]) -> None:
+    def write(self, batch: Batch) -> None:
         place, forms, inputs = self._place, dict(self._forms), list(self._inputs)
         try:
             with transaction(self._database):
-                for op in ops:
+                for _, op in batch:
                     op(self)
         except BaseException:
             self._place, self._forms, self._inputs = place, forms, inputs

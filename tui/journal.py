@@ -40,6 +40,11 @@ class Journal:
         self._globs: list[int] = []
         self.complete = False
 
+    def start(self) -> None:
+        """Begin to write, first of all what was noted by now."""
+        if self._writer is not None:
+            self._writer.start()
+
     @property
     def has_room(self) -> bool:
         """Whether more requests may be asked for."""

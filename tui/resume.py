@@ -73,6 +73,7 @@ def open_run(
     if options.store:
         journal = _journal(options, RunToWrite(masked_arguments(options.arguments), inputs, template), on_problem)
     first = [journal.requested(make_request(url)) for url in options.urls]
+    journal.start()
     lists = [
         UrlList(source_for(options, descriptor), index, make_request) for index, descriptor in enumerate(descriptors)
     ]
@@ -99,7 +100,6 @@ def _journal(
         with_secrets=options.store_secrets,
         bounds=Bounds(options.store_days, options.store_size),
     )
-    writer.start()
     return Journal(writer, locks, with_secrets=options.store_secrets)
 
 
@@ -128,6 +128,7 @@ def _resume(
     for request in rest.requests:
         journal.resumed(request.number)
     new = [journal.requested(make_request(url)) for url in rest.urls]
+    journal.start()
     requests = RunInputs([*rest.requests, *new], rest.lists, journal)
     return OpenRun(requests, journal, place, fetch, rest.left_out, rest.notes)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 from .figures import say
@@ -62,4 +64,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with tempfile.TemporaryDirectory() as user:  # runs are saved here, not among those of whoever measures
+        os.environ["XDG_DATA_HOME"] = user
+        sys.exit(main())
