@@ -17,6 +17,7 @@ from .screens import highlighted_line, selected_table_row
 from .settings import Settings
 
 DOWN, UP = ("\x1b[B",), ("\x1b[A",)
+HTOP_DOWN, HTOP_UP = ("\x1bOB",), ("\x1bOA",)  # as a terminal sends them in its keypad mode
 HTOP_DEPTH = 6  # a small container has few processes
 REQUESTS = 30  # in posting's collection
 REQUEST = "name: r{number:02}\nurl: http://127.0.0.1/k?{number}\n"
@@ -56,7 +57,7 @@ def _htop(program: str, keys: int) -> dict[str, float]:
         terminal.wait_until(lambda text: "F10" in text)
         time.sleep(1)
         terminal.show()
-        walk = Walk(terminal, lambda screen: highlighted_line(screen, 1), DOWN, UP, HTOP_DEPTH)
+        walk = Walk(terminal, lambda screen: highlighted_line(screen, 3, "PID USER"), HTOP_DOWN, HTOP_UP, HTOP_DEPTH)
         found = named("cursor", walk.measure(keys))
         terminal.press("q")
         terminal.process.wait(10)
@@ -67,13 +68,15 @@ def _posting(program: str, keys: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         for number in range(REQUESTS):
             Path(folder, f"r{number:02}.posting.yaml").write_text(REQUEST.format(number=number))
-        with RecordedTerminal([program, "--collection", folder], size=SIZE) as terminal:
+        command = ["env", "POSTING_FOCUS__ON_STARTUP=collection", program, "--collection", folder]
+        with RecordedTerminal(command, size=SIZE) as terminal:
             terminal.wait_until(lambda text: "r03" in text, 60)
             time.sleep(2)
             _walk_down(terminal, 2)
-            walk = Walk(terminal, lambda screen: highlighted_line(screen, 2), DOWN, UP, 5)
+            walk = Walk(terminal, lambda screen: highlighted_line(screen, 6, "Requests"), DOWN, UP, 5)
             found = named("cursor", walk.measure(keys))
-            terminal.quit()
+            terminal.press("\x03")
+            terminal.process.wait(10)
     return found
 
 
@@ -90,7 +93,7 @@ def _install_posting() -> str | None:
     if not program.exists():
         say("installing posting from PyPI")
         # tree-sitter's newest versions crash it
-        install = [str(folder / "bin" / "pip"), "install", "--quiet", "posting", "tree-sitter==0.25.2"]
+        install = [str(folder / "bin" / "pip"), "install", "--quiet", "--quiet", "posting", "tree-sitter==0.25.2"]
         for command in ([sys.executable, "-m", "venv", str(folder)], install):
             if subprocess.run(command, check=False).returncode:
                 say("posting cannot be installed: not measured")

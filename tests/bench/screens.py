@@ -45,8 +45,13 @@ def selected_table_row(screen: pyte.Screen) -> str:
     return _text(screen, odd[0], 2, 10).split()[0] if len(odd) == 1 else ""
 
 
-def highlighted_line(screen: pyte.Screen, column: int) -> str:
-    """The number of the line whose background at this column is like no other's on the screen, "" if there is none."""
-    grounds = [screen.buffer[y][column].bg + str(screen.buffer[y][column].reverse) for y in range(screen.lines)]
-    odd = [y for y in range(screen.lines) if grounds.count(grounds[y]) == 1]
+def highlighted_line(screen: pyte.Screen, column: int, after: str) -> str:
+    """The number of the line whose ground at this column is like no other's, "" if there is none. Only lines below the
+    one that has the text `after` count, and not the last.
+    """
+    heads = [y for y in range(screen.lines) if after in screen.display[y]]
+    lines = range(heads[0] + 1, screen.lines - 1) if heads else range(0)
+    grounds = {y: (screen.buffer[y][column].bg, screen.buffer[y][column].reverse) for y in lines}
+    seen = list(grounds.values())
+    odd = [y for y, ground in grounds.items() if seen.count(ground) == 1]
     return str(odd[0]) if len(odd) == 1 else ""
