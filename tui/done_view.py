@@ -17,6 +17,7 @@ PIECE = 64  # rows looked at between two looks at the clock
 RUN = 4096  # rows sorted at once: some milliseconds
 MANY = 32  # so many new rows are sorted in together, not each by itself
 BEHIND = 2048  # more new rows than these are not taken in at once
+NEAR = 1000  # rows that are asked one by one for the next warning
 
 Entry = tuple[Any, int]  # what the row is sorted by, and its key
 _HIDDEN = object()
@@ -147,6 +148,14 @@ class DoneView(Arranged[FinishedRecord]):
 
     def is_warned(self, place: int) -> bool:
         return self.store.has_warnings(self.key(place))
+
+    def next_warned(self, place: int) -> int | None:
+        for at in range(place + 1, min(place + NEAR, len(self))):
+            if self.is_warned(at):
+                return at
+        # They are few and far between: asking each row in turn where it is would keep the screen for long.
+        places = [found for key in self.store.warned() if (found := self.place(key)) is not None]
+        return min((found for found in places if found > place), default=min(places, default=None))
 
     def update(self) -> None:
         if self._index is None:

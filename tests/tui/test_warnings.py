@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,8 +11,10 @@ import pytest
 from textual.pilot import Pilot
 
 from fetch_engine.session import GenerationFacts
-from tests.tui.fake_link import EVIL, FakeLink, active, busy, snapshot
+from tests.tui.fake_link import EVIL, FakeLink, active, busy, result, snapshot
 from tui.app import DashboardApp
+from tui.done_rows import DoneRows
+from tui.done_view import DoneView
 from tui.panels.refs import RefsPane
 from tui.panels.status import StatusLine
 from tui.panels.warnings import WarningLine, WarningsBox
@@ -226,3 +229,31 @@ async def test_the_screen_is_laid_out_anew_only_when_the_box_changes() -> None:
             pilot.app.pull()  # type: ignore[attr-defined]
             await pilot.pause()
         assert layouts == 0
+
+
+def warned_rows(count: int, odd: set[int]) -> DoneView:
+    store = DoneRows()
+    store.add(replace(result(n), warnings=("odd",) * (n in odd)) for n in range(count))
+    return DoneView(store)
+
+
+@pytest.mark.parametrize("count", [50, 5000])
+def test_the_next_warning_in_a_long_list(count: int) -> None:
+    view = warned_rows(count, {3, count - 20})  # newest first: at 19 and at count - 4
+    assert [view.next_warned(at) for at in (-1, 18, 19, count - 5, count - 4)] == [19, 19, count - 4, count - 4, 19]
+    view.invert()
+    while view.step(1.0):
+        pass
+    assert [view.next_warned(at) for at in (-1, 3, count - 20)] == [3, count - 20, 3]
+    view.show_only("nowhere.example")
+    while view.step(1.0):
+        pass
+    assert view.next_warned(-1) is None
+
+
+@pytest.mark.once
+def test_the_next_warning_among_100_000_rows_keeps_the_screen_shortly() -> None:
+    view = warned_rows(100_000, {5})
+    began = time.perf_counter()
+    assert view.next_warned(0) == 100_000 - 6
+    assert time.perf_counter() - began < 0.5  # measured 0.02
