@@ -33,7 +33,6 @@ class WarningsBox(Frame, can_focus=False):
         self.told = Told()
         self.joins = True
         self._lines: list[Line] = []
-        self._height = 0
 
     def show(self, told: Told) -> None:
         """Take the newest lines."""
@@ -52,10 +51,7 @@ class WarningsBox(Frame, can_focus=False):
         self._lines = []
         for text, role in spans:
             self._lines += [[(line, role)] for line in textwrap.wrap(text, width, subsequent_indent="  ")]
-        height = min(len(self._lines), MOST_LINES) + 2
-        if height != self._height:  # else every snapshot would lay the screen out anew
-            self._height = height
-            self.styles.height = height
+        self.styles.height = min(len(self._lines), MOST_LINES) + 2
 
     def title(self) -> tuple[Line, Line]:
         role = "bad" if self.told.bugs else "warn"
