@@ -5,7 +5,18 @@ from __future__ import annotations
 import os
 import select
 
+STDERR = 2
 PATIENCE = 500  # milliseconds for a reader of standard error that does not read
+_CLEAR = b"\r\x1b[K"  # back to the start of the line, and erase it (ECMA-48 EL)
+
+
+class _Status:
+    """What stands on the terminal's last row and is not to stay there."""
+
+    shown = b""
+
+
+_status = _Status()
 
 
 def complain(message: str) -> None:
@@ -15,16 +26,38 @@ def complain(message: str) -> None:
 
 
 def write_stderr(line: str) -> None:
-    """Write a line as it is, if there is anybody to read it."""
-    data = f"{line}\n".encode("utf-8", "backslashreplace")
+    """Write a line as it is, if there is anybody to read it; over the status, which comes back when it next changes."""
+    data = (_CLEAR if _status.shown else b"") + f"{line}\n".encode("utf-8", "backslashreplace")
+    _status.shown = b""
     try:
         poll = select.poll()
-        poll.register(2, select.POLLOUT)
+        poll.register(STDERR, select.POLLOUT)
         # At most PIPE_BUF bytes: a pipe that is ready takes so many without blocking.
         while data and poll.poll(PATIENCE):
-            data = data[os.write(2, data[:4096]) :]
+            data = data[os.write(STDERR, data[:4096]) :]
     except OSError:
         return
+
+
+def show_status(text: str) -> bool:
+    """Write ASCII text in place of the status before, cut to one row of the terminal; "" clears it.
+
+    False where the terminal does not take it now: there is no waiting for it.
+    """
+    if not (text or _status.shown):
+        return True
+    try:
+        poll = select.poll()
+        poll.register(STDERR, select.POLLOUT)
+        if not poll.poll(0):
+            return False
+        # The last column stays free: a row that is full may count as two.
+        shown = text.encode()[: max(0, os.get_terminal_size(STDERR).columns - 1)]
+        os.write(STDERR, _CLEAR + shown)
+    except OSError:
+        return False
+    _status.shown = shown
+    return True
 
 
 def printable(text: str) -> str:

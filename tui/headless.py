@@ -29,6 +29,7 @@ from tui.inputs import open_input
 from tui.journal import Journal
 from tui.line_writer import OutputFailed
 from tui.options import Options
+from tui.progress_line import Progress, ProgressLine, is_wanted
 from tui.results import STDOUT, Results, make_format
 from tui.resume import open_run
 
@@ -53,9 +54,12 @@ class HeadlessRun:
         outputs: Sequence[tuple[Format, int]],
         fail_on: FailOn,
         journal: Journal | None = None,
+        *,
+        show_progress: bool = False,
     ) -> None:
         self._engine = engine
-        self._requests = requests
+        self._requests = _Counted(requests)
+        self._show_progress = show_progress
         self._window = window
         self._outputs = outputs
         self._fail_on = fail_on
@@ -73,6 +77,8 @@ class HeadlessRun:
                 work = anyio.CancelScope()
                 group.start_soon(self._obey, signals, work)
                 results = Results(self._outputs)
+                if self._show_progress:
+                    group.start_soon(ProgressLine(self._progress).run)
                 try:
                     async with self._engine:
                         await self._fetch(results, work)
@@ -124,6 +130,11 @@ class HeadlessRun:
         since = time.perf_counter() - task.recorder.submitted - outcome.elapsed
         return Account(task.request, outcome, time.time() - since)
 
+    def _progress(self) -> Progress:
+        running = self._engine.census().running
+        left = max(0, self._requests.given - self.fetches - running)
+        return Progress(self.fetches, self.failed, running, left, more=not self._requests.ended)
+
     async def _obey(self, signals: AsyncIterator[signal.Signals], work: anyio.CancelScope) -> None:
         async for number in signals:
             if self.signal is not None:
@@ -133,6 +144,27 @@ class HeadlessRun:
             self.last_resort = threading.Timer(LAST_RESORT, os._exit, [128 + number])
             self.last_resort.daemon = True
             self.last_resort.start()
+
+
+class _Counted:
+    """Counts the requests that are taken from a source."""
+
+    def __init__(self, requests: AsyncIterator[FetchRequest]) -> None:
+        self._requests = requests
+        self.given = 0
+        self.ended = False
+
+    def __aiter__(self) -> AsyncIterator[FetchRequest]:
+        return self
+
+    async def __anext__(self) -> FetchRequest:
+        try:
+            request = await anext(self._requests)
+        except StopAsyncIteration:
+            self.ended = True
+            raise
+        self.given += 1
+        return request
 
 
 def run(options: Options) -> int:
@@ -164,7 +196,10 @@ def run(options: Options) -> int:
         for note in opened.notes:
             complain(note)
         window = max(MIN_WINDOW, 2 * options.concurrency)
-        work = HeadlessRun(engine, opened.requests, window, outputs, fail_on, opened.journal)
+        show_progress = is_wanted(silent=options.silent)
+        work = HeadlessRun(
+            engine, opened.requests, window, outputs, fail_on, opened.journal, show_progress=show_progress
+        )
         try:
             anyio.run(work.run, backend_options=backend_options)
         finally:

@@ -92,6 +92,7 @@ class Options:
     reports: tuple[tuple[str, str], ...] = ()  # formats and files
     fail_on: str = "4xx,5xx,errors"
     show_secrets: bool = False
+    silent: bool = False
     input_format: str = "auto"
     globoff: bool = False
 
@@ -178,6 +179,9 @@ def _parser(kind: type[_Parser] = _Parser) -> argparse.ArgumentParser:
         "--show-secrets", action=argparse.BooleanOptionalAction, default=False,
         help="mask no passwords, cookies and tokens in results",
     )  # fmt: skip
+    group.add_argument(
+        "-s", "--silent", "--no-progress", action="store_true", help="no progress on a terminal beside the results"
+    )
     group.add_argument("--exit-report", action="store_true", help="the exit report (stderr) as JSON")
     group.add_argument("--demo", action="store_true", help="fetch a telling set from an embedded server on 127.0.0.1")
     group.add_argument("--fps", type=fps, metavar="N", help="redraws a second (default: 4)")
@@ -374,6 +378,7 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str
         reports=tuple(given.reports),
         fail_on=given.fail_on,
         show_secrets=given.show_secrets,
+        silent=given.silent,
         input_format=given.input_format,
         globoff=given.globoff,
     )

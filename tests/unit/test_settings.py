@@ -98,6 +98,7 @@ OF_ONE_RUN = {
         "cookie",
         "cookie-jar",
         "globoff",
+        "silent",
         "input-format",
         "input-file",
         "request",

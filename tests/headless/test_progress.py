@@ -1,0 +1,165 @@
+"""The line on a terminal that says how a run gets on: rewritten in place, gone at the end, never on a pipe."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import termios
+import threading
+from collections.abc import Iterator, Mapping
+
+import pyte
+import pytest
+
+from tests.headless.program import start
+from tui import complaint
+from tui.demo_server import demo_server
+from tui.progress_line import Progress, ProgressLine
+
+# Not in development mode: asyncio then logs slow callbacks on standard error.
+PROGRAM = [sys.executable, "-W", "error", "-m", "tui.cli"]
+XTERM = os.environ | {"TERM": "xterm"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with demo_server() as url:
+        yield url
+
+
+class Terminal:
+    """A terminal for standard error, of 80 columns or so; `raw` is all that came."""
+
+    def __init__(self, columns: int = 80) -> None:
+        self._master, self.slave = pty.openpty()
+        termios.tcsetwinsize(self.slave, (24, columns))
+        self.raw = b""
+
+    def read(self) -> bool:
+        """Read some more; False when everybody has closed it."""
+        if not select.select([self._master], [], [], 20)[0]:
+            raise TimeoutError
+        try:
+            data = os.read(self._master, 4096)
+        except OSError:
+            return False
+        self.raw += data
+        return bool(data)
+
+    def text(self) -> str:
+        """What is on the screen at the end."""
+        screen = pyte.Screen(80, 24)
+        pyte.ByteStream(screen).feed(self.raw)
+        return "".join(screen.display).rstrip()
+
+    def close(self) -> None:
+        os.close(self._master)
+
+
+def run_on_terminal(
+    *args: str, columns: int = 80, stop: signal.Signals | None = None, env: Mapping[str, str] = XTERM
+) -> tuple[Terminal, bytes]:
+    terminal = Terminal(columns)
+    try:
+        with start(*args, command=PROGRAM, stderr=terminal.slave, env=env) as process:
+            os.close(terminal.slave)
+            assert process.stdin
+            process.stdin.close()
+            out: list[bytes] = []
+            assert process.stdout
+            reading = threading.Thread(target=lambda: out.append(process.stdout.read() if process.stdout else b""))
+            reading.start()
+            while terminal.read():
+                if stop is not None and b" running" in terminal.raw:
+                    process.send_signal(stop)
+                    stop = None
+            process.wait(timeout=20)
+            reading.join()
+    finally:
+        terminal.close()
+    return terminal, out[0]
+
+
+def test_a_run_says_how_it_gets_on(server: str) -> None:
+    terminal, out = run_on_terminal(f"{server}/fast", f"{server}/status/404", f"{server}/slow?s=1.7")
+    assert out.count(b"\n") == 3
+    lines = re.findall(rb"\r\x1b\[K([^\r\n]+)", terminal.raw)
+    assert re.fullmatch(rb"2 done, 1 failed, 1 running, 0 left, [0-9.]+/s, [0-9.]+s", lines[0])
+    assert 2 <= len(lines) <= 6
+    assert terminal.text().startswith("weakfetch-tui: 3 fetches;")
+    assert " done, " not in terminal.text()
+
+
+def test_a_message_and_a_signal_leave_no_rest_of_it(server: str) -> None:
+    terminal, _ = run_on_terminal(f"{server}/hang", stop=signal.SIGINT)
+    assert b"0 done, 0 failed, 1 running" in terminal.raw
+    assert terminal.text().startswith("weakfetch-tui: 0 fetches;")
+    assert " done, " not in terminal.text()
+
+
+def test_it_never_fills_a_row(server: str) -> None:
+    terminal, _ = run_on_terminal(f"{server}/slow?s=1", columns=20)
+    lines = re.findall(rb"\r\x1b\[K([^\r\n]+)", terminal.raw)
+    assert lines[0] == b"0 done, 0 failed, 1"
+
+
+@pytest.mark.parametrize("given", [["-s"], ["--no-progress"], "TERM=dumb", "pipe"], ids=str)
+def test_it_is_not_there_where_it_is_not_wanted(server: str, given: list[str] | str) -> None:
+    args = given if isinstance(given, list) else []
+    if given == "pipe":
+        with start(*args, f"{server}/slow?s=1", command=PROGRAM, env=XTERM) as process:
+            raw = process.communicate(timeout=20)[1]
+    else:
+        env = {**XTERM, "TERM": "dumb"} if given == "TERM=dumb" else XTERM
+        raw = run_on_terminal(*args, f"{server}/slow?s=1", env=env)[0].raw
+    assert b" done, " not in raw
+    assert b"\x1b" not in raw
+    assert raw.startswith(b"weakfetch-tui: 1 fetches")
+
+
+def test_results_on_the_same_terminal_are_not_written_over(server: str) -> None:
+    terminal = Terminal()
+    with start("--headless", f"{server}/slow?s=1", stdout=terminal.slave, stderr=subprocess.STDOUT, env=XTERM):
+        os.close(terminal.slave)
+        while terminal.read():
+            pass
+    terminal.close()
+    assert b" done, " not in terminal.raw
+
+
+@pytest.mark.anyio
+async def test_what_is_left_and_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+
+    def show(text: str) -> bool:
+        shown.append(text)
+        return True
+
+    monkeypatch.setattr("tui.progress_line.show_status", show)
+    monkeypatch.setattr("tui.progress_line.EVERY", 0.01)
+    counts = [Progress(10, 1, 4, 7, True), *[Progress(20, 1, 4, 0, False)] * 2]
+    with pytest.raises(IndexError):
+        await ProgressLine(lambda: counts.pop(0)).run()
+    assert shown[0].startswith("10 done, 1 failed, 4 running, 7+ left, ")
+    assert shown[1].startswith("20 done, 1 failed, 4 running, 0 left, ")
+    assert shown[-1] == ""
+    assert len(shown) <= 4
+
+
+def test_a_terminal_that_takes_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    try:
+        while True:
+            os.write(writing, b"x" * 4096)
+    except BlockingIOError:
+        pass
+    monkeypatch.setattr(complaint, "STDERR", writing)
+    assert not complaint.show_status("text")
+    os.close(reading)
+    os.close(writing)
