@@ -11,6 +11,7 @@ from typing import Any
 
 from fetch_engine.globbing import UrlGlob
 from fetch_engine.requests import FetchRequest
+from fetch_engine.store_redaction import masked_url
 from tui.engine_options import with_line
 from tui.inputs import UrlSource, is_url
 from tui.journal import Journal
@@ -101,9 +102,12 @@ class RunInputs:
 
 
 def described(name: str, descriptor: int) -> dict[str, Any]:
-    """A list as the store knows it, by its URL or path; without one where it can be read only once, as a pipe."""
+    """A list as the store knows it, by its URL or path.
+
+    Without one where it can be read only once, as a pipe, or where its URL has secrets, which are not stored.
+    """
     if is_url(name):
-        return {"path": name, "size": 0, "modified": 0.0}
+        return {"path": name if masked_url(name) == name else None, "size": 0, "modified": 0.0}
     status = os.fstat(descriptor)
     if name == "-" or not stat.S_ISREG(status.st_mode):
         return {"path": None}

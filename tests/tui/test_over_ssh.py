@@ -56,7 +56,7 @@ def test_it_is_typed_at_resized_and_left(link: SshLink, server: str, tmp_path: P
     with link.open(f"{server}/fast?i=1", f"{server}/json", data=tmp_path) as terminal:
         terminal.wait_for("Done 2")
         terminal.send("n")
-        terminal.wait_for("esc leave")
+        terminal.wait_for("enter fetch")
         terminal.send(f"{server}/fast?typed\r")
         terminal.wait_for("Done 3")
         terminal.send("\x1b")
