@@ -78,10 +78,11 @@ async def test_a_terminal_that_is_resized_through_all_sizes() -> None:
 
 async def test_details_stand_beside_the_rows_where_there_is_room() -> None:
     async with DashboardApp(busy()).run_test(size=(119, 40)) as pilot:
+        await pilot.pause()
         details = pilot.app.screen.query_one(DetailsPane)
-        assert not details.display
+        assert not details.region.area
         await pilot.resize_terminal(120, 40)
         await pilot.pause()
-        assert details.display
+        assert details.region.area
         await pilot.press("2", "f")
-        assert not details.display
+        assert not details.region.area
