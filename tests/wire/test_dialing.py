@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+from itertools import pairwise
+from typing import Any
 
 import anyio
 import pytest
@@ -112,6 +114,49 @@ async def test_a_dead_address_costs_only_the_stagger(open_client: Opener) -> Non
     assert fetched.recorder.remote_address == f"127.0.0.3:{port}"
     assert dialing.STAGGER * 0.9 <= fetched.recorder.phases["connect"] < 1
     assert client.pool.budget.used == 1
+
+
+async def test_each_address_has_its_start_and_the_losers_are_closed(
+    open_client: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 8305 section 5: the families in turn, 250 ms apart, and one connection in the end."""
+    starts: list[tuple[str, float]] = []
+    connect = dialing.Dialer.connect
+
+    async def noted(dialer: dialing.Dialer, address: Any, patience: dialing.Patience) -> socket.socket | int:
+        starts.append((address.sockaddr[0], anyio.current_time()))
+        return await connect(dialer, address, patience)
+
+    monkeypatch.setattr(dialing.Dialer, "connect", noted)
+    before = len(os.listdir("/dev/fd"))
+    with full_backlog("::1") as six:
+        port = int(six.rsplit(":", 1)[1].strip("/"))
+        with full_backlog("127.0.0.1", port), RawServer(echoing, host="127.0.0.3", port=port) as server:
+            resolve = {("shop.invalid", port): ["::1", "::1", "127.0.0.1", "127.0.0.3"]}
+            client = open_client(TransportOptions(resolve=resolve))
+            held = len(os.listdir("/dev/fd"))
+            fetched = await client.get(server.url(host="shop.invalid"))
+            assert [address for address, _ in starts] == ["::1", "127.0.0.1", "::1", "127.0.0.3"]
+            gaps = [later - earlier for (_, earlier), (_, later) in pairwise(starts)]
+            assert all(0.9 * dialing.STAGGER <= gap < 1.5 for gap in gaps)
+            assert fetched.recorder.remote_address == f"127.0.0.3:{port}"
+            # The connection, at both of its ends; on a Python of its own the loop may have opened a few for itself.
+            assert len(os.listdir("/dev/fd")) - held == 2
+            assert client.pool.budget.used == 1
+            await client.transport.aclose()
+    assert len(os.listdir("/dev/fd")) == before
+    assert dialing.STAGGER == 0.25
+
+
+async def test_a_race_that_is_given_up_leaves_nothing(open_client: Opener) -> None:
+    with full_backlog() as url:
+        port = int(url.rsplit(":", 1)[1].strip("/"))
+        client = open_client(TransportOptions(resolve={("shop.invalid", port): ["127.0.0.1"] * 3}))
+        held = len(os.listdir("/dev/fd"))
+        with anyio.move_on_after(0.6):
+            await client.get(f"http://shop.invalid:{port}/")
+        assert len(os.listdir("/dev/fd")) == held
+    assert client.pool.budget.used == 0
 
 
 async def test_a_refusing_address_costs_nothing(open_client: Opener, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,51 @@ def redirecting(url: str) -> Handler:
     return handle
 
 
+async def test_a_redirect_past_the_proxy_goes_without_its_credentials() -> None:
+    """CVE-2018-18074 and CVE-2023-32681 in requests: those of the proxy, its own and a user's, are for it alone."""
+    seen: list[bytes] = []
+
+    def noting(connection: Connection) -> None:
+        while request := connection.request():
+            seen.append(request)
+            connection.answer()
+
+    with RawServer(noting) as target:
+        away = redirecting(target.url())
+
+        def proxy_handler(connection: Connection) -> None:
+            seen.append(b"to the proxy")
+            away(connection)
+
+        with RawServer(proxy_handler) as proxy:
+            options = TransportOptions(
+                proxy=f"http://user:p%40ss@127.0.0.1:{proxy.port}", no_proxy=["127.0.0.1"], trust_env=False
+            )
+            async with FetchEngine(transport=options) as engine:
+                request = FetchRequest("http://shop.invalid/", headers=(("Proxy-Authorization", "Basic own"),))
+                assert (await engine.submit(request)).status == 200
+    assert seen[0] == b"to the proxy"
+    assert seen[1].startswith(b"GET / HTTP/1.1\r\n")
+    assert b"roxy-" not in seen[1]
+    assert b"own" not in seen[1]
+
+
+async def test_each_proxy_of_the_environment_has_its_own_credentials(
+    monkeypatch: pytest.MonkeyPatch, server_tls: ssl.SSLContext, ca_file: str
+) -> None:
+    with RawServer(echoing, tls=server_tls) as target:
+        tunnels = TunnelProxy(target)
+        with RawServer(tunnels) as secure, RawServer(echoing) as plain:
+            monkeypatch.setenv("http_proxy", f"http://one:secret@127.0.0.1:{plain.port}")
+            monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{secure.port}")
+            options = TransportOptions(ca_file=ca_file, trust_env=True)
+            async with FetchEngine(transport=options) as engine:
+                assert b"Proxy-Authorization" in (await engine.submit("http://shop.invalid/")).preview
+                assert b"Proxy-Authorization" not in (await engine.submit(target.url(host="localhost"))).preview
+        assert len(tunnels.tunnels) == 1
+        assert b"Proxy-Authorization" not in tunnels.tunnels[0]
+
+
 async def test_a_redirect_keeps_to_the_route(server_tls: ssl.SSLContext) -> None:
     with RawServer(echoing, tls=server_tls) as target:
         handler = TunnelProxy(target)

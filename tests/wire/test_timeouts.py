@@ -42,17 +42,18 @@ async def failure(client: Client, url: str, kind: ErrorKind, limits: Timeouts, *
 
 
 @contextlib.contextmanager
-def full_backlog() -> Iterator[str]:
+def full_backlog(host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """The URL of a listener that takes no more connections: the kernel drops the SYN."""
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = stack.enter_context(socket.socket(family))
+        listener.bind((host, port))
         listener.listen(0)
         for _ in range(4):
-            filler = stack.enter_context(socket.socket())
+            filler = stack.enter_context(socket.socket(family))
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        yield f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
 
 
 def silent(connection: Connection) -> None:
