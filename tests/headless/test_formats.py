@@ -47,6 +47,9 @@ def test_one_run_in_every_format(tmp_path: Path) -> None:
     assert bodies["fast?i=1"]["text"] == '{"ok": true, "i": "1"}'
     assert bodies["binary"]["encoding"] == "base64"
     assert bodies["large?mb=5"]["comment"] == "first 65536 of 5000000 bytes"
+    (stalled,) = (entry for entry in entries if entry["request"]["url"].endswith("/stall"))
+    assert stalled["_error"] == "timeout-read: nothing received for 2 s"
+    assert stalled["timings"]["receive"] >= 1900  # the phase that it failed in
 
 
 @pytest.mark.parametrize("name", ["csv", "har", "junit", "table"])
