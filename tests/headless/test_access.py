@@ -50,6 +50,7 @@ def hidden(ended: Ended) -> Ended:
     return ended
 
 
+@pytest.mark.once
 def test_credentials(site: Site, server: RawServer, folders: Path) -> None:
     with RawServer(site) as other:
         assert hidden(run("-u", "me:s3cret", server.url(f"/to/{other.url()}"))).code == 0
@@ -88,6 +89,25 @@ def test_the_password_is_asked_for_on_the_terminal(site: Site, server: RawServer
         assert terminal.wait_exit() == 0
         assert "s3cret" not in terminal.text
     assert site.values("authorization") == [ME]
+
+
+@pytest.mark.once
+def test_the_dashboard_asks_before_it_draws_and_writes_the_cookies_at_its_end(
+    site: Site, server: RawServer, folders: Path
+) -> None:
+    jar = folders / "jar"
+    env: dict[str, str | None] = {f"XDG_{name}_HOME": str(folders / name) for name in ("CONFIG", "CACHE", "STATE")}
+    url = server.url("/set/a=1;Path=/")
+    with PtyTerminal([sys.executable, "-m", "tui.cli", "-u", "me", "-c", str(jar), url], env=env) as terminal:
+        terminal.wait_for("Password of me:")
+        terminal.send("s3cret\r")
+        terminal.wait_for(lambda: site.seen)
+        terminal.wait_quiet()
+        assert "s3cret" not in terminal.text
+        terminal.send("q")
+        assert terminal.wait_exit() == 0
+    assert site.values("authorization") == [ME]
+    assert "127.0.0.1\tFALSE\t/\tFALSE\t0\ta\t1\n" in jar.read_text()
 
 
 def test_cookies_are_kept_and_written(site: Site, server: RawServer, folders: Path) -> None:
