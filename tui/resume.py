@@ -180,7 +180,8 @@ class Rest:
         names = self._read_on(from_lists)
         if self._lacking:
             raise ValueError(
-                f"run {self.run} needs what was not saved: {', '.join(self._lacking)}; give it again (-H, -d, -x)"
+                f"run {self.run} needs what was not saved: {', '.join(self._lacking)};"
+                " give it again (-H, -u, -b, -d, -x)"
             )
         for name in names:
             descriptor = open_list(name)
