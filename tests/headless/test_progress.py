@@ -151,6 +151,20 @@ async def test_what_is_left_and_the_rate(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(shown) <= 4
 
 
+def test_a_message_takes_the_place_of_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(complaint, "STDERR", terminal.slave)
+    assert complaint.show_status("status")
+    complaint.complain("a message")
+    complaint.complain("another")
+    os.close(terminal.slave)
+    while terminal.read():
+        pass
+    terminal.close()
+    clear = b"\r\x1b[K"
+    assert terminal.raw == clear + b"status" + clear + b"weakfetch-tui: a message\r\nweakfetch-tui: another\r\n"
+
+
 def test_a_terminal_that_takes_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)

@@ -139,7 +139,10 @@ def test_lines_are_counted_with_blank_ones() -> None:
 
 
 def test_a_sitemap_gives_its_pages_and_no_pictures() -> None:
-    more = '<image:image xmlns:image="i"><image:loc>http://picture/</image:loc></image:image>'
+    picture = "<i:loc>http://picture/</i:loc>"
+    more = f'<i:image xmlns:i="i">{picture}</i:image><x xmlns:i="i">{picture}</x>' + picture.replace(
+        "<i:loc>", '<i:loc xmlns:i="i">'
+    )
     urls, reader = read(urlset("http://a/", "http://b/", more=more))
     assert (urls, list(reader.nested), reader.error) == (["http://a/", "http://b/"], [], None)
 
