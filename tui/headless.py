@@ -41,8 +41,8 @@ MIN_WINDOW = 512  # so that one slow host does not keep back the others behind i
 class HeadlessRun:
     """One run over one source. `signal` is the one that ended it, if any; `problem` why results could not be written.
 
-    outputs: formats, each with the descriptor that it is written to. fail_on: which outcomes do.
-    fetches: results written or left to the writers. failed: those that count as failed. last_resort: runs from the
+    outputs: formats, each with the descriptor that it is written to. fail_on: which outcomes count as failed.
+    fetches: results written or left to the writers. failed: how many of them count so. last_resort: runs from the
     signal on and ends the process; to be cancelled when the event loop is closed.
     """
 

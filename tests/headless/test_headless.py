@@ -66,7 +66,7 @@ def test_all_below_400_is_0(server: str) -> None:
 
 def test_output_is_ascii_without_control_characters(server: str) -> None:
     url = f"{server}/echo?\u202e\u00e4\x1b[31m"
-    ended = run(url, f"{server}/unicode")
+    ended = run("-g", url, f"{server}/unicode")
     assert all(byte == 0x0A or 0x20 <= byte < 0x7F for byte in ended.out)
     assert url in [line["url"] for line in ended.lines]
 
