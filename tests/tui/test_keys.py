@@ -26,7 +26,7 @@ from tui.panels.url_bar import UrlInput, url_lines
 from tui.screens.ask import AskInput
 from tui.screens.confirm import ConfirmScreen, Question
 from tui.screens.copy import CopyScreen
-from tui.screens.dashboard import DashboardScreen
+from tui.screens.dashboard import FOLLOW, DashboardScreen
 from tui.screens.details import DetailsScreen
 from tui.screens.help import HelpPane, HelpScreen
 from tui.screens.history_search import HistorySearchScreen
@@ -321,6 +321,29 @@ async def test_wide_screens_show_details_beside_the_rows() -> None:
         assert pilot.app.focused is pane
         await pilot.press("q")
         assert isinstance(pilot.app.focused, DonePane)
+
+
+async def test_details_follow_the_newest_row_unless_they_are_read() -> None:
+    async with shown(size=(140, 40)) as (pilot, link):
+        pane = pilot.app.screen.query_one(DetailsPane)
+        await pilot.press("g")
+
+        async def arrives(number: int) -> None:
+            link.finished = [result(number, url=f"http://newest.test/{number}")]
+            link.latest = snapshot(done=number)
+            pilot.app.pull()  # type: ignore[attr-defined]
+            await pilot.pause(FOLLOW + 0.3)
+
+        await arrives(60)
+        assert "newest.test/60" in text_of(pane)
+        await pilot.press("enter")
+        assert pilot.app.focused is pane
+        await arrives(61)
+        assert "newest.test/60" in text_of(pane)
+        await pilot.press("q", "j")
+        await pilot.pause(0.2)
+        await arrives(62)  # the cursor is not on the newest row any more
+        assert "newest.test/60" in text_of(pane)
 
 
 async def test_pause_freezes_the_rows_but_not_the_counts() -> None:

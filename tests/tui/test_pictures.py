@@ -8,6 +8,7 @@ import pytest
 
 from tests.tui.fake_link import FakeLink, busy, snapshot
 from tests.tui.test_untrusted_text import evil_link
+from tests.tui.test_warnings import warned
 from tui.app import DashboardApp
 from tui.glyphs import ASCII, UNICODE
 
@@ -15,11 +16,17 @@ SIZES = [(80, 24), (140, 40)]
 SCENES: dict[str, tuple[Callable[[], FakeLink], list[str]]] = {
     "empty": (lambda: FakeLink(snapshot()), []),
     "busy": (busy, []),
-    "details": (busy, ["enter", "right", "right"]),
+    "details": (busy, ["2", "j", "enter"]),
     "help": (busy, ["question_mark"]),
     "held": (busy, ["3", "f"]),
     "untrusted": (evil_link, []),
     "question": (busy, ["q"]),
+    "overview": (busy, ["o"]),
+    "filter": (busy, ["2", "greater_than_sign", "i", "slash", *"!code:200"]),
+    "warnings": (warned, ["w"]),
+    "timing": (busy, ["2", "enter", "right", "right"]),
+    "copy": (busy, ["2", "y"]),
+    "editor": (busy, ["2", "E"]),
 }
 
 

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from tui.app import DashboardApp
 
 REST = 0.05  # seconds the cursor stays on a row before its details are made
+FOLLOW = 1.0  # seconds between two rows that the details show by themselves, as the cursor stays on the newest
 WIDE = 120
 SHORT = 20
 
@@ -115,9 +116,7 @@ class DashboardScreen(Screen[None], RecordActions):
             done.repaint()
         else:
             done.update()
-            details = self.query_one(DetailsPane)
-            if details.subject is None and self.has_class("-wide"):
-                self._show_details()
+            self._follow()
         self._show_warnings()
 
     # panes
@@ -234,6 +233,16 @@ class DashboardScreen(Screen[None], RecordActions):
                 self._rest.stop()
             self._rest = self.set_timer(REST, self._show_details)
 
+    def _follow(self) -> None:
+        """Where the selected row changed by itself, have the details change too, if they are not being read."""
+        details, row = self.query_one(DetailsPane), self._table().selected
+        if row is None or details.has_focus or not self.has_class("-wide"):
+            return
+        if details.subject is None:
+            self._show_details()
+        elif details.subject.row.id != row.id and self._rest is None:
+            self._rest = self.set_timer(FOLLOW, self._show_details)
+
     def _subject(self) -> Subject | None:
         """What the selected row stands for, as a frozen copy."""
         table, done = self._table(), self._app.done
@@ -250,6 +259,9 @@ class DashboardScreen(Screen[None], RecordActions):
         return self._subject()
 
     def _show_details(self) -> None:
+        if self._rest is not None:
+            self._rest.stop()
+            self._rest = None
         if (subject := self._subject()) is not None:
             self.query_one(DetailsPane).show(subject)
 
