@@ -16,6 +16,8 @@ import pytest
 from tests.tui.pty_terminal import PtyTerminal
 from tui.demo_server import demo_server
 from tui.keys import KEYS, PLACES
+from tui.options import parse
+from tui.row_filter import parse as parse_filter
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 PROGRAM = f"{sys.executable} -m tui.cli"
@@ -135,3 +137,28 @@ def test_the_exit_codes_of_signals_are_the_real_ones() -> None:
 def test_pictures_and_links_lead_somewhere() -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
         assert (Path(__file__).parent.parent / unquote(target)).is_file(), target
+
+
+def test_the_settings_are_taken(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(block("Use", "toml"))
+    options = parse(["--config", str(file), "http://a.test/"], stdout_is_terminal=True, environ={})
+    assert (options.theme, options.concurrency, options.max_time) == ("contrast", 32, 60)
+    assert options.headers == (("Accept", "text/html"),)
+    assert options.keys == {"row.cancel": ("x", "delete")}
+
+
+FILTERS = README.split("| filter | rows |")[1].split("\n\n")[0]
+
+
+@pytest.mark.parametrize(
+    "words", [words for row in FILTERS.splitlines()[2:] for words in re.findall(r"`([^`]+)`", row.split("|")[1])]
+)
+def test_each_filter_is_one(words: str) -> None:
+    parse_filter(words)
+
+
+def test_each_option_that_is_named_exists() -> None:
+    named = set(re.findall(r"`(-[-A-Za-z0-9]+)", README))
+    known = subprocess.run([*PROGRAM.split(), "--help"], capture_output=True, check=True, text=True).stdout
+    assert {option for option in named if not re.search(rf"(?<![-\w]){re.escape(option)}(?![-\w])", known)} == set()

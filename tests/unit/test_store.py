@@ -402,9 +402,12 @@ def test_of_a_run_that_is_too_large_alone_the_oldest_bodies_go(saved: Saved) -> 
         eventually(lambda: writer.has_room)
 
     def oldest_went() -> bool:
-        with saved.reader() as reader:
-            first = reader.result(1, 0)
-            return first is not None and not first.has_body
+        try:
+            with saved.reader() as reader:
+                first = reader.result(1, 0)
+        except StoreError:  # the writer makes the file, and then its tables, when it has something to write
+            return False
+        return first is not None and not first.has_body
 
     eventually(oldest_went)
     assert writer.close(complete=True, limit=LIMIT)
