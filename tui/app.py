@@ -32,6 +32,7 @@ from tui.painted import LOOKS
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.dashboard import DashboardScreen
 from tui.screens.help import HelpScreen
+from tui.screens.once import Palette
 from tui.screens.overview import OverviewScreen
 from tui.snapshot import Command, SetRate, Snapshot
 from tui.stored_rows import StoredRows
@@ -251,6 +252,10 @@ class DashboardApp(PacedApp[None]):
 
     async def action_quit(self) -> None:
         self.exit()
+
+    def action_command_palette(self) -> None:
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         live = {each.binding.id: each for each in screen.active_bindings.values()}

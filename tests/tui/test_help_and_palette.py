@@ -10,7 +10,7 @@ from tests.tui.test_keys import shown, text_of
 from tui.app import DashboardApp
 from tui.frame import Frame
 from tui.keys import PLACES, in_place
-from tui.screens.help import HelpPane
+from tui.screens.help import HelpPane, HelpScreen
 from tui.screens.overview import OverviewScreen
 
 pytestmark = pytest.mark.anyio
@@ -69,3 +69,20 @@ async def test_a_command_of_the_palette_works_where_it_was_asked_for() -> None:
         await pilot.press("enter")
         await pilot.pause(0.2)
         assert not isinstance(app.screen, OverviewScreen)
+
+
+@pytest.mark.parametrize(
+    "keys", [["q"], ["o"], ["2", "enter"], ["question_mark"], ["2", "y"], ["2", "E"], ["n", "ctrl+r"], ["ctrl+p"]]
+)
+async def test_keys_typed_ahead_close_a_screen_once(keys: list[str]) -> None:
+    async with shown() as (pilot, _):
+        app = pilot.app
+        await pilot.press(*keys)
+        screen = app.screen
+        assert screen is not app.screen_stack[0]
+        screen.dismiss()
+        screen.dismiss()
+        await pilot.pause()
+        assert app.screen is app.screen_stack[0]
+        await pilot.press("f1")
+        assert isinstance(app.screen, HelpScreen)

@@ -14,6 +14,7 @@ from textual.widgets import Input
 from tui.keys import bindings
 from tui.painted import Line, Painted
 from tui.plain_text import safe
+from tui.screens.once import ClosesOnce
 
 
 class AskInput(Input):
@@ -47,7 +48,7 @@ class _Label(Painted):
         return [(f" {self.text} ", "head"), (self.glyphs.prompt, "key")]
 
 
-class AskScreen(ModalScreen[str | None]):
+class AskScreen(ClosesOnce, ModalScreen[str | None]):
     """Gives the line, or None where the user went back.
 
     `question` is our own words; `value`, what stands there at first, has been through `safe`.

@@ -11,6 +11,7 @@ from textual.screen import ModalScreen
 from tui.frame import Frame
 from tui.keys import bindings
 from tui.painted import Line
+from tui.screens.once import ClosesOnce
 
 
 class Question(Frame):
@@ -33,7 +34,7 @@ class Question(Frame):
         return []
 
 
-class ConfirmScreen(ModalScreen[bool]):
+class ConfirmScreen(ClosesOnce, ModalScreen[bool]):
     """Gives True for yes. `question` and `yes` are our own words, never text from outside."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("box")]

@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from tui.frame import Frame
 from tui.keys import bindings
 from tui.painted import CURSOR, END, Line
+from tui.screens.once import ClosesOnce
 
 Choice = tuple[str, str, str]
 """Its key, its name, and what is to be known of it."""
@@ -38,7 +39,7 @@ class CopyMenu(Frame):
         return [CURSOR, *line, END] if y == self.at else line
 
 
-class CopyScreen(ModalScreen[str | None]):
+class CopyScreen(ClosesOnce, ModalScreen[str | None]):
     """Gives the name of what to copy, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("copy")]

@@ -11,10 +11,11 @@ from textual.screen import Screen
 from tui.keys import bindings, hints
 from tui.panels.details import DetailsPane
 from tui.panels.footer import Footer
+from tui.screens.once import ClosesOnce
 from tui.sections import Subject
 
 
-class DetailsScreen(Screen[None]):
+class DetailsScreen(ClosesOnce, Screen[None]):
     """A frozen copy of one fetch; esc goes back."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("back")]

@@ -13,6 +13,7 @@ from textual.screen import ModalScreen, Screen
 from tui.frame import Extent, Frame
 from tui.keys import PLACES, binding, bindings, in_place
 from tui.painted import Line
+from tui.screens.once import ClosesOnce
 
 WIDTH = 74  # cells, where the screen has them
 NAMES = 13  # cells for the names of the keys
@@ -87,7 +88,7 @@ class HelpPane(Frame):
         super().on_resize()
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(ClosesOnce, ModalScreen[None]):
     """All keys, those that work on the given screen first."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

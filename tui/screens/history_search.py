@@ -17,6 +17,7 @@ from tui.history import EntryHistory
 from tui.keys import bindings
 from tui.painted import CURSOR, Line
 from tui.plain_text import fit
+from tui.screens.once import ClosesOnce
 
 
 class Matches(Frame, can_focus=False):
@@ -68,7 +69,7 @@ class Matches(Frame, can_focus=False):
         return max(0, min(self.at - height // 2, len(self.lines) - height))
 
 
-class HistorySearchScreen(ModalScreen[str | None]):
+class HistorySearchScreen(ClosesOnce, ModalScreen[str | None]):
     """Gives the line that was chosen, None for none."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("search")]

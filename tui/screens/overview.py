@@ -13,13 +13,14 @@ from tui.meter import ScreenCost
 from tui.panels.footer import Footer
 from tui.panels.overview import OverviewPane
 from tui.panels.status import StatusLine
+from tui.screens.once import ClosesOnce
 from tui.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from tui.app import DashboardApp
 
 
-class OverviewScreen(Screen[None]):
+class OverviewScreen(ClosesOnce, Screen[None]):
     """Goes on while the view is paused, as the status line does; esc goes back."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("back")]

@@ -18,6 +18,7 @@ from tui.painted import Line, Painted
 from tui.panels.footer import Footer
 from tui.plain_text import fit, safe, size
 from tui.request_draft import MAX_BODY, Draft
+from tui.screens.once import ClosesOnce
 from tui.secret_mask import SecretMask
 
 
@@ -65,7 +66,7 @@ class SafeInput(Input):
         self.replace(safe(first, MAX_BODY), *self.selection)
 
 
-class RequestEditorScreen(Screen[Edited]):
+class RequestEditorScreen(ClosesOnce, Screen[Edited]):
     """Gives the draft as it was left."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("editor")]

@@ -1,0 +1,26 @@
+"""Screens that close once, whatever keys were typed ahead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from textual.await_complete import AwaitComplete
+from textual.command import CommandPalette
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    Base = Screen[Any]
+else:
+    Base = object  # Textual takes styles and bindings from the first base that is one of its own
+
+
+class ClosesOnce(Base):
+    """A key that waited while the screen was closed would close the screen below it, or the last one there is."""
+
+    def dismiss(self, result: Any = None) -> AwaitComplete:
+        return super().dismiss(result) if self.is_current else AwaitComplete()
+
+
+class Palette(ClosesOnce, CommandPalette):
+    """Commands by name."""
