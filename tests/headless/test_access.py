@@ -16,6 +16,8 @@ from tests.wire.socks_server import SocksProxy
 from tests.wire.test_credentials import Site
 from tui.resume import store_path
 
+pytestmark = pytest.mark.once
+
 ME = "Basic bWU6czNjcmV0"  # me:s3cret
 
 

@@ -13,7 +13,7 @@ from fetch_engine import FetchEngine, FetchState, FetchTask
 from tui.demo import SCENARIO, ForgottenCache, Verb, play
 from tui.demo_server import demo_server
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.once]
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,8 @@ import pytest
 from tui.demo_pages import PAGES
 from tui.demo_server import demo_server
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module", params=["asyncio", "trio"])
 def server(request: pytest.FixtureRequest) -> Iterator[str]:

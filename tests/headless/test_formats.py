@@ -21,6 +21,8 @@ from tests.headless.program import check_stderr, run, start
 from tui.demo import HEADLESS
 from tui.demo_server import demo_server
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:

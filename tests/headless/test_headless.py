@@ -109,6 +109,7 @@ lines = st.sampled_from(URLS) | st.text(max_size=12).map(lambda text: text.repla
 lists = st.lists(lines.map(str.encode) | st.binary(max_size=6).map(lambda line: line.replace(b"\n", b"")), max_size=60)
 
 
+@pytest.mark.once
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(parts=lists, end=st.sampled_from([b"\n", b"\r\n"]), last=st.booleans())
 def test_one_line_for_every_line_of_any_list(server: str, parts: list[bytes], end: bytes, last: bool) -> None:

@@ -16,6 +16,8 @@ from tests.headless.program import run, start
 from tests.headless.test_headless import next_line
 from tui.sitemap import index_of
 
+pytestmark = pytest.mark.once
+
 
 class Site:
     """A server that remembers what it was sent: methods, paths, headers, bodies."""

@@ -21,6 +21,8 @@ from tui import complaint
 from tui.demo_server import demo_server
 from tui.progress_line import Progress, ProgressLine
 
+pytestmark = pytest.mark.once
+
 # Not in development mode: asyncio then logs slow callbacks on standard error.
 PROGRAM = [sys.executable, "-W", "error", "-m", "tui.cli"]
 XTERM = os.environ | {"TERM": "xterm"}

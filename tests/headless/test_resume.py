@@ -177,6 +177,7 @@ def test_without_a_number_it_is_the_newest_that_was_cut_short(server: str, store
     assert facts(store, 4).done == 2  # all are complete: the newest has one more
 
 
+@pytest.mark.once
 def test_a_list_on_standard_input_is_given_again(server: str, store: Path) -> None:
     listed = "".join(f"{server}/slow?s=0.05&i={number}\n" for number in range(1500)).encode()
     killed("-", "--per-host", "2", lines=2, input=listed)

@@ -16,6 +16,8 @@ from tests.headless.program import run
 from tests.wire.servers import Connection, RawServer
 from tui.options import parse
 
+pytestmark = pytest.mark.once
+
 BODY = b"0123456789" * 30_000
 
 

@@ -380,6 +380,7 @@ def test_holder_is_named_and_can_let_go(case: Case) -> None:
     assert task() is None
 
 
+@pytest.mark.once
 def test_many_looks_leave_nothing_behind() -> None:
     def start() -> tuple[weakref.ref[FetchTask], list[Callable[[], object]]]:
         task = handle()
