@@ -12,9 +12,9 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
+from fetch_engine.redaction import masked_body, masked_headers, masked_url
 from fetch_engine.requests import FetchRequest
 from fetch_engine.results import FetchError, FetchResult
-from fetch_engine.store_redaction import masked_body, masked_headers, masked_url
 
 Outcome = FetchResult | FetchError
 PREVIEW_SIZE = 64 * 1024  # bytes of a body that are kept

@@ -8,10 +8,10 @@ from dataclasses import replace
 import anyio
 
 from fetch_engine.globbing import UrlGlob
+from fetch_engine.redaction import masked_url
 from fetch_engine.requests import FetchRequest
 from fetch_engine.results import FetchError, FetchResult
 from fetch_engine.store_file import RunLocks
-from fetch_engine.store_redaction import masked_url
 from fetch_engine.store_writer import RunWriter
 from tui.plain_text import safe
 

@@ -12,11 +12,11 @@ from typing import Any
 from platformdirs import user_data_path
 
 from fetch_engine.globbing import parse_glob
+from fetch_engine.redaction import masked_arguments, masked_url
 from fetch_engine.requests import FetchRequest
 from fetch_engine.store import Reader, RunFacts, StoreError
 from fetch_engine.store_file import RunLocks
 from fetch_engine.store_pruning import Bounds
-from fetch_engine.store_redaction import masked_arguments, masked_url
 from fetch_engine.store_values import StoredRequest
 from fetch_engine.store_writer import RunToWrite, RunWriter
 from tui.engine_options import request_for, with_line

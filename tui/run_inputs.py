@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fetch_engine.globbing import UrlGlob
+from fetch_engine.redaction import masked_url
 from fetch_engine.requests import FetchRequest
-from fetch_engine.store_redaction import masked_url
 from tui.engine_options import with_line
 from tui.inputs import UrlSource, is_url
 from tui.journal import Journal

@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import re
 
-from fetch_engine.requests import SECRET_HEADERS
+from fetch_engine.redaction import MASK, masked_value
 
-HIDDEN = "[hidden]"
-
-_SECRET = SECRET_HEADERS | {"authentication-info"}
 _USERINFO = re.compile(r"(?<=://)[^/?#\s@\"'<>]+@")
-_COOKIE = re.compile(r"([^=;]*=)[^;]*(.*)", re.DOTALL)
 
 
 def open_value(name: str, value: str) -> str:
-    """A header's value with its secrets hidden: of a cookie that is set the value, of credentials all."""
-    name = name.strip().lower()
-    if name in _SECRET:
-        return HIDDEN
-    if name == "set-cookie":
-        found = _COOKIE.fullmatch(value)
-        return HIDDEN if found is None else f"{found[1]}{HIDDEN}{found[2]}"
-    return open_text(value)
+    """A header's value with its secrets hidden."""
+    return open_text(masked_value(name.strip(), value))
 
 
 def open_text(text: str) -> str:
     """Text without user and password in the URLs that it holds."""
-    return _USERINFO.sub(f"{HIDDEN}@", text) if "@" in text else text
+    return _USERINFO.sub(f"{MASK}@", text) if "@" in text else text
 
 
 def has_secrets(name: str, value: str) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from fetch_engine.redaction import masked_body, masked_headers, masked_url
 from fetch_engine.requests import Headers
-from fetch_engine.store_redaction import masked_body, masked_headers, masked_url
 
 
 class Secrets:

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fetch_engine.redaction import masked_url
 from fetch_engine.results import ErrorKind
-from fetch_engine.store_redaction import masked_url
 from tests.headless.program import run, start
 from tests.headless.test_inputs import expected
 from tui.demo import HEADLESS

@@ -44,8 +44,7 @@ async def test_each_thing_can_be_copied_without_secrets_and_with_them_when_asked
         assert await copied(pilot, "y", "u") == "https://api.example.org/items"
         assert await copied(pilot, "y", "b") == "grüße"
         assert (
-            await copied(pilot, "y", "h")
-            == "HTTP/1.1 200 OK\nContent-Type: text/plain\nSet-Cookie: sid=[hidden]; Path=/\n"
+            await copied(pilot, "y", "h") == "HTTP/1.1 200 OK\nContent-Type: text/plain\nSet-Cookie: sid=***; Path=/\n"
         )
         command = await copied(pilot, "y", "c")
         assert command.startswith("curl ")

@@ -1,11 +1,11 @@
-"""What is kept of a request: all of it but its secrets, found by where they stand and by what they are called."""
+"""What is kept or shown of a request: all but its secrets, found by where they stand and by what they are called."""
 
 from __future__ import annotations
 
 import functools
 import re
 
-from fetch_engine.requests import Headers
+from fetch_engine.requests import SECRET_HEADERS, Headers
 from fetch_engine.urls import safe_url
 
 MASK = "***"
@@ -18,7 +18,7 @@ _SECRET_WORDS = re.compile(
     r"token|secret|passw|passphrase|apikey|accesskey|privatekey|signature|credential|authorization|sessionid|jwt|bearer"
 )
 _SECRET_NAMES = frozenset({"pwd", "pass", "pw", "pin", "otp", "sig", "key", "auth", "sid", "session", "cookie"})
-_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "cookie2"})
+_SECRET_HEADERS = SECRET_HEADERS | {"cookie2", "authentication-info"}
 _URL_HEADERS = frozenset({"location", "content-location", "referer", "refresh", "link"})
 _OPTIONS_WITH_SECRETS = re.compile(r"(-[kLn46]*[ub]|--user|--cookie|--proxy-user|--oauth2-bearer|--pass)(=.*)?")
 
@@ -42,10 +42,11 @@ def masked_url(url: str) -> str:
 
 def masked_headers(headers: Headers) -> Headers:
     """The headers of a request or response with secret values masked; of a cookie that is set, its value."""
-    return tuple((name, _masked_value(name, value)) for name, value in headers)
+    return tuple((name, masked_value(name, value)) for name, value in headers)
 
 
-def _masked_value(name: str, value: str) -> str:
+def masked_value(name: str, value: str) -> str:
+    """The value of a header with its secrets masked: of a cookie that is set the value, of credentials all."""
     lower = name.lower()
     if lower == "set-cookie":
         return re.sub(r"=[^;]*", f"={MASK}", value, count=1)
@@ -86,6 +87,6 @@ def _masked_argument(argument: str) -> str:
     name, colon, value = argument.partition(":")
     name_only = re.sub(r"^(-H|--header=)", "", name)
     if colon and value and not value.startswith("//") and re.fullmatch(r"[A-Za-z0-9-]+", name_only):
-        return f"{name}: {_masked_value(name_only, value.strip())}" if is_secret(name_only) else argument
+        return f"{name}: {masked_value(name_only, value.strip())}" if is_secret(name_only) else argument
     masked = masked_body(argument.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
     return masked_url(masked) if "://" in masked or "@" in masked else masked
