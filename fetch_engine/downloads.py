@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -24,6 +25,7 @@ from fetch_engine.partial import Partial, Validator
 from fetch_engine.results import ErrorKind
 
 PIECE = 256 * KIB  # bytes written at a time, at least
+EVERY = 1.0  # seconds after which what came is written however little it is: a killed program loses no more
 _MOST_NUMBERS = 10_000
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK})
 
@@ -60,7 +62,7 @@ class Download:
     partial: the file to go on with, or None for a temporary one. validator: what proves later that the same is resumed.
     """
 
-    __slots__ = ("_descriptor", "_name", "_partial", "_path", "_pending", "_pieces", "_save", "_validator")
+    __slots__ = ("_descriptor", "_name", "_partial", "_path", "_pending", "_pieces", "_save", "_validator", "_written")
 
     def __init__(
         self, save: SaveTo, name: str, partial: Partial | None = None, validator: Validator | None = None
@@ -73,11 +75,12 @@ class Download:
         self._path = ""
         self._pieces: list[bytes] = []
         self._pending = 0
+        self._written = time.monotonic()
 
     @property
     def is_due(self) -> bool:
         """Whether enough is waiting for a `flush`."""
-        return self._pending >= PIECE
+        return self._pending >= PIECE or (self._pending > 0 and time.monotonic() - self._written > EVERY)
 
     def add(self, data: bytes) -> None:
         """Bytes for the next `flush`."""
@@ -87,6 +90,7 @@ class Download:
     async def flush(self) -> None:
         """Write what is waiting."""
         await self._in_thread(self._write)
+        self._written = time.monotonic()
 
     async def finish(self) -> str:
         """Write the rest and give the file its name; returns its path."""
@@ -154,7 +158,7 @@ class Download:
 
     def _leave(self) -> None:
         with contextlib.suppress(OSError):
-            if self._partial is not None and self._partial.is_resumable and self._path:
+            if self._partial is not None and self._validator is not None and self._pieces:
                 self._write()
         path, self._path = self._path, ""
         self._close()
