@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from fetch_engine.results import ErrorKind, FetchError, FetchResult, Hop, Timings
+from fetch_engine.results import Attempt, ErrorKind, FetchError, FetchResult, Hop, Timings
 from fetch_engine.tls_facts import Certificate, TlsFacts
 from tests.tui.fake_link import HTML, active, failure, result
 from tui.body.pace import Background, Pace, at_once
@@ -170,6 +170,13 @@ def test_each_hop_has_its_own_bars_on_one_axis() -> None:
     shown = said(record, "Timing")
     assert "1 301 a/old" in shown.replace("http://", "")
     assert shown.index("301") < shown.index("2 200")
+
+
+def test_each_earlier_attempt_says_how_it_ended() -> None:
+    retried = (Attempt(429, None, 0.05, 1.0), Attempt(None, ErrorKind.RESET, 0.2, 2.0))
+    text = said(result(1, attempts=3, retried=retried), "Timing")
+    assert "1 429 after 50 ms, the next one 1000 ms later" in text
+    assert "2 reset after 200 ms, the next one 2000 ms later" in text
 
 
 def test_earlier_attempts_have_a_bar() -> None:

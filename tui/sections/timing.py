@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fetch_engine.results import FetchResult, Timings
+from fetch_engine.results import Attempt, FetchResult, Timings
 from tui.describe import shown_url, status_role
 from tui.glyphs import Glyphs
 from tui.painted import Line
@@ -96,7 +96,15 @@ def timing_lines(outcome: Outcome, glyphs: Glyphs, width: int) -> list[Line]:
     address = outcome.remote_address if isinstance(outcome, FetchResult) else None
     where = f" from {safe(address, 60)}" if address else ""
     lines += [[], [(f"{attempts}, {amount(outcome.bytes_received)} off the wire{where}", "faint")]]
-    return lines
+    return lines + [_attempt(number, attempt) for number, attempt in enumerate(outcome.retried, 1)]
+
+
+def _attempt(number: int, attempt: Attempt) -> Line:
+    """One that was followed by another."""
+    ended = str(attempt.status) if attempt.status is not None else str(attempt.error)
+    role = status_role(attempt.status) if attempt.status is not None else "bad"
+    took = f" after {milliseconds(attempt.elapsed)}, the next one {milliseconds(attempt.waited)} later"
+    return [(f"  {number} ", "faint"), (ended, role), (took, "faint")]
 
 
 def _hop_bars(hop: HopPhases, total: float, room: int, glyphs: Glyphs) -> list[Line]:
