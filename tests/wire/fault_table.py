@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from .faults import CATALOGUE, FINE, misbehave, name_of, paths
@@ -37,15 +38,14 @@ def run(*, faults_too: bool = True) -> Seen:
             file.write("\n".join(urls))
             file.flush()
             code = (
-                "import resource, sys\nfrom tests.wire.fault_table import main_with_timeouts\n"
-                "code = main_with_timeouts(sys.argv[1:])\n"
-                "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)\nsys.exit(code)"
+                "import sys\nfrom tests.wire.fault_table import main_with_timeouts, peak\n"
+                "code = main_with_timeouts(sys.argv[1:])\nprint(peak(), file=sys.stderr)\nsys.exit(code)"
             )
             ran = subprocess.run(
                 [sys.executable, "-c", code, *OPTIONS, "--max-time", TOTAL, "-i", file.name],
                 capture_output=True, text=True, timeout=100, check=False, env=os.environ | {"PYTHONWARNINGS": "error"},
             )  # fmt: skip
-        *messages, report, peak = ran.stderr.splitlines()
+        *messages, report, most = ran.stderr.splitlines()
         assert not messages, messages
         faults: dict[str, list[dict[str, Any]]] = {name: [] for name in CATALOGUE}
         healthy = []
@@ -55,7 +55,7 @@ def run(*, faults_too: bool = True) -> Seen:
                 faults[name].append(line)
             else:
                 healthy.append(line)
-        return Seen(faults, healthy, json.loads(report), int(peak) * 1024)
+        return Seen(faults, healthy, json.loads(report), int(most))
 
 
 def main_with_timeouts(argv: list[str]) -> int:
@@ -66,6 +66,12 @@ def main_with_timeouts(argv: list[str]) -> int:
     read = Timeouts.__init__.__defaults__ or ()
     Timeouts.__init__.__defaults__ = (read[0], float(READ), *read[2:])
     return main(argv)
+
+
+def peak() -> int:
+    """The most memory of this process, bytes; getrusage would count what it was before it became this program."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
 
 
 def seen_of(line: dict[str, Any]) -> str | int:
