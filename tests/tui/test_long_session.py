@@ -66,7 +66,7 @@ async def test_nothing_of_the_screen_leads_to_a_handle(server: str) -> None:
         await until(thread, pilot, lambda s: s.census.alive == 3)
         alive = [thing for thing in gc.get_objects() if isinstance(thing, HANDLES) and id(thing) not in not_ours]
         assert sum(isinstance(thing, FetchTask) for thing in alive) == 3  # the engine's thread owns them
-        del alive
+        del alive, others
         # Those that the app has let go of must not lead there either.
         parts = [thing for thing in gc.get_objects() if isinstance(thing, MessagePump | Message | Worker)]
         assert reachable([pilot.app, *parts], HANDLES, [thread]) == []
