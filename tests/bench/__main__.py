@@ -20,6 +20,7 @@ BENCHES = {
     "overhead": ("overhead", "the engine's own cost per fetch, handle and census"),
     "ledger": ("ledger", "what is left after 10,000 fetches with the collector off"),
     "memory": ("memory", "peak memory with 100,000 URLs"),
+    "soak": ("soak", "200,000 fetches of every outcome in one process: memory, descriptors, ledger"),
     "keys": ("key_latency", "key to screen with 100,000 rows and 1,000 fetches in flight"),
     "bytes": ("terminal_bytes", "bytes to the terminal, live and idle"),
     "startup": ("startup", "time to the first full frame; CPU of --help"),
