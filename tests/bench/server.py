@@ -95,6 +95,16 @@ def drip_server() -> Iterator[str]:
 
 
 @contextlib.contextmanager
+def mixed_server() -> Iterator[str]:
+    """A server with good and broken answers; its URL."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with _running([sys.executable, "-m", "tests.bench.mixed_server", str(port)]) as process:
+        _wait_for(port, process)
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
 def demo_server() -> Iterator[str]:
     """The demo's server; its URL."""
     with _running([sys.executable, "-m", "tui.demo_server"], stdout=subprocess.PIPE) as process:
