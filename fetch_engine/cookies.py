@@ -1,21 +1,25 @@
 """Cookies of one run, by the rules of RFC 6265bis (draft 20): which are taken, and which requests they go with.
 
-SameSite is not looked at: every request here is one that a person asked for. There is no list of public suffixes: a
-cookie for a domain of one label, or of two of which the first is a usual category below a country (`co.uk`), is
-refused; other suffixes under which anybody may have a host (`github.io`, `kawasaki.jp`) are not known.
+SameSite is not looked at: every request here is one that a person asked for. A cookie for a domain under which anybody
+can have a host (`co.uk`, `github.io`, by the Public Suffix List) is refused.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from fetch_engine.cookie_dates import parse_cookie_date
 from fetch_engine.requests import Headers
 from fetch_engine.urls import Target
+
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
 
 MAX_COOKIES = 3000
 MAX_PER_DOMAIN = 180
@@ -28,9 +32,6 @@ MAX_HEADER = 8190  # bytes, as curl: servers refuse more, which would shut every
 
 # CVE-2022-35252: a server answers them with 400 from then on. The tab is the separator of the file.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_CATEGORIES = frozenset(
-    ["ac", "co", "com", "edu", "go", "gob", "gouv", "gov", "int", "mil", "ne", "net", "nom", "or", "org"]
-)
 _IPV4 = re.compile(r"[0-9.]+")
 
 
@@ -77,6 +78,7 @@ class CookieJar:
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        public_suffixes()  # takes some 50 ms to read, for which no event loop should wait
         self._clock = clock
         self._by_domain: dict[str, dict[tuple[str, str, bool, str], Cookie]] = {}
         self._count = 0
@@ -211,9 +213,16 @@ def keeps_promise(cookie: Cookie) -> bool:
 
 
 def is_public_suffix(domain: str) -> bool:
-    """Whether anybody can have a host below it, as far as this can be told without a list."""
-    labels = domain.removesuffix(".").split(".")
-    return len(labels) == 1 or (len(labels) == 2 and len(labels[1]) == 2 and labels[0] in _CATEGORIES)
+    """Whether anybody can have a host below it (RFC 6265bis section 5.7); so too for what is no domain."""
+    return not public_suffixes().is_private(domain.removesuffix("."))
+
+
+@functools.cache
+def public_suffixes() -> PublicSuffixList:
+    """The Public Suffix List as it was when its package was released."""
+    from publicsuffixlist import PublicSuffixList
+
+    return PublicSuffixList()
 
 
 def is_acceptable(cookie: Cookie) -> bool:

@@ -118,7 +118,9 @@ def safe_url(text: str) -> str:
         return f"{scheme.group() if scheme else ''}***@{after}"
     start = text.find("://") + 3 if _has_slashes(text) else 0
     authority = _authority(text, start)
-    return text[:start] + authority.rpartition("@")[2] + text[start + len(authority) :]
+    shown = text[:start] + authority.rpartition("@")[2] + text[start + len(authority) :]
+    # Without the user, what looks like a scheme behind it would pass for one.
+    return safe_url(complete_scheme(text)) if not start and complete_scheme(shown) == shown else shown
 
 
 def _has_slashes(text: str) -> bool:
@@ -166,6 +168,9 @@ def _parse(scheme: str, text: str) -> Target:
         url, hash_sign, fragment = str(httpx.URL(f"{scheme}://{netloc}{slash}{rest}")).partition("#")
     except (httpx.InvalidURL, ValueError):
         raise _invalid("no valid URL") from None
+    end = len(f"{scheme}://{netloc}")
+    if not url.startswith("/", end):  # httpx leaves none of a path such as `/..`
+        url = f"{url[:end]}/{url[end:]}"
     return Target(scheme, host, port, url, fragment if hash_sign else None, authorization)
 
 

@@ -13,7 +13,7 @@ from tui.sitemap import SitemapReader
 _BEGINNING = 512  # bytes that are enough to tell
 _BLANK = b"\xef\xbb\xbf \t\r\n\x0b\x0c"
 _XML = re.compile(rb"<(\?xml|!--|([\w.-]+:)?(urlset|sitemapindex)\b)")
-_OBJECT = re.compile(rb"\{\s*[\"}]")
+_OBJECT = re.compile(rb"\{[ \t]*[\"}]")
 
 
 class ListReader(Protocol):
@@ -66,9 +66,11 @@ class GuessingReader:
         if self._reader is not None:
             return self._reader.feed(chunk)
         self._beginning += chunk
-        start = self._beginning.lstrip(_BLANK)
+        # What is looked at depends on the bytes alone, not on how they came.
+        head = self._beginning[:_BEGINNING]
+        start = head.lstrip(_BLANK)
         undecided = not start or (start[:1] in b"<{\x1f" and b"\n" not in start)
-        if undecided and len(self._beginning) < _BEGINNING:
+        if undecided and len(head) < _BEGINNING:
             return []
         return self._decide(start)
 
@@ -86,4 +88,4 @@ class GuessingReader:
         self._reader.nested = self.nested
         beginning, self._beginning = self._beginning, b""
         # Blanks before the declaration are a mistake that XML does not allow.
-        return self._reader.feed(start if form == "sitemap" else beginning)
+        return self._reader.feed(beginning.lstrip(_BLANK) if form == "sitemap" else beginning)

@@ -95,6 +95,9 @@ def test_domain_path_and_secure(attribute: str, url: str, goes: bool) -> None:
         ("https://shop.co.uk/", "a=1; Domain=co.uk"),
         ("https://shop.co.uk/", "a=1; Domain=cO.UK"),
         ("https://shop.com.br/", "a=1; Domain=com.br"),
+        ("https://me.github.io/", "a=1; Domain=github.io"),
+        ("https://shop.kawasaki.jp/", "a=1; Domain=shop.kawasaki.jp; Domain=kawasaki.jp"),
+        ("https://xn--bcher-kva.xn--55qx5d.cn/", "a=1; Domain=xn--55qx5d.cn"),
         # Another site.
         (HOME, "a=1; Domain=other.example"),
         (HOME, "a=1; Domain=sub.www.shop.example"),

@@ -29,6 +29,9 @@ _TEXTS = st.one_of(st.text(), st.lists(_PIECES | st.text(max_size=3), max_size=1
     [
         ("http://example.com", "http://example.com/"),
         ("HTTPS://Example.COM:443/a/../b", "https://example.com/b"),
+        ("http://example.com/..", "http://example.com/"),
+        ("http://example.com:81/a/../..?q", "http://example.com:81/?q"),
+        ("http://[::1]/.", "http://[::1]/"),
         ("http://example.com:80?q", "http://example.com/?q"),
         ("http://example.com:/x", "http://example.com/x"),
         ("http://example.com:00081/", "http://example.com:81/"),
@@ -128,6 +131,7 @@ def test_origin_is_scheme_host_and_port() -> None:
         ("/c", "http://example.com/c#f"),
         ("c?d", "http://example.com/a/c?d#f"),
         ("../../../c", "http://example.com/c#f"),
+        ("..", "http://example.com/#f"),
         ("?q", "http://example.com/a/b?q#f"),
         ("#g", "http://example.com/a/b?x#g"),
         ("//other.example/c", "http://other.example/c#f"),
@@ -212,6 +216,8 @@ def test_safe_url_hides_user_and_password(scheme: str, password: str, rest: str)
     [
         ("http://user:secret@example.com/x", "http://example.com/x"),
         ("user@example.com/x@y", "example.com/x@y"),
+        ("user@http://example.com/", "https://http://example.com/"),
+        ("example.com:8080/@", "example.com:8080/@"),
         ("http://example.com/@x", "http://example.com/@x"),
         ("http://user:secret@example.com:99999/", "http://***@example.com:99999/"),
         ("http://user:se/cret@example.com/", "http://***@example.com/"),
