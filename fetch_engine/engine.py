@@ -255,12 +255,13 @@ class FetchEngine:
         url = self._turns.take()
         return "the garbage collector" if collector_watch.take_longest() > NOTED else url
 
-    def holders(self, task_id: int) -> list[str]:
-        """Who keeps this handle alive, as text, nearest first; empty if it is gone. Slow."""
+    def holders(self, task_id: int, *, seconds: float = 0.5) -> list[str]:
+        """Who keeps this handle alive, as text, nearest first; empty if it is gone. Slow: it looks for so long at most,
+        in seconds of the processor, and a last line says so where that was not enough."""
         from fetch_engine.holders import describe_holders
 
         task = self._registry.get(task_id)
-        return [] if task is None else describe_holders(task, pinned=task_id in self._scheduler.pins)
+        return [] if task is None else describe_holders(task, pinned=task_id in self._scheduler.pins, seconds=seconds)
 
     @property
     def _scheduler(self) -> Scheduler:

@@ -25,8 +25,8 @@ def describe_holders(
 
     A line is the chain from what lives by itself (a global, a running frame, a task) to the handle, joined by ` > `:
     names, types, file names and line numbers, no values. pinned: whether the engine holds it. limit: how many holders
-    are told; depth: how many places of a chain. seconds: after these it stops looking and says so, though a pass over
-    the heap is not interrupted. Nothing that it looked at is kept alive by it afterwards.
+    are told; depth: how many places of a chain. seconds: of the processor, after which it stops looking and says so,
+    though a pass over the heap is not interrupted. Nothing that it looked at is kept alive by it afterwards.
     It cannot see objects under `gc.freeze` nor references from native code.
     """
     own = 2 if sys._getframe(1).f_globals.get("__name__") == "fetch_engine.engine" else 1

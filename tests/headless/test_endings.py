@@ -19,6 +19,8 @@ from tests.headless.program import check_stderr, run, start
 from tests.headless.test_headless import next_line
 from tui.demo_server import demo_server
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
@@ -107,7 +109,6 @@ def test_a_signal_while_nobody_reads_either_output_ends_it_too() -> None:
         process.communicate()
 
 
-@pytest.mark.once
 def test_a_reader_that_is_only_slow_gets_everything() -> None:
     with start("-") as process:
         assert process.stdin
@@ -211,7 +212,6 @@ subprocess.call(sys.argv[1:])
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)"""
 
 
-@pytest.mark.once
 def test_memory_does_not_grow_with_the_list(server: str) -> None:
     def peak(count: int) -> int:
         lines = (f"{server}/fast?i={number}" if number % 20 == 0 else f"not a url {number}" for number in range(count))

@@ -25,6 +25,8 @@ from tui.resume import store_path
 
 KILLS = int(os.environ.get("RESUME_KILLS", "20"))
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
@@ -89,7 +91,6 @@ def saved_urls(store: Path, which: int = 1) -> list[str]:
         return [result.url for result in reader.results(which, 0, 100_000)]
 
 
-@pytest.mark.once
 @pytest.mark.timeout(600)
 def test_killed_at_any_moment_again_and_again_it_comes_to_a_whole_result(
     server: str, tmp_path: Path, store: Path
@@ -195,7 +196,6 @@ def test_without_a_number_it_is_the_newest_that_was_cut_short(server: str, store
     assert facts(store, 4).done == 2  # all are complete: the newest has one more
 
 
-@pytest.mark.once
 def test_a_list_on_standard_input_is_given_again(server: str, store: Path) -> None:
     listed = "".join(f"{server}/slow?s=0.05&i={number}\n" for number in range(1500)).encode()
     killed("-", "--per-host", "2", lines=2, input=listed)

@@ -8,7 +8,7 @@ import pytest
 
 HERE = Path(__file__).parent
 # The seam between screen and engine, and the whole program on a terminal: with every Python.
-EVERYWHERE = {"test_whole_dashboard", "test_url_entry_runs", "test_resumed_dashboard", "test_inspection", "test_keys"}
+EVERYWHERE = {"test_whole_dashboard", "test_inspection"}
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from fetch_engine.task import FetchTask, Job
 
 KEPT: list[object] = []
 BY_NAME: dict[object, object] = {}
+PATIENCE = 30.0  # seconds for a search that takes a few hundredths on a machine with nothing else to do
 CURRENT: contextvars.ContextVar[object] = contextvars.ContextVar("current")
 
 
@@ -34,7 +35,7 @@ def handle() -> FetchTask:
 
 
 def ask(
-    task: weakref.ref[FetchTask], *, pinned: bool = False, limit: int = 5, depth: int = 4, seconds: float = 5.0
+    task: weakref.ref[FetchTask], *, pinned: bool = False, limit: int = 5, depth: int = 4, seconds: float = PATIENCE
 ) -> list[str]:
     """As `FetchEngine.holders` asks: by way of a weak reference."""
     found = task()
@@ -544,10 +545,10 @@ class TestWithEngine:
     async def test_pin(self) -> None:
         async with FetchEngine(open_transport=_no_transport) as engine:
             task_id = engine.submit("http://127.0.0.1/", pin=True).id
-            assert engine.holders(task_id) == ["pinned by the engine"]
-            assert engine.holders(task_id + 1) == []
+            assert engine.holders(task_id, seconds=PATIENCE) == ["pinned by the engine"]
+            assert engine.holders(task_id + 1, seconds=PATIENCE) == []
             with_box = Box(engine._registry[task_id])
-            lines = engine.holders(task_id)
+            lines = engine.holders(task_id, seconds=PATIENCE)
             assert lines[0] == "pinned by the engine"
             assert re.fullmatch(r"frame test_holders\.py:\d+ local 'with_box' > attribute thing of Box", lines[1])
             del with_box
@@ -558,12 +559,13 @@ class TestWithEngine:
             async with anyio.create_task_group() as group:
                 group.start_soon(anext, iterator)
                 await anyio.wait_all_tasks_blocked()
-                (line,) = engine.holders(1)
+                (line,) = engine.holders(1, seconds=PATIENCE)
                 assert line.endswith(" > as_completed iterator")
                 group.cancel_scope.cancel()
             await anyio.lowlevel.checkpoint()
             assert re.fullmatch(
-                r"frame test_holders\.py:\d+ local 'iterator' > as_completed iterator", engine.holders(1)[0]
+                r"frame test_holders\.py:\d+ local 'iterator' > as_completed iterator",
+                engine.holders(1, seconds=PATIENCE)[0],
             )
             del iterator
             gc.collect()  # on asyncio the cancellation keeps the frames that it went through
@@ -579,14 +581,14 @@ class TestWithEngine:
                 group.start_soon(crawl, name="crawler")
                 await anyio.wait_all_tasks_blocked()
                 for _ in range(3):
-                    (line,) = engine.holders(1)
+                    (line,) = engine.holders(1, seconds=PATIENCE)
                     assert re.fullmatch(
                         r"(asyncio|trio) task 'crawler' > .*coroutine test_holders\.py:\d+ > awaited", line
                     )
                 group.cancel_scope.cancel()
             await anyio.lowlevel.checkpoint()
             assert engine.alive == 0
-            assert engine.holders(1) == []
+            assert engine.holders(1, seconds=PATIENCE) == []
 
     async def test_variable_of_the_running_task_is_told_once(self) -> None:
         task = handle()

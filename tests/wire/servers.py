@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import select
 import socket
 import ssl
@@ -83,6 +84,19 @@ class Connection:
 
 
 Handler = Callable[[Connection], None]
+
+
+def port_on_each(*hosts: str) -> int:
+    """A port that is free on all of these addresses. It lies below the ports that the kernel gives out by itself: one
+    of those may at any time be somebody's on one of the addresses."""
+    for _ in range(100):
+        port = random.randrange(12_000, 32_000)
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for host in hosts:
+                family = socket.AF_INET6 if ":" in host else socket.AF_INET
+                stack.enter_context(socket.create_server((host, port), family=family))
+            return port
+    raise OSError(f"no port is free on all of {hosts}")
 
 
 class RawServer:

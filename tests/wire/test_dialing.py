@@ -17,7 +17,7 @@ from fetch_engine.transports import dialing
 from fetch_engine.transports.httpx_transport import TransportOptions
 
 from .conftest import Client, Opener
-from .servers import RawServer, echoing
+from .servers import RawServer, echoing, port_on_each
 from .test_timeouts import full_backlog
 
 pytestmark = pytest.mark.anyio
@@ -106,11 +106,10 @@ async def test_refused_addresses_leave_the_others(open_client: Opener) -> None:
 
 
 async def test_a_dead_address_costs_only_the_stagger(open_client: Opener) -> None:
-    with full_backlog() as url:
-        port = int(url.rsplit(":", 1)[1].strip("/"))
-        with RawServer(echoing, host="127.0.0.3", port=port) as server:
-            client = open_client(TransportOptions(resolve={("shop.invalid", port): ["127.0.0.1", "127.0.0.3"]}))
-            fetched = await client.get(server.url(host="shop.invalid"))
+    port = port_on_each("127.0.0.1", "127.0.0.3")
+    with full_backlog(port=port), RawServer(echoing, host="127.0.0.3", port=port) as server:
+        client = open_client(TransportOptions(resolve={("shop.invalid", port): ["127.0.0.1", "127.0.0.3"]}))
+        fetched = await client.get(server.url(host="shop.invalid"))
     assert fetched.recorder.remote_address == f"127.0.0.3:{port}"
     assert dialing.STAGGER * 0.9 <= fetched.recorder.phases["connect"] < 1
     assert client.pool.budget.used == 1
@@ -129,21 +128,21 @@ async def test_each_address_has_its_start_and_the_losers_are_closed(
 
     monkeypatch.setattr(dialing.Dialer, "connect", noted)
     before = len(os.listdir("/dev/fd"))
-    with full_backlog("::1") as six:
-        port = int(six.rsplit(":", 1)[1].strip("/"))
-        with full_backlog("127.0.0.1", port), RawServer(echoing, host="127.0.0.3", port=port) as server:
-            resolve = {("shop.invalid", port): ["::1", "::1", "127.0.0.1", "127.0.0.3"]}
-            client = open_client(TransportOptions(resolve=resolve))
-            held = len(os.listdir("/dev/fd"))
-            fetched = await client.get(server.url(host="shop.invalid"))
-            assert [address for address, _ in starts] == ["::1", "127.0.0.1", "::1", "127.0.0.3"]
-            gaps = [later - earlier for (_, earlier), (_, later) in pairwise(starts)]
-            assert all(0.9 * dialing.STAGGER <= gap < 1.5 for gap in gaps)
-            assert fetched.recorder.remote_address == f"127.0.0.3:{port}"
-            # The connection, at both of its ends; on a Python of its own the loop may have opened a few for itself.
-            assert len(os.listdir("/dev/fd")) - held == 2
-            assert client.pool.budget.used == 1
-            await client.transport.aclose()
+    port = port_on_each("::1", "127.0.0.1", "127.0.0.3")
+    live = RawServer(echoing, host="127.0.0.3", port=port)
+    with full_backlog("::1", port), full_backlog("127.0.0.1", port), live as server:
+        resolve = {("shop.invalid", port): ["::1", "::1", "127.0.0.1", "127.0.0.3"]}
+        client = open_client(TransportOptions(resolve=resolve))
+        held = len(os.listdir("/dev/fd"))
+        fetched = await client.get(server.url(host="shop.invalid"))
+        assert [address for address, _ in starts] == ["::1", "127.0.0.1", "::1", "127.0.0.3"]
+        gaps = [later - earlier for (_, earlier), (_, later) in pairwise(starts)]
+        assert all(0.9 * dialing.STAGGER <= gap < 1.5 for gap in gaps)
+        assert fetched.recorder.remote_address == f"127.0.0.3:{port}"
+        # The connection, at both of its ends; on a Python of its own the loop may have opened a few for itself.
+        assert len(os.listdir("/dev/fd")) - held == 2
+        assert client.pool.budget.used == 1
+        await client.transport.aclose()
     assert len(os.listdir("/dev/fd")) == before
     assert dialing.STAGGER == 0.25
 

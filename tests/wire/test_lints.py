@@ -204,7 +204,7 @@ def keeps_its_exception(task: FetchTask) -> None:
 
 def held(opened: FetchEngine) -> HeldFacts:
     handle = opened.held()[0]
-    return held_facts(handle, opened.holders(handle.id))
+    return held_facts(handle, opened.holders(handle.id, seconds=30))
 
 
 async def test_a_handle_that_outlives_its_fetch() -> None:
