@@ -18,6 +18,7 @@ from tui.painted import CURSOR, Line
 from tui.panels.filter_field import FilterField
 from tui.plain_text import fit, safe
 from tui.row_facts import Row
+from tui.wheel import Wheel
 
 WORK = 0.008  # seconds that arranging many rows takes of the screen's loop at a time
 FILTER_SHOWN = 40  # characters of a filter in a title
@@ -26,7 +27,7 @@ PAUSE = 0.002  # seconds in between, for keys
 R = TypeVar("R", bound=Row)
 
 
-class Table(Frame, Generic[R]):
+class Table(Wheel, Frame, Generic[R]):
     """A pane of rows with a cursor, their numbers first. Nothing is held for a row that is not on screen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("rows")]
@@ -240,14 +241,6 @@ class Table(Frame, Generic[R]):
 
     def _sort_of(self, column: Column[R]) -> Sort[R] | None:
         return column.sort or (self.rows.natural if column.name == self.rows.natural.name else None)
-
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        event.stop()
-        self.action_move(3)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        event.stop()
-        self.action_move(-3)
 
     # painting
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import ClassVar
 
-from textual import events
 from textual.binding import BindingType
 
 from fetch_engine.results import FetchResult
@@ -21,11 +20,12 @@ from tui.record_actions import RecordActions
 from tui.screens.ask import AskScreen
 from tui.sections import Section, Subject, headline, sections_of
 from tui.snapshot import HeldRow
+from tui.wheel import Wheel
 
 ROOM_FOR_TIMING = 28  # lines
 
 
-class DetailsPane(Frame, RecordActions):
+class DetailsPane(Wheel, Frame, RecordActions):
     """Sections of one fetch, wrapped to the width, scrolled by row: what it was given, never anything newer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("text", "details")]
@@ -174,14 +174,6 @@ class DetailsPane(Frame, RecordActions):
             self._start_over()
             self._sized().top = top
             self.repaint()
-
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        event.stop()
-        self.action_move(3)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        event.stop()
-        self.action_move(-3)
 
     # parts
 

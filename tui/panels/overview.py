@@ -10,7 +10,6 @@ from itertools import pairwise
 from typing import ClassVar
 
 from rich.cells import cell_len
-from textual import events
 from textual.binding import BindingType
 
 from tui.columns import Column, lay_out
@@ -22,6 +21,7 @@ from tui.painted import Line, Span
 from tui.plain_text import duration, fit, rate, safe, size
 from tui.snapshot import Snapshot
 from tui.totals import Histogram, Tally, Totals
+from tui.wheel import Wheel
 
 TWO_COLUMNS = 74  # from this width on latency stands beside the counts
 HOST_ROWS = 4  # below the counts, or else all scrolls
@@ -40,7 +40,7 @@ class HostRow:
     running: int
 
 
-class OverviewPane(Frame):
+class OverviewPane(Wheel, Frame):
     """Counts above, hosts below; the hosts scroll, on a small screen everything does."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("text")]
@@ -99,14 +99,6 @@ class OverviewPane(Frame):
 
     def action_last(self) -> None:
         self.action_move(self.extent().total)
-
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        event.stop()
-        self.action_move(3)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        event.stop()
-        self.action_move(-3)
 
     def _fixed(self) -> int:
         """Lines that do not scroll: counts and the names of the columns, where enough hosts fit below."""
