@@ -1,12 +1,13 @@
 """A client in a process of its own: fetches the same 1 KiB again and again and prints what it took, as JSON.
 
-python -m tests.bench.clients httpx|transport|engine URL CONNECTIONS REQUESTS [--uvloop]
+python -m tests.bench.clients httpx|aiohttp|transport|engine URL CONNECTIONS REQUESTS [--uvloop]
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import itertools
 import json
 import sys
@@ -61,6 +62,23 @@ async def plain_httpx(url: str, connections: int) -> AsyncIterator[RunMany]:
 
 
 @contextlib.asynccontextmanager
+async def plain_aiohttp(url: str, connections: int) -> AsyncIterator[RunMany]:
+    """The same with aiohttp, which is not among the test dependencies."""
+    aiohttp = importlib.import_module("aiohttp")
+    connector = aiohttp.TCPConnector(limit=connections)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(60)) as session:
+
+        async def fetch() -> int:
+            async with session.get(url) as response:
+                return len(await response.read())
+
+        async def run(count: int) -> None:
+            await _by_workers(fetch, connections, count)
+
+        yield run
+
+
+@contextlib.asynccontextmanager
 async def our_transport(url: str, connections: int) -> AsyncIterator[RunMany]:
     """The transport without the engine: no body kept, nothing decoded, hashed or retried."""
     transport = open_httpx_transport(None, Limits(concurrency=connections), build_ssl_context())
@@ -98,7 +116,7 @@ async def our_engine(url: str, connections: int) -> AsyncIterator[RunMany]:
         yield run
 
 
-CLIENTS = {"httpx": plain_httpx, "transport": our_transport, "engine": our_engine}
+CLIENTS = {"httpx": plain_httpx, "aiohttp": plain_aiohttp, "transport": our_transport, "engine": our_engine}
 
 
 async def measure(name: str, url: str, connections: int, requests: int) -> dict[str, float]:

@@ -1,21 +1,22 @@
-"""Many small fetches over 100 connections, beside curl and a plain httpx script."""
+"""Many small fetches over 100 connections, beside other programs and plain scripts."""
 
 from __future__ import annotations
 
 import importlib.util
-import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from .child import run_child, run_probe, run_program
-from .figures import Group, Run, take_turns
+from . import contenders, peers
+from .child import run_probe, run_program
+from .figures import Group, Run, Target, take_turns
+from .peers import ARIA2C, CPU, CURL, HTTPX, PER_SECOND, figures
 from .server import file_server
 from .settings import Settings
+from .targets import at_least, at_most
 
 CONNECTIONS = 100
-PER_SECOND, CPU = "requests/s", "CPU µs/fetch"
 
 
 def run(settings: Settings) -> list[Group]:
@@ -25,38 +26,61 @@ def run(settings: Settings) -> list[Group]:
         many, one = Path(folder, "many"), Path(folder, "one")
         many.write_text("".join(f"{url}/k?{number}\n" for number in range(requests)))
         one.write_text(f"{url}/k\n")
-        start = _StartUp(one)
+        runs: dict[str, Run | None] = {}
+        for name, options in contenders.ways(f"{url}/k").items():
+            whole = _name(name)
+            if options is None:
+                runs[whole] = None
+                continue
+            start = _StartUp(one, options)
+            runs[whole] = partial(_headless, many, requests, options, start)
+            runs[_without_start(whole)] = start.rest
         loop = ["--uvloop"] if importlib.util.find_spec("uvloop") else []
+        engine = ["clients", "engine", f"{url}/k", str(CONNECTIONS), str(requests), *loop]
+        runs["the engine in a script"] = partial(run_probe, *engine)
+        runs |= peers.many_small(f"{url}/k", CONNECTIONS, requests, few)
+        title = f"{requests:,} x 1 KiB, {CONNECTIONS} connections, {server} ({few:,} with {ARIA2C} and {HTTPX})"
+        group = take_turns(title, settings.rounds, runs, CURL)
+    group.targets = _targets(group, f"{requests:,} x 1 KiB")
+    return [group]
 
-        def client(name: str, count: int, *options: str) -> Run:
-            return partial(run_probe, "clients", name, f"{url}/k", str(CONNECTIONS), str(count), *options)
 
-        contenders: dict[str, Run] = {
-            "weakfetch-tui --headless, in all": partial(_headless, many, requests, start),
-            "weakfetch-tui --headless, without start-up": start.rest,
-            "the engine in a script": client("engine", requests, *loop),
-            "httpx.AsyncClient in a script": client("httpx", few),
-        }
-        if shutil.which("curl"):
-            contenders["curl -Z --parallel-max 100"] = partial(_curl, url, requests)
-        title = f"{requests:,} x 1 KiB, {CONNECTIONS} connections, {server} ({few:,} with plain httpx)"
-        return [take_turns(title, settings.rounds, contenders, "httpx.AsyncClient in a script")]
+def _targets(group: Group, work: str) -> list[Target]:
+    fast, httpx, both = map(_name, (contenders.FAST, contenders.HTTPX, contenders.PROCESSES))
+    others = (peers.ARIA2C, peers.WGET2, peers.AIOHTTP)
+    cpu = group.median(_without_start(fast), CPU)
+    return [
+        at_least(0.5, group, fast, CURL, PER_SECOND, work, _without_start(fast)),
+        *(at_least(1, group, fast, other, PER_SECOND, work) for other in others),
+        at_least(0.8, group, both, CURL, PER_SECOND, work, _without_start(both)),
+        at_least(4, group, httpx, peers.HTTPX, PER_SECOND, work),
+        at_most(150, "µs", f"CPU per fetch, {_without_start(fast)}", cpu),
+    ]
+
+
+def _name(way: str) -> str:
+    return f"headless, {way}"
+
+
+def _without_start(name: str) -> str:
+    return f"{name}, without start-up"
 
 
 class _StartUp:
     """The same run twice: as it is, then less what a run over one URL takes just before it."""
 
-    def __init__(self, one: Path) -> None:
+    def __init__(self, one: Path, options: Sequence[str]) -> None:
         self._one = one
+        self._options = options
         self._wall = self._cpu = 0.0
         self._figures: dict[str, float] = {}
 
     def measure(self) -> None:
-        ran = run_program("--headless", *_ALL_AT_ONCE, "-i", str(self._one))
+        ran = run_program("--headless", *_ALL_AT_ONCE, *self._options, "-i", str(self._one))
         self._wall, self._cpu = ran.wall, ran.cpu
 
     def take_off(self, wall: float, cpu: float, requests: int) -> None:
-        self._figures = _figures(wall - self._wall, cpu - self._cpu, requests)
+        self._figures = figures(wall - self._wall, cpu - self._cpu, requests)
 
     def rest(self) -> Mapping[str, float]:
         return self._figures
@@ -65,20 +89,8 @@ class _StartUp:
 _ALL_AT_ONCE = ("-j", str(CONNECTIONS), "--per-host", str(CONNECTIONS))
 
 
-def _headless(urls: Path, requests: int, start: _StartUp) -> dict[str, float]:
+def _headless(urls: Path, requests: int, options: Sequence[str], start: _StartUp) -> dict[str, float]:
     start.measure()
-    ran = run_program("--headless", *_ALL_AT_ONCE, "-i", str(urls))
+    ran = run_program("--headless", *_ALL_AT_ONCE, *options, "-i", str(urls))
     start.take_off(ran.wall, ran.cpu, requests)
-    return _figures(ran.wall, ran.cpu, requests)
-
-
-def _curl(url: str, requests: int) -> dict[str, float]:
-    at_once = ["-Z", "--parallel-max", str(CONNECTIONS)]
-    ran = run_child(["curl", "-s", *at_once, "-o", "/dev/null", f"{url}/k?[1-{requests}]"], quiet=True)
-    if ran.code != 0:
-        raise RuntimeError(f"curl: exit code {ran.code}: {ran.stderr}")
-    return _figures(ran.wall, ran.cpu, requests)
-
-
-def _figures(wall: float, cpu: float, requests: int) -> dict[str, float]:
-    return {PER_SECOND: requests / wall, CPU: cpu / requests * 1e6}
+    return figures(ran.wall, ran.cpu, requests)

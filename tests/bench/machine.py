@@ -11,7 +11,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-PACKAGES = ("weakfetch-tui", "textual", "httpx", "httpcore", "anyio", "uvloop")
+PACKAGES = ("weakfetch-tui", "textual", "httpx", "httpcore", "anyio", "uvloop", "aiohttp", "pyreqwest")
+PROGRAMS = {"curl": "--version", "aria2c": "--version", "wget2": "--version", "oha": "--version", "nginx": "-v"}
 
 
 def machine_line() -> str:
@@ -24,7 +25,7 @@ def machine_line() -> str:
         f"{platform.system()} {platform.release().split('-')[0]}",
         f"Python {platform.python_version()}",
         *(f"{name} {version}" for name in PACKAGES if (version := _version(name))),
-        *(text for text in (_first_line("curl", "--version"), _first_line("nginx", "-v")) if text),
+        *(text for name, flag in PROGRAMS.items() if (text := _first_line(name, flag))),
         datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
     ]
     return "; ".join(part for part in parts if part)

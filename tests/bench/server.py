@@ -42,6 +42,19 @@ async def main():
     await server.serve_forever()
 asyncio.run(main())
 """
+DELAYED = """
+import asyncio, sys
+ANSWER = b"HTTP/1.1 200 OK\\r\\nContent-Length: 1024\\r\\n\\r\\n" + b"x" * 1024
+class Server(asyncio.Protocol):
+    def connection_made(self, transport):
+        self.transport = transport
+    def data_received(self, data):
+        asyncio.get_running_loop().call_later(float(sys.argv[2]), self.transport.write, ANSWER)
+async def main():
+    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", int(sys.argv[1]), backlog=1024)
+    await server.serve_forever()
+asyncio.run(main())
+"""
 DRIP = """
 import asyncio, sys
 HEAD = b"HTTP/1.1 200 OK\\r\\nContent-Length: 102400\\r\\n\\r\\n"
@@ -63,8 +76,11 @@ asyncio.run(main())
 
 
 @contextlib.contextmanager
-def file_server() -> Iterator[tuple[str, str]]:
-    """nginx, or a small server where it is not installed: its name, and the URL under which /k has 1 KiB."""
+def file_server(large: int = 0) -> Iterator[tuple[str, str]]:
+    """nginx, or a small server where it is not installed: its name, and the URL under which /k has 1 KiB.
+
+    large: bytes of /large. Raises RuntimeError where there is no nginx to serve it.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as root:
@@ -72,16 +88,31 @@ def file_server() -> Iterator[tuple[str, str]]:
             www = Path(root, "www")
             www.mkdir()
             (www / "k").write_bytes(BODY)
+            if large:
+                with (www / "large").open("wb") as file:
+                    file.truncate(large)  # without blocks on the disk: the kernel gives zeros
             for path in (Path(root), www):
                 path.chmod(0o755)  # started by root, its worker is another user
             configuration = Path(root, "nginx.conf")
             configuration.write_text(NGINX.format(root=root, port=port))
             name, command = "nginx", ["nginx", "-c", str(configuration), "-e", f"{root}/log"]
+        elif large:
+            raise RuntimeError("large bodies need nginx")
         else:
             name, command = "asyncio server", [sys.executable, "-c", FALLBACK, str(port)]
         with _running(command) as process:
             _wait_for(port, process)
             yield name, f"http://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def delayed_server(seconds: float) -> Iterator[str]:
+    """A server that answers each request with 1 KiB after so many seconds; its URL."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with _running([sys.executable, "-c", DELAYED, str(port), str(seconds)]) as process:
+        _wait_for(port, process)
+        yield f"http://127.0.0.1:{port}"
 
 
 @contextlib.contextmanager

@@ -10,11 +10,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """rounds: turns each contender gets. quick: smaller amounts, figures of less worth. with_posting: install it."""
+    """rounds: turns each contender gets. quick: smaller amounts, figures of less worth. with_posting: install it.
+
+    million: measure what takes long too.
+    """
 
     rounds: int
     quick: bool
     with_posting: bool = False
+    million: bool = False
 
     def pick(self, full: T, quick: T) -> T:
         """The amount for this run."""

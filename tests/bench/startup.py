@@ -11,10 +11,13 @@ from .child import PROGRAM, run_child
 from .figures import Group, Run, take_turns
 from .recorded_terminal import RecordedTerminal
 from .settings import Settings
+from .targets import at_most
 
 SIZE = (80, 24)
 SETTLED = 1.0  # seconds after the first output in which the screen is taken for complete
 FULL = 0.9  # of the final screen's cells
+OURS, HELP = "weakfetch-tui", "weakfetch-tui --headless --help"
+FRAME, CPU = "full frame ms", "CPU ms"
 
 
 def run(settings: Settings) -> list[Group]:
@@ -23,17 +26,19 @@ def run(settings: Settings) -> list[Group]:
     peers = [sys.executable, "-m", "tests.bench.textual_peers", "empty"]
     frames: dict[str, Run] = {
         empty: partial(_first_frame, peers, "ready"),
-        "weakfetch-tui": partial(_first_frame, PROGRAM, "weakfetch"),
+        OURS: partial(_first_frame, PROGRAM, "weakfetch"),
     }
     bare = "python -c pass"
     helps: dict[str, Run] = {
         bare: partial(_cost, [sys.executable, "-c", "pass"]),
-        "weakfetch-tui --headless --help": partial(_cost, [*PROGRAM, "--headless", "--help"]),
+        HELP: partial(_cost, [*PROGRAM, "--headless", "--help"]),
     }
-    return [
-        take_turns(f"start-up to the first full frame, {SIZE[0]}x{SIZE[1]}", rounds, frames, empty),
-        take_turns("start-up without a screen", rounds, helps, bare),
-    ]
+    screen = take_turns(f"start-up to the first full frame, {SIZE[0]}x{SIZE[1]}", rounds, frames, empty)
+    ratio = screen.ratio(OURS, FRAME)
+    screen.targets = [at_most(1.3, "x an empty Textual app", "time to the first full frame", ratio)]
+    without = take_turns("start-up without a screen", rounds, helps, bare)
+    without.targets = [at_most(150, "ms of CPU", HELP, without.median(HELP, CPU))]
+    return [screen, without]
 
 
 def _first_frame(command: Sequence[str], word: str) -> dict[str, float]:
@@ -58,11 +63,11 @@ def _first_frame(command: Sequence[str], word: str) -> dict[str, float]:
     )
     return {
         "first byte ms": (frames[0][0] - terminal.started_at) * 1000,
-        "full frame ms": (full - terminal.started_at) * 1000,
-        "CPU ms": cpu * 1000,
+        FRAME: (full - terminal.started_at) * 1000,
+        CPU: cpu * 1000,
     }
 
 
 def _cost(command: Sequence[str]) -> dict[str, float]:
     ran = run_child(command, quiet=True)
-    return {"wall ms": ran.wall * 1000, "CPU ms": ran.cpu * 1000}
+    return {"wall ms": ran.wall * 1000, CPU: ran.cpu * 1000}

@@ -1,0 +1,42 @@
+"""Fetches from a server that answers after 50 ms: how close to the shortest time that so many connections allow."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from functools import partial
+
+from .child import run_probe
+from .figures import Group, take_turns
+from .server import delayed_server
+from .settings import Settings
+from .targets import at_most
+
+DELAY = 0.05  # seconds
+CONNECTIONS = (8, 25, 50)
+LATE = "% over the ideal"
+
+
+def run(settings: Settings) -> list[Group]:
+    fetches = settings.pick(500, 100)
+    loop = ["--uvloop"] if importlib.util.find_spec("uvloop") else []
+    with delayed_server(DELAY) as url:
+
+        def late(client: str, connections: int) -> dict[str, float]:
+            """The connections are open already: a server, unlike a link, does not delay those."""
+            figures = run_probe("clients", client, url, str(connections), str(fetches), *loop)
+            seconds = fetches / figures["requests/s"]
+            ideal = math.ceil(fetches / connections) * DELAY
+            return {"s": seconds, "ideal s": ideal, LATE: (seconds / ideal - 1) * 100}
+
+        runs = {_name(connections): partial(late, "engine", connections) for connections in CONNECTIONS}
+        group = take_turns(f"{fetches} fetches, each answered after {DELAY * 1000:.0f} ms", settings.rounds, runs)
+    group.targets = [
+        at_most(5, LATE, f"{group.title}: {_name(connections)}", group.median(_name(connections), LATE))
+        for connections in CONNECTIONS
+    ]
+    return [group]
+
+
+def _name(connections: int) -> str:
+    return f"the engine, {connections} connections"
