@@ -176,7 +176,8 @@ class _Fetch:
             return await self._follow(first, scope, began)
 
     async def _follow(self, hop: HopRequest, scope: anyio.CancelScope, began: float) -> FetchResult | _Again:
-        trail = RedirectTrail(self._terms.limits.max_redirects)
+        limits = self._terms.limits
+        trail = RedirectTrail(limits.max_redirects, same_host=limits.same_host)
         while True:
             if hop.target.host != self._host:
                 await self._change_host(hop.target.host, scope)

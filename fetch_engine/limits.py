@@ -14,8 +14,9 @@ class Limits:
     """Bounds on what runs at once and on what one response may cost.
 
     concurrency, per_host: running fetches in all and for one host. rate, host_rate: requests a second that start, in
-    all and for one host; byte_rate, host_byte_rate: bytes a second off the wire; None for no bound.
-    max_body: decoded bytes.
+    all and for one host; byte_rate, host_byte_rate: bytes a second off the wire; None for no bound. min_rate: bytes of
+    a body off the wire that must come in each second, on the average of `min_rate_time` seconds; None for no bound.
+    same_host: redirects to another host are refused. max_body: decoded bytes.
     preview_size: decoded bytes kept in the result. max_header_bytes, max_headers: of one response.
     max_codings: content codings in a chain. keepalive: seconds an idle connection is kept.
     """
@@ -33,12 +34,17 @@ class Limits:
     host_rate: float | None = None
     byte_rate: float | None = None
     host_byte_rate: float | None = None
+    min_rate: float | None = None
+    min_rate_time: float = 30.0
+    same_host: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("rate", "host_rate", "byte_rate", "host_byte_rate"):
+        for name in ("rate", "host_rate", "byte_rate", "host_byte_rate", "min_rate"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise ValueError(f"{name} must be above 0, or None for no bound")
+        if not 0 < self.min_rate_time < math.inf:
+            raise ValueError("min_rate_time must be above 0")
         for name in ("concurrency", "per_host"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")

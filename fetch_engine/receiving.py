@@ -16,7 +16,9 @@ from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import KIB
 from fetch_engine.recorder import Recorder
 from fetch_engine.requests import FetchRequest, Headers
+from fetch_engine.results import ErrorKind
 from fetch_engine.saving import Saving
+from fetch_engine.speed_floor import SpeedFloor
 from fetch_engine.terms import Terms
 from fetch_engine.transports.protocol import WireResponse
 from fetch_engine.turns import NOTED
@@ -42,12 +44,26 @@ async def receive(
         else:
             if saving is not None and saving.goes_on(response):
                 await sink.go_on(saving.partial)
-            await _read(response, sink, terms, recorder, host)
+            if terms.limits.min_rate is None:
+                await _read(response, sink, terms, recorder, host)
+            else:
+                floor = SpeedFloor(terms.limits.min_rate, terms.limits.min_rate_time)
+                with floor.scope:
+                    await _read(response, sink, terms, recorder, host, floor)
+                if floor.scope.cancelled_caught:
+                    raise AttemptFailed(ErrorKind.TIMEOUT_READ, floor.message)
             await sink.finish()
     return sink
 
 
-async def _read(response: WireResponse, sink: BodySink, terms: Terms, recorder: Recorder, host: str) -> None:
+async def _read(
+    response: WireResponse,
+    sink: BodySink,
+    terms: Terms,
+    recorder: Recorder,
+    host: str,
+    floor: SpeedFloor | None = None,
+) -> None:
     codings = (value for name, value in response.headers if name.lower() == "content-encoding")
     decoder = open_decoder(codings, terms.limits.max_codings)
     if decoder is None:
@@ -74,9 +90,13 @@ async def _read(response: WireResponse, sink: BodySink, terms: Terms, recorder: 
                     async with turns.lock:
                         await anyio.lowlevel.checkpoint()
                     turn = began = time.perf_counter()
+            seconds = 0.0
             if pacing.is_on:
                 came, read = recorder.bytes_received - read, recorder.bytes_received
                 seconds = pacing.take(host, came)
+            if floor is not None:
+                floor.take(len(chunk), seconds)
+            if pacing.is_on:
                 recorder.resting_until = time.perf_counter() + seconds
                 await anyio.sleep(seconds)
     if decoder is not None:

@@ -19,12 +19,13 @@ _BODY_HEADERS = frozenset(
 
 
 class RedirectTrail:
-    """The way of one attempt through redirects, at most `limit` of them."""
+    """The way of one attempt through redirects, at most `limit` of them; with `same_host` none leads elsewhere."""
 
-    __slots__ = ("_left", "_limit", "_looped", "_seen")
+    __slots__ = ("_left", "_limit", "_looped", "_same_host", "_seen")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, same_host: bool = False) -> None:
         self._limit = limit
+        self._same_host = same_host
         self._left = limit
         self._looped = False
         self._seen: set[tuple[str, str]] = set()
@@ -38,6 +39,10 @@ class RedirectTrail:
         following = next_hop(hop, status, headers)
         if following is None:
             return None
+        if self._same_host and following.target.host != hop.target.host:
+            raise AttemptFailed(
+                ErrorKind.REDIRECT_REFUSED, f"redirect refused: to another host, {following.target.host}"
+            )
         self._seen.add((hop.method, hop.target.url))
         self._looped = self._looped or (following.method, following.target.url) in self._seen
         if self._left == 0:

@@ -14,6 +14,8 @@ from fetch_engine.results import ErrorKind
 # RFC 9110 section 9.2.2.
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 
+RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+
 _MOST_HOSTS = 10_000
 
 # What may go away by itself.
@@ -45,7 +47,7 @@ class RetryPolicy:
     """
 
     retries: int = 0
-    statuses: frozenset[int] = frozenset({408, 425, 429, 500, 502, 503, 504})
+    statuses: frozenset[int] = RETRIED_STATUSES
     all_methods: bool = False
     delay: float = 1.0
     max_delay: float = 60.0

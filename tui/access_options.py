@@ -47,6 +47,7 @@ class Access:
     interface: str | None = None
     ip_version: Literal[4, 6] | None = None
     deny_private: bool = False
+    same_host: bool = False
 
 
 def add_access_options(parser: argparse.ArgumentParser) -> None:
@@ -97,6 +98,9 @@ def add_access_options(parser: argparse.ArgumentParser) -> None:
         "--deny-private", action=argparse.BooleanOptionalAction, default=False,
         help="refuse addresses that are not public (loopback, private, link-local, metadata), also after redirects",
     )  # fmt: skip
+    group.add_argument(
+        "--same-host", action=argparse.BooleanOptionalAction, default=False, help="follow no redirect to another host"
+    )
     addresses = group.add_mutually_exclusive_group()
     addresses.add_argument("-4", "--ipv4", dest="ip_version", action="store_const", const=4, help="IPv4 only")
     addresses.add_argument("-6", "--ipv6", dest="ip_version", action="store_const", const=6, help="IPv6 only")
@@ -140,6 +144,7 @@ def read_access(given: Any) -> Access:
         interface=given.interface,
         ip_version=given.ip_version,
         deny_private=given.deny_private,
+        same_host=given.same_host,
     )
 
 

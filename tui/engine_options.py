@@ -12,6 +12,7 @@ from fetch_engine.downloads import SaveTo
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.globbing import GlobError, parse_glob
 from fetch_engine.limits import GIB, KIB
+from fetch_engine.retry import RETRIED_STATUSES
 from fetch_engine.spool import SpoolFolder
 from fetch_engine.transports.interfaces import local_end
 from fetch_engine.transports.options import TransportOptions
@@ -62,10 +63,14 @@ def engine_for(
             host_rate=pace.host_rate,
             byte_rate=pace.byte_rate,
             host_byte_rate=pace.host_byte_rate,
+            min_rate=pace.min_rate,
+            min_rate_time=pace.min_rate_time,
+            same_host=access.same_host,
         ),
-        timeouts=Timeouts(connect=options.connect_timeout, total=options.max_time),
+        timeouts=Timeouts(connect=options.connect_timeout, read=pace.read_timeout, total=options.max_time),
         retry=RetryPolicy(
             retries=options.retries,
+            statuses=RETRIED_STATUSES if pace.retry_on is None else pace.retry_on,
             delay=options.retry_delay,
             max_time=pace.retry_max_time,
             all_methods=pace.retry_all_methods,

@@ -27,6 +27,10 @@ class Pace:
     host_byte_rate: float | None = None
     retry_max_time: float | None = None
     retry_all_methods: bool = False
+    retry_on: frozenset[int] | None = None
+    read_timeout: float | None = 30.0
+    min_rate: float | None = None
+    min_rate_time: float = 30.0
 
 
 def add_pace_options(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +46,20 @@ def add_pace_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--retry-all-methods", action="store_true", help="repeat POST and PATCH too, which may then happen twice"
     )
+    group.add_argument(
+        "--retry-on", type=_statuses, metavar="LIST",
+        help="statuses to repeat, as 429,5xx,520-524 or none (default: 408,425,429,500,502-504)",
+    )  # fmt: skip
+    group.add_argument(
+        "--read-timeout", type=_seconds, default=30.0, metavar="SECONDS",
+        help="without a byte, before or in a response (default: 30); 0: no limit",
+    )  # fmt: skip
+    group.add_argument(
+        "-Y", "--speed-limit", type=_speed, metavar="SPEED", help="give up a body that comes slower, bytes a second"
+    )
+    group.add_argument(
+        "-y", "--speed-time", type=_seconds, metavar="SECONDS", help="for so long (default: 30; alone: below 1 byte/s)"
+    )
 
 
 def read_pace(given: Any) -> Pace:
@@ -53,6 +71,10 @@ def read_pace(given: Any) -> Pace:
         host_byte_rate=given.host_limit_rate,
         retry_max_time=given.retry_max_time,
         retry_all_methods=given.retry_all_methods,
+        retry_on=given.retry_on,
+        read_timeout=given.read_timeout,
+        min_rate=given.speed_limit or (1.0 if given.speed_time else None),
+        min_rate_time=given.speed_time or 30.0,
     )
 
 
@@ -73,6 +95,18 @@ def _speed(text: str) -> float:
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is no speed in bytes a second, as 500, 100K or 1M")
     return value
+
+
+def _statuses(text: str) -> frozenset[int]:
+    from fetch_engine.outputs.fail_on import FailOn
+
+    try:
+        found = FailOn.parse(text)
+    except ValueError:
+        found = None
+    if found is None or found.kinds:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of statuses, as 429,5xx or 520-524")
+    return found.statuses
 
 
 def _seconds(text: str) -> float | None:

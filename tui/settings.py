@@ -38,6 +38,10 @@ SETTINGS = (
     "retry",
     "retry-delay",
     "retry-max-time",
+    "retry-on",
+    "read-timeout",
+    "speed-limit",
+    "speed-time",
     "rate",
     "host-rate",
     "limit-rate",
@@ -53,6 +57,7 @@ SETTINGS = (
     "noproxy",
     "interface",
     "deny-private",
+    "same-host",
     "netrc",
     "netrc-file",
     "show-secrets",
@@ -61,7 +66,7 @@ PREFIX = "WEAKFETCH_"
 KEPT = ("theme", "fps")  # settings that stay as they were changed in the program, where they are not given
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 SWITCHES = {
-    *("ascii", "mouse", "location", "insecure", "http2", "ca-native", "deny-private", "netrc"),
+    *("ascii", "mouse", "location", "insecure", "http2", "ca-native", "deny-private", "same-host", "netrc"),
     *("store", "store-secrets", "show-secrets"),
 }
 _ARGUMENT = re.compile(r"argument [^:]*: ")

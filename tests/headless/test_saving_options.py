@@ -102,6 +102,8 @@ def test_the_response_names_its_file(server: str, tmp_path: Path) -> None:
         (["--rate", "10/x", "http://a"], "no rate"),
         (["--limit-rate", "fast", "http://a"], "no speed"),
         (["--retry-max-time=-1", "http://a"], "number of seconds"),
+        (["--retry-on", "timeout", "http://a"], "no list of statuses"),
+        (["--speed-limit", "0", "http://a"], "no speed"),
     ],
 )
 def test_what_cannot_be_is_a_usage_error(args: list[str], named: str) -> None:

@@ -25,6 +25,7 @@ from fetch_engine.recorder import Recorder
 from fetch_engine.requests import FetchRequest
 from fetch_engine.results import ErrorKind, FetchError, FetchResult
 from fetch_engine.retry import RetryPolicy
+from fetch_engine.speed_floor import SpeedFloor
 from fetch_engine.terms import Terms
 from fetch_engine.transports.protocol import WireRequest, WireResponse
 
@@ -307,6 +308,23 @@ async def test_size_limit() -> None:
     announced = Answer(headers=(("Content-Length", "11"),), body=[b"1"])
     assert (await fails("http://a.example/", announced, limits=limits)).kind is ErrorKind.TOO_LARGE
     assert announced.chunks_given == 0
+
+
+async def test_least_speed() -> None:
+    limits = Limits(min_rate=1000, min_rate_time=0.3)
+    steady = Answer(body=[b"x" * 300, 0.05] * 10)
+    assert (await succeeds("http://a.example/", steady, limits=limits)).body_size == 3000
+    for slow in (Answer(body=[b"x" * 20, 0.05] * 1000), Answer(body=[b"x" * 10_000, 60.0])):
+        error = await fails("http://a.example/", slow, limits=limits)
+        assert (error.kind, error.message) == (ErrorKind.TIMEOUT_READ, "slower than 1000 bytes/s for 0.3 s")
+        assert slow.closed
+
+
+async def test_a_rest_of_our_own_is_not_slow() -> None:
+    floor = SpeedFloor(1000, 0.5)
+    deadline = floor.scope.deadline
+    floor.take(1, rested=10.0)
+    assert floor.scope.deadline == deadline + 10
 
 
 def bomb(mib: int) -> bytes:

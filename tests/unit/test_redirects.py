@@ -165,6 +165,14 @@ def test_limit() -> None:
         walk(RedirectTrail(0), hop(), ["/1"])
 
 
+def test_all_of_it_may_have_to_stay_with_one_host() -> None:
+    trail = RedirectTrail(9, same_host=True)
+    near = walk(trail, hop(), ["/1", "https://a.example/2", "http://a.example:8080/3"])
+    with pytest.raises(AttemptFailed, match=r"to another host, www\.a\.example") as caught:
+        walk(trail, near, ["http://www.a.example/"])
+    assert caught.value.kind is ErrorKind.REDIRECT_REFUSED
+
+
 def test_loop_is_named_at_the_limit() -> None:
     with pytest.raises(AttemptFailed, match=r"more than 3 redirects, they form a loop") as caught:
         walk(RedirectTrail(3), hop(), ["/1", "/2", "/1", "/2"])

@@ -15,6 +15,7 @@ from tui.access_options import Access
 from tui.choices import Choices
 from tui.config_file import ConfigError, read_config
 from tui.options import Options, parse
+from tui.pace_options import Pace
 from tui.settings import SETTINGS, SWITCHES, merge_headers
 
 
@@ -62,6 +63,11 @@ http2 = true
 store = false
 store-days = 3
 ca-native = true
+same-host = true
+retry-on = "429,5xx"
+read-timeout = 4
+speed-limit = "2K"
+speed-time = 7
 """
 
 
@@ -72,7 +78,9 @@ def test_every_setting_reaches_the_options(config: Path) -> None:
         read, fps=2.5, ascii=True, headers=(("X-One", "1"), ("X-Two", "2"), ("User-Agent", "me")),
         follow_redirects=False, max_redirects=3, max_filesize=10 * 1024**2, connect_timeout=1.0, max_time=None,
         retries=4, retry_delay=0.5, concurrency=5, per_host=2, proxy="http://127.0.0.1:3128", insecure=True,
-        http2=True, theme="light", mouse=True, max_rows=500, store=False, store_days=3.0, access=Access(ca_native=True),
+        http2=True, theme="light", mouse=True, max_rows=500, store=False, store_days=3.0,
+        access=Access(ca_native=True, same_host=True),
+        pace=Pace(retry_on=frozenset({429, *range(500, 1000)}), read_timeout=4.0, min_rate=2048.0, min_rate_time=7.0),
     )  # fmt: skip
 
 
