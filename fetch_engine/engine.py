@@ -17,21 +17,19 @@ from fetch_engine import collector_watch
 from fetch_engine.census import Census, HeldHandle
 from fetch_engine.completed import Completions
 from fetch_engine.errors import EngineClosed
-from fetch_engine.fetching import Place, fetch
+from fetch_engine.executors.local import LocalExecutor
+from fetch_engine.executors.protocol import Executor, Settings
 from fetch_engine.lanes import lane_of
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.lint_facts import CollectedFacts, LeaseFacts, collected_facts, lease_facts
 from fetch_engine.requests import FetchRequest
-from fetch_engine.results import FetchResult
 from fetch_engine.retry import RetryPolicy
 from fetch_engine.scheduler import Scheduler
 from fetch_engine.session import SharedSession
 from fetch_engine.spool import SpoolFolder
 from fetch_engine.task import FetchTask, Finished, Job
-from fetch_engine.terms import Terms
-from fetch_engine.transports.opening import http_opener
 from fetch_engine.transports.protocol import Transport
-from fetch_engine.turns import NOTED, Turns
+from fetch_engine.turns import NOTED
 
 if TYPE_CHECKING:
     from fetch_engine.cookies import CookieJar
@@ -48,7 +46,8 @@ class FetchEngine:
     finished, unpinned, held handle counts as outlived. spool: where bodies longer than the preview go; it stays the
     caller's, who closes it.
     cookies: sent and stored by their rules, for all fetches; None neither sends nor stores any. netrc: credentials by
-    host. Both stay the caller's too. first_id: of the first fetch, where earlier ones have had ids.
+    host. Both stay the caller's too. first_id: of the first fetch, where earlier ones have had ids. executor: where
+    fetches run, for this engine alone; None for the engine's own loop. Raises ValueError for what it cannot do.
     Runs on asyncio, uvloop and trio. Its methods and properties belong to the loop's thread; handles may be dropped
     and cancelled anywhere.
     """
@@ -68,22 +67,23 @@ class FetchEngine:
         cookies: CookieJar | None = None,
         netrc: Netrc | None = None,
         first_id: int = 1,
+        executor: Executor | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.timeouts = timeouts or Timeouts()
         self.retry = retry or RetryPolicy()
-        self._open_transport = http_opener(transport, self.limits) if open_transport is None else open_transport
+        self.executor = executor or LocalExecutor()
+        self.executor.prepare(
+            Settings(self.limits, self.timeouts, self.retry, transport, open_transport, spool, cookies, netrc)
+        )
         self._grace = grace
         self._idle_close = idle_close
         self._outlived_after = outlived_after
-        self._spool = spool
         self.cookies = cookies
-        self._netrc = netrc
         self._registry: weakref.WeakValueDictionary[int, FetchTask] = weakref.WeakValueDictionary()
         self._ids = itertools.count(first_id)
         self._group: anyio.abc.TaskGroup | None = None
         self._opened: Scheduler | None = None
-        self._turns = Turns()
         self._host_task = 0
         self._left = False
 
@@ -91,18 +91,16 @@ class FetchEngine:
         if self._opened is not None:
             raise EngineClosed("an engine can be opened once")
         self._group = anyio.create_task_group()
-        terms = Terms(self.limits, self.timeouts, self.retry, self._spool, self.cookies, self._netrc)
-        self._turns = terms.turns
         self._opened = Scheduler(
             self._group,
-            _fetcher(terms),
+            self.executor,
             self.limits,
-            self._open_transport,
             grace=self._grace,
             idle_close=self._idle_close,
             outlived_after=self._outlived_after,
         )
         await self._group.__aenter__()
+        self.executor.start(self._opened)
         collector_watch.watch()
         self._host_task = anyio.get_current_task().id
         return self
@@ -252,7 +250,7 @@ class FetchEngine:
     def blame(self) -> str | None:
         """What kept the event loop from everybody for a while since the last call: the garbage collector, or the URL
         of a fetch; None if neither did."""
-        url = self._turns.take()
+        url = self._scheduler.executor.blame()
         return "the garbage collector" if collector_watch.take_longest() > NOTED else url
 
     def holders(self, task_id: int, *, seconds: float = 0.5) -> list[str]:
@@ -268,10 +266,3 @@ class FetchEngine:
         if self._opened is None:
             raise EngineClosed("open the engine with `async with` first")
         return self._opened
-
-
-def _fetcher(terms: Terms) -> Callable[[Job, Transport, Place], Awaitable[FetchResult]]:
-    def run(job: Job, transport: Transport, place: Place) -> Awaitable[FetchResult]:
-        return fetch(job.request, transport, terms, job.recorder, place)
-
-    return run

@@ -1,8 +1,8 @@
 """What runs, what waits, and what became of it: every change of state of a fetch.
 
 All of it happens in `advance`, in the loop: callers, finalizers and runners leave entries in the mailbox, `advance`
-takes them out one by one, then gives free places to waiting jobs. Code that interrupts it (a finalizer, a `__del__`
-that submits) leaves its entry and returns, so that no change ever sees another one half done.
+takes them out one by one, then gives free places to waiting jobs, which go to the executor. Code that interrupts it (a
+finalizer, a `__del__` that submits) leaves its entry and returns, so that no change ever sees another one half done.
 Such code may as well have interrupted the event loop, which is not made for that. So `advance` only lists the calls
 that it owes the loop, to start, wake or cancel a task; `proceed` makes them, from the loop's own turns.
 """
@@ -18,38 +18,33 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 import anyio.abc
-import anyio.lowlevel
 
 from fetch_engine.completed import Feed
 from fetch_engine.errors import AttemptFailed
-from fetch_engine.fetching import Place, describe_failure
+from fetch_engine.executors.protocol import Executor
+from fetch_engine.fetching import describe_failure
 from fetch_engine.lanes import Lanes
 from fetch_engine.ledger import Ledger
 from fetch_engine.limits import Limits
 from fetch_engine.mailbox import Action, Mailbox
-from fetch_engine.places import JobPlace, Passage, Rests
-from fetch_engine.results import ErrorKind, FetchResult
+from fetch_engine.places import Passage, Rests
+from fetch_engine.results import ErrorKind
 from fetch_engine.session import SharedSession
 from fetch_engine.task import FetchTask, Job, Outcome
-from fetch_engine.transports.protocol import Transport
 from fetch_engine.wake import knowing_its_library, presence, waker
-
-RunFetch = Callable[[Job, Transport, Place], Awaitable[FetchResult]]
 
 
 class Scheduler:
-    """Runs jobs in the task group it is given. It holds handles only where they are pinned.
+    """Has the executor run jobs, in the task group it is given. It holds handles only where they are pinned.
 
-    Made in the loop, in whose thread everything but the mailbox's `post` stays. run_fetch: one fetch, from its start
-    to its result; it may raise AttemptFailed.
+    Made in the loop, in whose thread everything but the mailbox's `post` stays.
     """
 
     def __init__(
         self,
         group: anyio.abc.TaskGroup,
-        run_fetch: RunFetch,
+        executor: Executor,
         limits: Limits,
-        open_transport: Callable[[], Awaitable[Transport]],
         *,
         grace: float,
         idle_close: float | None,
@@ -57,27 +52,24 @@ class Scheduler:
     ) -> None:
         self.mailbox = Mailbox(self, waker, presence())
         self._owed: deque[Callable[[], object]] = deque()
-        self.session = SharedSession(open_transport, self.spawn, self._owed.append, grace=grace, idle_close=idle_close)
+        self.session = SharedSession(executor.open_client, self.spawn, self.later, grace=grace, idle_close=idle_close)
         self.ledger = Ledger(outlived_after)
         self.pins: dict[int, FetchTask] = {}
         self._group = group
-        self._run_fetch = run_fetch
+        self.executor = executor
         # Runners start in this context: the submitter's variables may hold a handle.
         self._context = knowing_its_library(contextvars.copy_context())
         self.lanes: Lanes[Job | Passage] = Lanes(
-            limits.concurrency,
+            min(limits.concurrency, executor.capacity or limits.concurrency),
             limits.per_host,
             gap=1 / (limits.rate or math.inf),
             host_gap=1 / (limits.host_rate or math.inf),
         )
-        self._is_paced = limits.rate is not None or limits.host_rate is not None
         self.rests = Rests()
         self._alarm = math.inf  # when the task that waits for lanes to open looks again
         self._sooner = anyio.Event()
         self._running: set[Job] = set()
-        self._granted: deque[Job] = deque()  # given a place, not yet taken by a runner
-        self._workers = 0
-        self._free_workers = 0  # started, or about to be free: each takes one of `_granted`
+        self._granted: list[Job] = []  # given a place, not yet submitted to the executor
         self._advancing = self._leaving = self._left = False
         self._changed: anyio.Event | None = None
 
@@ -88,10 +80,9 @@ class Scheduler:
         self._advancing = True
         try:
             self.mailbox.act(self, self._give_place)
-            while len(self._granted) > self._free_workers:
-                self._free_workers += 1
-                self._workers += 1
-                self.spawn(self._work)
+            if self._granted:
+                granted, self._granted = self._granted, []
+                self.executor.submit(granted)
             self._watch_lanes()
             self.ledger.age()
             if self._changed is not None and (self.ledger.idle or self._is_drained()):
@@ -126,6 +117,10 @@ class Scheduler:
         # A copy each time: a context cannot be entered twice.
         self._owed.append(functools.partial(self._context.copy().run, start, function, *args))
 
+    def later(self, call: Callable[[], object]) -> None:
+        """Soon make a call into the event loop, from one of the loop's own turns."""
+        self._owed.append(call)
+
     # Entries of the mailbox
 
     def admit(self, job: Job) -> None:
@@ -157,7 +152,7 @@ class Scheduler:
             self._stop(job, ErrorKind.CANCELLED, "dropped: nobody held it any more")
 
     def begin(self, job: Job) -> None:
-        """Its runner is about to start the request. A handle that died since the place was given was reaped before."""
+        """Its request is about to start. A handle that died since the place was given was reaped before."""
         job.begun = job.cancel_error is None and job.generation is not None
         if job.begun and job.generation is not None:
             job.generation = self.session.renew(job.generation)
@@ -165,7 +160,7 @@ class Scheduler:
             job.recorder.start()
 
     def end(self, ended: tuple[Job, Outcome]) -> None:
-        """Its runner is through with it."""
+        """The executor is through with it."""
         job, outcome = ended
         self._running.discard(job)
         self.leave_lane(job)
@@ -220,8 +215,7 @@ class Scheduler:
             return
         if job.started:
             job.refuse(kind, message)
-            if job.scope is not None:
-                self._owed.append(job.stop)
+            self.executor.stop(job)
         else:
             self.lanes.remove(job.host, job)
             self._conclude(job, describe_failure(job.request, job.recorder, AttemptFailed(kind, message)))
@@ -244,49 +238,6 @@ class Scheduler:
 
     # Coroutines
 
-    async def _work(self) -> None:
-        """Run the jobs that were given a place, until there is none."""
-        try:
-            self._free_workers -= 1
-            while self._granted:
-                job = self._granted.popleft()
-                outcome: Outcome | None = None
-                try:
-                    outcome = await self._run(job)
-                finally:
-                    if outcome is None:
-                        error = job.cancel_error or (ErrorKind.CANCELLED, "the engine was cancelled")
-                        outcome = describe_failure(job.request, job.recorder, AttemptFailed(*error))
-                    self._free_workers += 1  # so that the place goes to a job of this runner, not to a new one
-                    self.proceed(Scheduler.end, (job, outcome))
-                    self._free_workers -= 1
-                    del job, outcome
-        finally:
-            self._workers -= 1
-            self.proceed()
-
-    async def _run(self, job: Job) -> Outcome | None:
-        self.proceed(Scheduler.begin, job)
-        while job.begun is None:
-            await anyio.lowlevel.checkpoint()
-        if job.cancel_error is not None or job.generation is None:
-            return None
-        with anyio.CancelScope() as scope:
-            job.scope = scope
-            try:
-                place = JobPlace(self, job)
-                was_open = job.generation.transport is not None
-                transport = await self.session.transport(job.generation)
-                if self._is_paced and not was_open:
-                    await place.move(job.host)  # those that waited for the client would start all at once
-                job.recorder.start()  # once more: waiting for the client to open counts as queued
-                return await self._run_fetch(job, transport, place)
-            except AttemptFailed as failure:
-                return describe_failure(job.request, job.recorder, failure)
-            finally:
-                job.scope = None
-        return None
-
     async def _keep_time(self) -> None:
         """Look again when lanes that rest open, as long as any has to be waited for."""
         while (due := self.lanes.next_at()) < math.inf and not self._left:
@@ -306,6 +257,7 @@ class Scheduler:
                 self.ledger.unpin(self.pins.popitem()[1].job)
             await self._wait_for(self._is_drained)
             await self.session.aclose()
+            await self.executor.aclose()
             await self._wait_for(self._is_drained)
             self.mailbox.close()
             for job in self.ledger.finished_jobs():
@@ -314,4 +266,4 @@ class Scheduler:
         self._group.cancel_scope.cancel()
 
     def _is_drained(self) -> bool:
-        return not (self._workers or len(self.mailbox))
+        return self.executor.idle and not len(self.mailbox)

@@ -8,17 +8,26 @@ import warnings
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.results import ErrorKind
-from fetch_engine.transports.protocol import Transport
 
 CLOSE_LIMIT = 5.0  # seconds for closing a client; its sockets are left to the collector after that
 
 REMEMBERED = 4  # generations told of after their end
+
+
+class Client(Protocol):
+    """What a generation opens: an HTTP client, or what stands for several elsewhere.
+
+    One that counts its sockets may tell them by a property `connections`.
+    """
+
+    async def aclose(self) -> None:
+        """Called once, when nothing is running."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +35,7 @@ class GenerationFacts:
     """One opening of the client, as a copy. Times in seconds.
 
     leases of taken: claims that are still out, of all there were. running: requests under way. connections: sockets
-    that it has, None where the transport does not tell. age: since it was opened. unleased: since the last lease came
+    that it has, None where the client does not tell. age: since it was opened. unleased: since the last lease came
     back, 0 while one is out. Of one that was closed all is as it was then.
     """
 
@@ -45,6 +54,7 @@ class Generation:
     """One opening of the client. `leases`: jobs not yet let go; `running`: those whose request is under way."""
 
     __slots__ = (
+        "client",
         "close_at",
         "closed",
         "closing",
@@ -57,13 +67,12 @@ class Generation:
         "running",
         "sooner",
         "taken",
-        "transport",
         "unleased_since",
     )
 
     def __init__(self) -> None:
         self.number = 0
-        self.transport: Transport | None = None
+        self.client: Client | None = None
         self.leases = 0
         self.taken = 0  # leases there ever were
         self.running = 0
@@ -86,7 +95,7 @@ class Generation:
             leases=self.leases,
             taken=self.taken,
             running=self.running,
-            connections=getattr(self.transport, "connections", None),
+            connections=getattr(self.client, "connections", None),
             age=now - self.opened_at,
             unleased=0.0 if self.leases else now - self.unleased_since,
         )
@@ -95,21 +104,22 @@ class Generation:
 class SharedSession:
     """Hands out leases on the current generation and closes it when nobody has one.
 
-    `spawn` soon starts a coroutine function in the engine's task group; `later` soon makes a call into the event loop.
+    `open_client`: the executor's; what it opens is an HTTP client, or stands for those of other processes. `spawn` soon
+    starts a coroutine function in the engine's task group; `later` soon makes a call into the event loop.
     `grace`: seconds an unleased client stays open. `idle_close`: seconds after which a client without a running
     request is closed in spite of leases (None: never).
     """
 
     def __init__(
         self,
-        open_transport: Callable[[], Awaitable[Transport]],
+        open_client: Callable[[], Awaitable[Client]],
         spawn: Callable[..., None],
         later: Callable[[Callable[[], object]], None],
         *,
         grace: float,
         idle_close: float | None,
     ) -> None:
-        self._open_transport = open_transport
+        self._open_client = open_client
         self._spawn = spawn
         self._later = later
         self.grace = grace
@@ -154,7 +164,7 @@ class SharedSession:
         self.leases -= 1
         if generation.leases == 0:
             generation.unleased_since = time.monotonic()
-            if generation.transport is None and self._current is generation:
+            if generation.client is None and self._current is generation:
                 self._current = None
             self._watch(generation)
 
@@ -170,21 +180,21 @@ class SharedSession:
         generation.running += 1
         self.misuses += generation.closing
 
-    async def transport(self, generation: Generation) -> Transport:
-        """The generation's client, opened if this is its first request. Raises AttemptFailed."""
-        if generation.transport is None:
+    async def client(self, generation: Generation) -> Any:
+        """What `open_client` gave this generation, called now if this is its first request. Raises AttemptFailed."""
+        if generation.client is None:
             async with generation.opening:
-                if generation.transport is None:
-                    generation.transport = await self._opened()
+                if generation.client is None:
+                    generation.client = await self._opened()
                     self.opened_generations += 1
                     generation.number = self.opened_generations
                     generation.opened_at = time.monotonic()
                     self._open.add(generation)
-        return generation.transport
+        return generation.client
 
-    async def _opened(self) -> Transport:
+    async def _opened(self) -> Client:
         try:
-            return await self._open_transport()
+            return await self._open_client()
         except AttemptFailed:
             raise
         except Exception as bug:  # noqa: BLE001 - it may end this fetch, not the engine
@@ -206,7 +216,7 @@ class SharedSession:
 
     def _due(self, generation: Generation) -> float:
         """When this generation is to be closed, if nothing changes (as `time.monotonic`); infinity for never."""
-        if generation.running or generation.transport is None or generation.closing:
+        if generation.running or generation.client is None or generation.closing:
             return math.inf
         due = math.inf
         if not generation.leases:
@@ -245,12 +255,12 @@ class SharedSession:
             return
         generation.closing = True
         self.misuses += generation.running
-        transport: Any = generation.transport
+        client: Any = generation.client
         # The shield: whoever cancels the keeper or the engine's end must not leave a client half closed.
         with anyio.CancelScope(shield=True):
             try:
                 with anyio.move_on_after(CLOSE_LIMIT):
-                    await transport.aclose()
+                    await client.aclose()
             except Exception as error:  # noqa: BLE001 - no fetch of another generation may suffer from it
                 warnings.warn(f"closing an HTTP client failed: {error!r}", ResourceWarning, stacklevel=2)
             finally:

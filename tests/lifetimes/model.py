@@ -179,7 +179,7 @@ class Model:
         scheduler = self.scheduler
         assert {job.id for job in scheduler._running} == running
         assert scheduler.lanes.running <= CONCURRENCY
-        assert 0 <= scheduler._free_workers <= scheduler._workers
+        assert 0 <= scheduler.executor._free_workers <= scheduler.executor._workers
         assert self.wire.peak_in_all <= CONCURRENCY
         assert all(peak <= PER_HOST for peak in self.wire.peak.values())
         self.check_starts()
@@ -227,8 +227,10 @@ class Model:
         assert self.wire.violations == []
         assert self.wire.in_flight == 0
         scheduler = self.scheduler
-        for table in (scheduler._running, scheduler._granted, scheduler._owed, scheduler.pins, scheduler.mailbox):
+        executor = scheduler.executor
+        tables = (scheduler._running, scheduler._granted, scheduler._owed, scheduler.pins, scheduler.mailbox)
+        for table in (*tables, executor._granted):
             assert len(table) == 0
         assert scheduler.lanes._lanes == {}
-        assert scheduler._workers == scheduler._free_workers == 0
+        assert executor._workers == executor._free_workers == 0
         self.check_outcomes()

@@ -40,7 +40,7 @@ def assert_ended(engine: FetchEngine) -> None:
     scheduler: Any = engine._opened
     for table in (scheduler._running, scheduler._granted, scheduler.pins, scheduler.mailbox, scheduler.lanes._lanes):
         assert len(table) == 0
-    assert scheduler._workers == scheduler._free_workers == 0
+    assert scheduler.executor._workers == scheduler.executor._free_workers == 0
 
 
 async def test_handles_that_outlive_the_engine() -> None:

@@ -1,0 +1,129 @@
+"""Fetches that run in the engine's own event loop, each in a coroutine."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+
+import anyio
+import anyio.lowlevel
+
+from fetch_engine.errors import AttemptFailed
+from fetch_engine.executors.protocol import Settings
+from fetch_engine.fetching import Place, describe_failure, fetch
+from fetch_engine.places import JobPlace
+from fetch_engine.results import ErrorKind
+from fetch_engine.scheduler import Scheduler
+from fetch_engine.task import Job, Outcome
+from fetch_engine.terms import Terms
+from fetch_engine.transports.opening import http_opener
+from fetch_engine.transports.protocol import Transport
+
+
+class LocalExecutor:
+    """The executor of an engine that is given none.
+
+    A runner takes one job after the other for as long as there are any. place: makes that of a job, where others than
+    the engine's own lanes decide who may go where. is_paced: whether starts are bounded in time; None to tell by the
+    engine's limits.
+    """
+
+    def __init__(self, *, place: Callable[[Job], Place] | None = None, is_paced: bool | None = None) -> None:
+        self._place = place
+        self._is_paced = is_paced
+        self._granted: deque[Job] = deque()  # given a place, not yet taken by a runner
+        self._workers = 0
+        self._free_workers = 0  # started, or about to be free: each takes one of `_granted`
+        self._settings: Settings
+        self._open_transport: Callable[[], Awaitable[Transport]]
+        self._scheduler: Scheduler
+        self._terms: Terms
+
+    @property
+    def capacity(self) -> int | None:
+        return None
+
+    @property
+    def idle(self) -> bool:
+        return not self._workers
+
+    def prepare(self, settings: Settings) -> None:
+        limits = settings.limits
+        self._settings = settings
+        opener = settings.open_transport
+        self._open_transport = http_opener(settings.transport, limits) if opener is None else opener
+        if self._is_paced is None:
+            self._is_paced = limits.rate is not None or limits.host_rate is not None
+
+    def start(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._terms = self._settings.terms()
+
+    async def open_client(self) -> Transport:
+        return await self._open_transport()
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        self._granted.extend(jobs)
+        self._hire()
+
+    def _hire(self) -> None:
+        while len(self._granted) > self._free_workers:
+            self._free_workers += 1
+            self._workers += 1
+            self._scheduler.spawn(self._work)
+
+    def stop(self, job: Job) -> None:
+        if job.scope is not None:
+            self._scheduler.later(job.stop)
+
+    def blame(self) -> str | None:
+        return self._terms.turns.take()
+
+    async def aclose(self) -> None:
+        return None
+
+    async def _work(self) -> None:
+        """Run the jobs that were given a place, until there is none."""
+        scheduler = self._scheduler
+        try:
+            self._free_workers -= 1
+            while self._granted:
+                job = self._granted.popleft()
+                outcome: Outcome | None = None
+                try:
+                    outcome = await self._run(job)
+                finally:
+                    if outcome is None:
+                        error = job.cancel_error or (ErrorKind.CANCELLED, "the engine was cancelled")
+                        outcome = describe_failure(job.request, job.recorder, AttemptFailed(*error))
+                    self._free_workers += 1  # so that the place goes to a job of this runner, not to a new one
+                    scheduler.proceed(Scheduler.end, (job, outcome))
+                    self._free_workers -= 1
+                    del job, outcome
+        finally:
+            self._workers -= 1
+            self._hire()  # one that was cancelled leaves the job that it would have gone on with
+            scheduler.proceed()
+
+    async def _run(self, job: Job) -> Outcome | None:
+        scheduler = self._scheduler
+        scheduler.proceed(Scheduler.begin, job)
+        while job.begun is None:
+            await anyio.lowlevel.checkpoint()
+        if job.cancel_error is not None or job.generation is None:
+            return None
+        with anyio.CancelScope() as scope:
+            job.scope = scope
+            try:
+                place = JobPlace(scheduler, job) if self._place is None else self._place(job)
+                was_open = job.generation.client is not None
+                transport = await scheduler.session.client(job.generation)
+                if self._is_paced and not was_open:
+                    await place.move(job.host)  # those that waited for the client would start all at once
+                job.recorder.start()  # once more: waiting for the client to open counts as queued
+                return await fetch(job.request, transport, self._terms, job.recorder, place)
+            except AttemptFailed as failure:
+                return describe_failure(job.request, job.recorder, failure)
+            finally:
+                job.scope = None
+        return None
