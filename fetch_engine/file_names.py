@@ -58,8 +58,8 @@ def safe_name(name: str) -> str:
     last = re.split(r"[/\\]", name)[-1]
     seen = "".join(character for character in last if unicodedata.category(character) not in _UNSEEN)
     plain = pathvalidate.sanitize_filename(_cut(" ".join(seen.split())), platform="universal", max_len=255)
-    # Only now, as marks may follow other letters than before.
-    plain = unicodedata.normalize("NFC", plain).lstrip(".-~ ")  # hidden, an option, a home folder
+    # Only now, as marks may follow other letters than before, and blanks other blanks.
+    plain = unicodedata.normalize("NFC", " ".join(plain.split())).lstrip(".-~ ")  # hidden, an option, a home folder
     plain = _cut(plain).rstrip(". ")
     # Once more for reserved names, of which the above may have made one.
     return pathvalidate.sanitize_filename(plain, platform="universal", max_len=255).strip(" ") or FALLBACK

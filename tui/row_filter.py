@@ -90,7 +90,8 @@ def parse(text: str) -> RowFilter:
     Words are separated by blanks, double quotes keep blanks in a word, `!` negates it. `code:`, `state:`, `host:`,
     `type:`, `size:`, `time:`, `error:` and `warn:` ask for one thing; any other word is searched in the row's text.
     """
-    return RowFilter(text.strip(), tuple(_test(found["no"], found["body"]) for found in _TERM.finditer(text)))
+    text = text.strip()
+    return RowFilter(text, tuple(_test(found["no"], found["body"]) for found in _TERM.finditer(text)))
 
 
 def _test(no: str, body: str) -> Test:

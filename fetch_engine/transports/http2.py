@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -20,6 +21,10 @@ from fetch_engine.transports.failures import describe
 from fetch_engine.transports.http2_exchange import Failure, Http2Exchange
 from fetch_engine.transports.http2_frames import FrameSplitter, GoAway
 from fetch_engine.transports.network import ByteStream, deadline_in
+
+# It logs every header at DEBUG, secrets too: that is for those who ask for it by its name.
+if logging.getLogger("hpack").level == logging.NOTSET:
+    logging.getLogger("hpack").setLevel(logging.INFO)
 
 _READ = 64 * 1024
 _STREAM_WINDOW = 1 << 20

@@ -44,6 +44,7 @@ def passing(text: str) -> set[str]:
         ('"unavailable service"', set()),
         ('"a b.png"', {"png"}),
         ('"unclosed', set()),
+        ('"png ', {"png"}),
         ("localhost:8080", set()),
         ("org:8443", {"recv"}),
         ("local", {"held"}),

@@ -31,6 +31,7 @@ from fetch_engine.file_names import FALLBACK, MAX_BYTES, disposition_name, file_
         ("http://a.test/CON", "CON_"),
         ("http://a.test/nul.txt", "nul_.txt"),
         ("http://a.test/a:b*c?d", "abc"),
+        ("http://a.test/a%20:%20b", "a b"),
         ("http://a.test/%ff%fe", "\ufffd\ufffd"),
         ("http://[broken/x", FALLBACK),
     ],
