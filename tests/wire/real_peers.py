@@ -1,4 +1,4 @@
-"""Real servers and proxies, started on free loopback ports: nginx, hypercorn, tinyproxy, microsocks."""
+"""Real servers and proxies, started on free loopback ports: nginx, hypercorn, httpbin, tinyproxy, microsocks."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ async def app(scope, receive, send):
 
 
 def program(name: str) -> str:
-    """The path of a program; the test is skipped where it is not installed."""
+    """The path of a program; the test is skipped where it is not installed, but never in CI."""
     path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if path is None:
-        pytest.skip(f"{name} is not installed")
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{name} is not installed")
     return path
 
 
@@ -131,6 +131,15 @@ def hypercorn(root: Path, certificate: bytes) -> Iterator[str]:
     command = [sys.executable, "-W", "ignore", "-m", "hypercorn", "--certfile", "cert.pem", "--keyfile", "cert.pem"]
     with running([*command, "--bind", f"127.0.0.1:{port}", "served:app"], port, cwd=root):
         yield f"https://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def httpbin(root: Path) -> Iterator[str]:
+    """httpbin, which answers what it is asked for; served by the server that comes with it."""
+    port = free_port()
+    command = [sys.executable, "-W", "ignore", "-m", "flask", "--app", "httpbin", "run", "--port", str(port)]
+    with running(command, port, cwd=root):
+        yield f"http://127.0.0.1:{port}"
 
 
 @contextlib.contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 import trustme
 
@@ -34,4 +32,3 @@ async def test_no_secret_is_logged(authority: trustme.CA, ca_file: str, caplog: 
     logged = "\n".join(record.getMessage() for record in caplog.records)
     assert "GET" in logged
     assert "hunter" not in logged
-
