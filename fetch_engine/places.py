@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Protocol
 
 import anyio
@@ -22,14 +23,14 @@ _MOST_HOSTS = 10_000
 
 
 class Passage:
-    """A running job that waits for a place with this host."""
+    """A running job that waits for a place with this host. arrived: called in the loop when it was given."""
 
-    __slots__ = ("event", "host", "job")
+    __slots__ = ("arrived", "host", "job")
 
-    def __init__(self, job: Job, host: str) -> None:
+    def __init__(self, job: Job, host: str, arrived: Callable[[], object]) -> None:
         self.job = job
         self.host = host
-        self.event = anyio.Event()
+        self.arrived = arrived
 
 
 class Owner(Protocol):
@@ -53,22 +54,23 @@ class JobPlace:
 
     async def move(self, host: str) -> None:
         """Exchange the place for one with another host."""
-        passage = Passage(self._job, host)
-        self._owner.proceed(_depart, passage)
+        event = anyio.Event()
+        passage = Passage(self._job, host, event.set)
+        self._owner.proceed(depart, passage)
         try:
-            await passage.event.wait()
+            await event.wait()
         finally:
-            self._owner.proceed(_arrive, passage)
+            self._owner.proceed(arrive, passage)
 
     async def rest(self, host: str, seconds: float) -> None:
         """Give it back, wait, and take one with this host."""
-        self._owner.proceed(_vacate, self._job)
+        self._owner.proceed(vacate, self._job)
         await anyio.sleep(seconds)
         await self.move(host)
 
     def slow_down(self, host: str, seconds: float | None) -> None:
         """Start nothing there for so long."""
-        self._owner.proceed(_slow_down, (host, seconds))
+        self._owner.proceed(slow_down, (host, seconds))
 
 
 class Rests:
@@ -88,22 +90,24 @@ class Rests:
         return seconds
 
 
-def _depart(owner: Owner, passage: Passage) -> None:
-    # It waits without a place, so that nobody waits for it.
+def depart(owner: Owner, passage: Passage) -> None:
+    """It waits, without a place, so that nobody waits for it."""
     owner.leave_lane(passage.job)
     owner.lanes.push(passage.host, passage, ahead=True)
 
 
-def _arrive(owner: Owner, passage: Passage) -> None:
-    # It waits no longer: it was given the place, or has been cancelled.
+def arrive(owner: Owner, passage: Passage) -> None:
+    """It waits no longer: it was given the place, or has been cancelled."""
     owner.lanes.remove(passage.host, passage)
 
 
-def _vacate(owner: Owner, job: Job) -> None:
+def vacate(owner: Owner, job: Job) -> None:
+    """It gives its place back."""
     owner.leave_lane(job)
 
 
-def _slow_down(owner: Owner, asked: tuple[str, float | None]) -> None:
+def slow_down(owner: Owner, asked: tuple[str, float | None]) -> None:
+    """A host asks for less, for so many seconds; None where it did not say."""
     host, seconds = asked
     if seconds is not None:
         owner.lanes.rest(host, seconds)

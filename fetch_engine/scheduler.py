@@ -187,7 +187,7 @@ class Scheduler:
         ticket = self.lanes.pop()
         if isinstance(ticket, Passage):
             ticket.job.lane = ticket.host
-            self._owed.append(ticket.event.set)
+            self._owed.append(ticket.arrived)
         elif ticket is not None:
             self.ledger.start()
             ticket.started = True

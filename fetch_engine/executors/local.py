@@ -28,7 +28,7 @@ class LocalExecutor:
     engine's limits.
     """
 
-    def __init__(self, *, place: Callable[[Job], Place] | None = None, is_paced: bool | None = None) -> None:
+    def __init__(self, *, place: Callable[[Scheduler, Job], Place] = JobPlace, is_paced: bool | None = None) -> None:
         self._place = place
         self._is_paced = is_paced
         self._granted: deque[Job] = deque()  # given a place, not yet taken by a runner
@@ -115,7 +115,7 @@ class LocalExecutor:
         with anyio.CancelScope() as scope:
             job.scope = scope
             try:
-                place = JobPlace(scheduler, job) if self._place is None else self._place(job)
+                place = self._place(scheduler, job)
                 was_open = job.generation.client is not None
                 transport = await scheduler.session.client(job.generation)
                 if self._is_paced and not was_open:
