@@ -19,7 +19,6 @@ from fetch_engine.completed import Completions
 from fetch_engine.errors import EngineClosed
 from fetch_engine.executors.local import LocalExecutor
 from fetch_engine.executors.protocol import Executor, Settings
-from fetch_engine.lanes import lane_of
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.lint_facts import CollectedFacts, LeaseFacts, collected_facts, lease_facts
 from fetch_engine.requests import FetchRequest
@@ -30,6 +29,7 @@ from fetch_engine.spool import SpoolFolder
 from fetch_engine.task import FetchTask, Finished, Job
 from fetch_engine.transports.protocol import Transport
 from fetch_engine.turns import NOTED
+from fetch_engine.urls import host_of
 
 if TYPE_CHECKING:
     from fetch_engine.cookies import CookieJar
@@ -156,7 +156,7 @@ class FetchEngine:
             raise ValueError("timeout must be above 0, or None for no limit")
         if isinstance(request, str):
             request = FetchRequest(request)
-        job = Job(next(self._ids), request, lane_of(request.url), mailbox, Scheduler.cancel, timeout, watcher)
+        job = Job(next(self._ids), request, host_of(request.url), mailbox, Scheduler.cancel, timeout, watcher)
         task = FetchTask(job)
         self._registry[job.id] = task
         # The finalizer holds the mailbox and the job. With anything in it that leads to the handle, or to the engine,

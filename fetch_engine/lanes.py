@@ -9,18 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.urls import parse_url
-
 Ticket = TypeVar("Ticket")
-
-
-def lane_of(url: str) -> str:
-    """The host whose lane a request goes to; all invalid URLs share one."""
-    try:
-        return parse_url(url).host
-    except AttemptFailed:
-        return ""
 
 
 class _Lane(Generic[Ticket]):

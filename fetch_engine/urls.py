@@ -29,6 +29,15 @@ _IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
+# URLs that are in normal form already, as most are: nothing in them to be encoded, decoded, removed or refused.
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_NORMAL = re.compile(
+    rf"(https?)://((?:{_OCTET}\.){{3}}{_OCTET}(?=[:/])|(?:[a-z0-9_-]{{1,63}}\.)*[a-z_-][a-z0-9_-]{{0,62}})"
+    r"(?::([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}))?/[!$-;=@-_a-z|~]*(?:\?[!$-;=?-~]*)?"
+)
+_LONGEST_NORMAL = 4096  # characters
+_LONGEST_HOST = 254
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -66,6 +75,38 @@ def parse_url(text: str) -> Target:
 
     Raises AttemptFailed of kind invalid-url or unsupported-scheme, and nothing else, whatever the text.
     """
+    return _read_normal(text) or read_any(text)
+
+
+def host_of(text: str) -> str:
+    """The host of the URL that `parse_url` reads; empty where it reads none."""
+    normal = _normal(text)
+    if normal is not None:
+        return normal[2]
+    try:
+        return read_any(text).host
+    except AttemptFailed:
+        return ""
+
+
+def _normal(text: str) -> re.Match[str] | None:
+    normal = _NORMAL.fullmatch(text) if len(text) <= _LONGEST_NORMAL else None
+    return normal if normal is not None and len(normal[2]) <= _LONGEST_HOST else None
+
+
+def _read_normal(text: str) -> Target | None:
+    """The target of a URL that is in normal form, None for any other."""
+    normal = _normal(text)
+    if normal is None or "/." in text:  # it may have dot segments
+        return None
+    scheme, host, port_text = normal.groups()
+    default = _DEFAULT_PORTS[scheme]
+    port = default if port_text is None else int(port_text)
+    return None if port_text is not None and port == default else Target(scheme, host, port, str(text))
+
+
+def read_any(text: str) -> Target:
+    """As `parse_url`, by all its rules, one after the other."""
     _check_characters(text)
     if _BLANK.search(text):
         raise _invalid("blank in the URL")
@@ -216,7 +257,7 @@ def _host(text: str) -> tuple[str, str]:
         return address, f"[{address}]"
     host = text.lower() if text.isascii() else _idna(text)
     labels = host.removesuffix(".").split(".")
-    if len(host) > 254 or not all(_LABEL.fullmatch(label) for label in labels):
+    if len(host) > _LONGEST_HOST or not all(_LABEL.fullmatch(label) for label in labels):
         raise _invalid("no valid host name")
     if _NUMBER.fullmatch(labels[-1]):
         # The system's resolver reads 127.1, 0x7f.1 and 2130706433 as addresses; a filter of addresses would not.
@@ -230,7 +271,7 @@ def _host(text: str) -> tuple[str, str]:
 def _idna(host: str) -> str:
     import idna
 
-    if len(host) > 254:
+    if len(host) > _LONGEST_HOST:
         raise _invalid("no valid host name")
     try:
         return idna.encode(host, uts46=True).decode("ascii")

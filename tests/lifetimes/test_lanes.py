@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from fetch_engine import FetchEngine, FetchState, Limits
-from fetch_engine.lanes import Lanes, lane_of
+from fetch_engine.lanes import Lanes
 from tests.lifetimes.fake_transport import checked_wire
 from tests.lifetimes.waiting import all_let_go, turns, until
 
@@ -52,11 +52,6 @@ class TestLanes:
         for _ in range(3):
             lanes.release("a")
         assert (lanes._lanes, lanes.running) == ({}, 0)
-
-
-def test_the_lane_of_a_url_is_its_host() -> None:
-    assert lane_of("http://User:pw@A.Test:8080/x") == lane_of("https://a.test") == "a.test"
-    assert lane_of("not a url") == lane_of("") == ""
 
 
 class TestInTheLoop:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import string
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.results import ErrorKind
-from fetch_engine.urls import MAX_URL_LENGTH, Target, parse_url, resolve, safe_url
+from fetch_engine.urls import MAX_URL_LENGTH, Target, host_of, parse_url, read_any, resolve, safe_url
 
 # Pieces that parsers disagree about.
 _PIECES = st.sampled_from(
@@ -180,6 +181,65 @@ def test_never_raises_anything_else(text: str) -> None:
         return
     assert failure.kind in (ErrorKind.INVALID_URL, ErrorKind.UNSUPPORTED_SCHEME)
     assert failure.message.isprintable()
+
+
+# Of what is nearly in normal form, so that both ways of reading are taken.
+_HOSTS = st.one_of(
+    st.sampled_from(["127.0.0.1", "example.com", "example.com.", "[::1]", "localhost", "1.2.3.256", "1.2.3", "a.0x1"]),
+    st.from_regex(r"[0-9a-zA-Z._-]{1,12}", fullmatch=True),
+    st.lists(st.sampled_from(["a", "b-c", "1", "a" * 63, "a" * 64, ""]), max_size=6).map(".".join),
+)
+_NEARLY_NORMAL = st.builds(
+    "{}://{}{}/{}".format,
+    st.sampled_from(["http", "https", "HTTP"]),
+    st.just("example.com") | _HOSTS,
+    st.just("") | st.sampled_from([":80", ":443", ":8080", ":0", ":08", ":59999", ":64999", ":65000", ":65536", ":"]),
+    st.lists(
+        st.sampled_from(["/", "/./", "/..", "..", ".", "?", "#", "%41", "ü"])
+        | st.sampled_from([chr(code) for code in range(0x20, 0x80)]),
+        max_size=6,
+    ).map("".join),
+)
+
+
+def _read(read: Callable[[str], Target], text: str) -> Target | tuple[ErrorKind, str]:
+    try:
+        return read(text)
+    except AttemptFailed as failure:
+        return failure.kind, failure.message
+
+
+def _check_read_alike(text: str) -> None:
+    target = _read(read_any, text)
+    assert _read(parse_url, text) == target
+    assert host_of(text) == (target.host if isinstance(target, Target) else "")
+
+
+@settings(deadline=None)
+@given(st.one_of(_NEARLY_NORMAL, _TEXTS))
+def test_urls_in_normal_form_are_read_as_all_others(text: str) -> None:
+    _check_read_alike(text)
+
+
+@pytest.mark.parametrize("place", ["http://{}/", "http://a.{}/", "http://a{}b/", "http://a/{}", "http://a/?{}"])
+def test_so_is_every_character_in_every_place(place: str) -> None:
+    for code in range(0x100):
+        _check_read_alike(place.format(chr(code)))
+
+
+def test_so_is_every_port_and_length() -> None:
+    for port in (*range(0, 65_540, 497), 79, 80, 443, 9999, 10_000, *range(65_530, 65_540), 100_000):
+        _check_read_alike(f"http://a:{port}/")
+    for length in (*range(250, 258), *range(4094, 4099)):
+        _check_read_alike(f"http://{'a.' * (length // 2)}{'b' * (length % 2)}/")
+        _check_read_alike(f"http://a/{'b' * length}")
+
+
+def test_a_long_url_is_read_in_time() -> None:
+    started = time.perf_counter()
+    for text in ("http://" + "a-" * 30_000 + "/", "http://" + "a." * 30_000, "http://a/" + "?" * 60_000 + "#"):
+        _read(parse_url, text)
+    assert time.perf_counter() - started < 2
 
 
 @settings(deadline=None)
