@@ -73,9 +73,6 @@ class FetchEngine:
         self.timeouts = timeouts or Timeouts()
         self.retry = retry or RetryPolicy()
         self.executor = executor or LocalExecutor()
-        self.executor.prepare(
-            Settings(self.limits, self.timeouts, self.retry, transport, open_transport, spool, cookies, netrc)
-        )
         self._grace = grace
         self._idle_close = idle_close
         self._outlived_after = outlived_after
@@ -86,21 +83,25 @@ class FetchEngine:
         self._opened: Scheduler | None = None
         self._host_task = 0
         self._left = False
+        self.executor.prepare(
+            Settings(self.limits, self.timeouts, self.retry, transport, open_transport, spool, cookies, netrc)
+        )
 
     async def __aenter__(self) -> FetchEngine:
         if self._opened is not None:
             raise EngineClosed("an engine can be opened once")
-        self._group = anyio.create_task_group()
-        self._opened = Scheduler(
-            self._group,
+        group = anyio.create_task_group()
+        opened = Scheduler(
+            group,
             self.executor,
             self.limits,
             grace=self._grace,
             idle_close=self._idle_close,
             outlived_after=self._outlived_after,
         )
-        await self._group.__aenter__()
-        self.executor.start(self._opened)
+        self.executor.start(opened)  # it may refuse this event loop
+        self._group, self._opened = group, opened
+        await group.__aenter__()
         collector_watch.watch()
         self._host_task = anyio.get_current_task().id
         return self

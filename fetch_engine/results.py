@@ -106,7 +106,7 @@ class FetchError:
 
     `final_url` is the URL of the hop that failed (without user and password), None if no URL could be made out.
     `body_size` counts decoded bytes and `bytes_received` bytes from the wire, up to the failure. `retried`: the
-    attempts before the last.
+    attempts before the last. `carried_by`: the worker that it ran on, None where the engine is.
     """
 
     kind: ErrorKind
@@ -121,6 +121,7 @@ class FetchError:
     timings: Timings = Timings()
     tls: TlsFacts | None = field(default=None, repr=False)
     retried: tuple[Attempt, ...] = ()
+    carried_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ class FetchResult:
     timings: of the last hop, with `queued` from submit and `total` as `elapsed`. tls: of the last hop's connection.
     body_path: file with the whole decoded body, where it was longer than the preview and the engine has a spool; it may
     be gone by now. not_spooled: why such a body has none.
-    retried: the attempts before the last.
+    retried: the attempts before the last. carried_by: the worker that it ran on, None where the engine is.
     """
 
     url: str
@@ -156,6 +157,7 @@ class FetchResult:
     tls: TlsFacts | None = field(default=None, repr=False)
     not_spooled: str | None = None
     retried: tuple[Attempt, ...] = ()
+    carried_by: str | None = None
 
     @property
     def preview_complete(self) -> bool:

@@ -16,6 +16,7 @@ import anyio
 from fetch_engine import FetchTask
 from tui import terminal
 from tui.choices import Choices, default_path
+from tui.cluster import check_cluster
 from tui.complaint import complain, write_stderr
 from tui.controller import Controller
 from tui.credential_files import save_jar
@@ -47,6 +48,7 @@ def run_dashboard(options: Options) -> int:
         return 2
     try:
         engine_for(options)  # an invalid option is a usage error, told before the screen is drawn
+        check_cluster(options)
         with _keyboard() as stdin:
             prepare_loop()
             before = open_descriptors()

@@ -19,6 +19,7 @@ from fetch_engine.transports.options import TransportOptions
 from fetch_engine.transports.proxies import ProxyRules
 from fetch_engine.transports.public_addresses import is_public
 from fetch_engine.transports.tls import build_ssl_context
+from tui.cluster import cluster_executor
 from tui.credential_files import read_jar, read_netrc
 from tui.options import Options
 from tui.request_lines import AskedUrl
@@ -80,6 +81,7 @@ def engine_for(
         cookies=read_jar(access),
         netrc=read_netrc(access),
         first_id=first_id,
+        executor=cluster_executor(options),
     )
 
 

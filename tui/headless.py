@@ -20,6 +20,7 @@ from fetch_engine.completed import Completions
 from fetch_engine.limits import KIB
 from fetch_engine.outputs.accounts import Account, Format
 from fetch_engine.outputs.fail_on import FailOn
+from tui.cluster import check_cluster, prepare_cluster
 from tui.complaint import complain, write_stderr
 from tui.credential_files import save_jar
 from tui.engine_options import engine_for, given_urls, request_for
@@ -170,12 +171,14 @@ class _Counted:
 def run(options: Options) -> int:
     """Do what the options say and return the exit code."""
     backend_options = prepare_loop()
+    prepare_cluster(options)
     descriptors_before = open_descriptors()
     with contextlib.ExitStack() as stack:
         try:
             fail_on = _fail_on(options)
             with_bodies = "har" in (options.format, *(name for name, _ in options.reports))
             engine = engine_for(options, preview_size=64 * KIB if with_bodies else 0)
+            check_cluster(options)
             outputs: list[tuple[Format, int]] = []
             for name, path in [(options.format, ""), *options.reports]:
                 descriptor = _open_report(path, stack) if path else STDOUT

@@ -14,6 +14,17 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
+def cluster(text: str) -> str:
+    """An address as --cluster takes it."""
+    from fetch_engine.executors.cluster_address import parse_cluster
+
+    try:
+        parse_cluster(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
 def number(convert: Callable[[str], T], accept: Callable[[T], bool], what: str) -> Callable[[str], T]:
     """A type for argparse: what `convert` makes of the text if `accept` likes it."""
 

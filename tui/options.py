@@ -13,6 +13,7 @@ from tui.access_options import Access, add_access_options, credential_headers, r
 from tui.complaint import complain
 from tui.config_file import ConfigError
 from tui.option_types import (
+    cluster,
     count,
     fps,
     header,
@@ -95,6 +96,7 @@ class Options:
     silent: bool = False
     input_format: str = "auto"
     globoff: bool = False
+    cluster: str | None = None  # address of a Dask scheduler, or local[:N]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -253,6 +255,10 @@ def _parser(kind: type[_Parser] = _Parser) -> argparse.ArgumentParser:
     )
     group.add_argument("--per-host", type=positive, default=8, metavar="N", help="of them for one host (default: 8)")
     group.add_argument(
+        "--cluster", type=cluster, metavar="ADDRESS",
+        help="fetch on the workers of a Dask cluster: tcp://HOST:PORT, tls://HOST:PORT or local[:WORKERS]",
+    )  # fmt: skip
+    group.add_argument(
         "--connect-timeout", type=time_limit, default=15.0, metavar="SECONDS", help="default: 15; 0: no limit"
     )
     group.add_argument(
@@ -381,6 +387,7 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str
         silent=given.silent,
         input_format=given.input_format,
         globoff=given.globoff,
+        cluster=given.cluster,
     )
 
 

@@ -117,6 +117,7 @@ OF_ONE_RUN = {
         "tlsv1",
         "ipv4",
         "ipv6",
+        "cluster",
     ),
 }
 

@@ -1,0 +1,212 @@
+"""Fetches that run on the workers of a Dask cluster; handles, lanes and the ledger stay here."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import pickle
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import anyio.lowlevel
+
+from fetch_engine.errors import AttemptFailed
+from fetch_engine.executors.cluster_address import parse_cluster
+from fetch_engine.executors.protocol import Settings
+from fetch_engine.executors.worker_facts import WorkerFacts
+from fetch_engine.fetching import describe_failure
+from fetch_engine.results import ErrorKind
+from fetch_engine.scheduler import Scheduler
+from fetch_engine.task import Job, Outcome
+
+if TYPE_CHECKING:
+    from fetch_engine.executors.dask_session import DaskSession
+
+SLOTS = 256  # fetches that a worker takes at a time
+
+
+class DaskExecutor:
+    """For `FetchEngine(executor=DaskExecutor("tcp://host:8786"))`.
+
+    address: of a scheduler, `tcp://` or `tls://` (certificates as in Dask's own configuration), or `local[:WORKERS]`
+    for a cluster on this machine, started with the first fetch and stopped with the engine. slots: fetches that a
+    worker takes at a time. lost_after: seconds of silence after which a worker counts as lost. patience: seconds
+    without any worker after which fetches fail.
+    Concurrency, rates and what holds for a host are bounds for the cluster as a whole. Needs asyncio. Raises ValueError
+    for an address that is none, ModuleNotFoundError without the extra `dask`.
+    """
+
+    def __init__(self, address: str, *, slots: int = SLOTS, lost_after: float = 30.0, patience: float = 120.0) -> None:
+        self.address = parse_cluster(address)
+        self._slots = slots
+        self._lost_after = lost_after
+        self._patience = patience
+        self._outbox: deque[Job] = deque()
+        self._opening: dict[int, Job] = {}
+        self._count = 0
+        self._is_dispatching = False
+        self._session: DaskSession | None = None
+        self._cluster: Any = None
+        self._settings: Settings
+        self._pickled = b""
+        self._scheduler: Scheduler
+        self._reruns = self._late = 0
+        if self.address.url is None:
+            from fetch_engine.executors.dask_local import prepare_local
+
+            prepare_local()
+        import distributed  # noqa: F401 - so that its absence is told here
+
+    async def check(self) -> str | None:
+        """Why the cluster cannot be used, as far as can be told before a fetch; in any loop of asyncio."""
+        if self.address.url is None:
+            return None
+        from fetch_engine.executors.dask_link import check
+
+        return await check(self.address.url)
+
+    @property
+    def capacity(self) -> int | None:
+        return None
+
+    @property
+    def idle(self) -> bool:
+        return not self._count
+
+    @property
+    def workers(self) -> tuple[WorkerFacts, ...]:
+        """Every worker of the cluster, none before the first fetch."""
+        return () if self._session is None else self._session.workers()
+
+    @property
+    def reruns(self) -> int:
+        """How many fetches were run again, since their worker or the connection was lost."""
+        return self._reruns + (0 if self._session is None else self._session.flights.rerun)
+
+    @property
+    def late(self) -> int:
+        """How many outcomes came for fetches that had been given up, and did not count."""
+        return self._late + (0 if self._session is None else self._session.flights.late)
+
+    def prepare(self, settings: Settings) -> None:
+        if settings.open_transport is not None:
+            raise ValueError("a transport of one's own cannot be sent to the workers of a cluster")
+        if settings.cookies is not None:
+            raise ValueError("the workers of a cluster share no cookies")
+        self._settings = settings
+        room = 2 * self._slots
+        # The lanes are here. A body that is not saved is not kept beyond its preview: a file there is of no use here.
+        limits = replace(settings.limits, concurrency=room, per_host=room, rate=None, host_rate=None)
+        try:
+            self._pickled = pickle.dumps(replace(settings, limits=limits, spool=None))
+        except Exception as error:  # noqa: BLE001 - pickle raises what it likes
+            raise ValueError(f"these options cannot be sent to a cluster: {error}") from None
+
+    def start(self, scheduler: Scheduler) -> None:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError("a Dask cluster needs asyncio: run the engine there, not on trio") from None
+        self._scheduler = scheduler
+
+    async def open_client(self) -> DaskSession:
+        from fetch_engine.executors.dask_session import DaskSession
+
+        address = self.address.url
+        if address is None:
+            from fetch_engine.executors.dask_local import open_local
+
+            if self._cluster is None:
+                self._cluster = await open_local(self.address.workers)
+            address = self._cluster.scheduler_address
+        session = DaskSession(
+            self._scheduler,
+            self.end,
+            address,
+            self._pickled,
+            self._settings.retry,
+            slots=self._slots,
+            lost_after=self._lost_after,
+            patience=self._patience,
+        )
+        await session.open()
+        self._reruns, self._late = self.reruns, self.late
+        self._session = session
+        return session
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        self._count += len(jobs)
+        self._outbox.extend(jobs)
+        if not self._is_dispatching:
+            self._is_dispatching = True
+            self._scheduler.spawn(self._dispatch)
+
+    def stop(self, job: Job) -> None:
+        self._scheduler.later(functools.partial(self._stop, job))
+
+    def blame(self) -> str | None:
+        return None
+
+    async def aclose(self) -> None:
+        cluster, self._cluster = self._cluster, None
+        if cluster is not None:
+            await cluster.close()
+
+    def _stop(self, job: Job) -> None:
+        if self._opening.pop(job.id, None) is not None:
+            self.end([(job, _failure(job, ErrorKind.CANCELLED, "cancelled"))])
+        elif job.outcome is None and job.generation is not None and job.generation.client is not None:
+            session: Any = job.generation.client
+            session.stop(job)
+
+    async def _dispatch(self) -> None:
+        """Begin what was submitted and hand it to the session of its generation."""
+        scheduler = self._scheduler
+        try:
+            while self._outbox:
+                jobs, self._outbox = list(self._outbox), deque()
+                for job in jobs:
+                    self._opening[job.id] = job
+                    scheduler.mailbox.put(Scheduler.begin, job)
+                scheduler.proceed()
+                while any(job.begun is None for job in jobs):
+                    await anyio.lowlevel.checkpoint()
+                for job in jobs:
+                    await self._hand_over(job)
+        finally:
+            self._is_dispatching = False
+
+    async def _hand_over(self, job: Job) -> None:
+        if job.id not in self._opening:
+            return
+        generation = job.generation
+        if job.cancel_error is None and generation is not None:
+            failure: AttemptFailed | None = None
+            session: Any = generation.client
+            if session is None:
+                try:
+                    session = await self._scheduler.session.client(generation)
+                except AttemptFailed as caught:
+                    failure = AttemptFailed(caught.kind, caught.message)
+            if self._opening.pop(job.id, None) is None:
+                return
+            if failure is not None:
+                self.end([(job, _failure(job, failure.kind, failure.message))])
+                return
+            session.add([job])
+            return
+        del self._opening[job.id]
+        self.end([(job, _failure(job, ErrorKind.CANCELLED, "the engine was cancelled"))])
+
+    def end(self, ended: Sequence[tuple[Job, Outcome]]) -> None:
+        """These are through."""
+        for one in ended:
+            self._scheduler.mailbox.put(Scheduler.end, one)
+        self._count -= len(ended)
+        self._scheduler.proceed()
+
+
+def _failure(job: Job, kind: ErrorKind, message: str) -> Outcome:
+    return describe_failure(job.request, job.recorder, AttemptFailed(*(job.cancel_error or (kind, message))))

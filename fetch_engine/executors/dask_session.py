@@ -1,0 +1,322 @@
+"""The fetches of one generation of the shared session, on the workers of a Dask cluster.
+
+Its ledger (`Flights`) is the only truth about what has ended: a connection that is lost, a worker that dies, an
+outcome that comes twice change nothing but who runs what.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import pickle
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import anyio
+
+from fetch_engine.errors import AttemptFailed
+from fetch_engine.executors.dask_link import DaskLink
+from fetch_engine.executors.flights import Batch, Flights, Verdict
+from fetch_engine.executors.progress import show_progress
+from fetch_engine.executors.worker_facts import WorkerFacts
+from fetch_engine.fetching import describe_failure
+from fetch_engine.places import JobPlace
+from fetch_engine.requests import as_new
+from fetch_engine.results import ErrorKind, FetchResult
+from fetch_engine.retry import IDEMPOTENT, RetryPolicy
+from fetch_engine.scheduler import Scheduler
+from fetch_engine.task import Job, Outcome
+
+COALESCE = 0.01  # seconds in which jobs go out together
+LOOK = 1.0  # seconds between two looks at what waits
+LONGEST_PAUSE = 5.0  # seconds between two tries to connect
+
+
+class DaskSession:
+    """What a generation opens: jobs go in, outcomes come out by `end`.
+
+    slots: fetches that a worker takes at a time. lost_after: seconds of silence after which a worker counts as lost.
+    patience: seconds without any worker after which what waits fails.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        end: Callable[[list[tuple[Job, Outcome]]], None],
+        address: str,
+        settings: bytes,
+        retry: RetryPolicy,
+        *,
+        slots: int,
+        lost_after: float,
+        patience: float,
+    ) -> None:
+        self._scheduler = scheduler
+        self._report = end
+        self._make_link = functools.partial(DaskLink, self, address, settings, lost_after=lost_after)
+        self._retry = retry
+        self._slots = slots
+        self._patience = patience
+        self._jobs: dict[int, Job] = {}
+        self._batches: dict[int, Batch] = {}  # of each fetch that is on a worker
+        self._moving: dict[int, anyio.CancelScope] = {}  # those that wait for another place
+        self.flights = Flights()
+        self._link: DaskLink | None = None
+        self._awake = asyncio.Event()
+        self._closing = False
+        self._closed = asyncio.Event()
+        self._since = time.monotonic()  # nobody has taken fetches since then
+        self._lost_by = ""
+        self.reconnected = 0
+
+    async def open(self) -> None:
+        """Connect. Raises AttemptFailed."""
+        link = self._make_link()
+        await link.open()
+        self._link = link
+        self._scheduler.spawn(self._serve, link)
+        self._scheduler.spawn(self._plan)
+        self._scheduler.proceed()
+
+    async def aclose(self) -> None:
+        """Let go of everything there."""
+        self._closing = True
+        self._awake.set()
+        if self._link is not None:
+            self._link.close()
+        await self._closed.wait()
+
+    @property
+    def connections(self) -> int | None:
+        """Sockets of all workers; None where one does not tell."""
+        counts = [one.connections for one in self.workers()]
+        return None if None in counts else sum(count or 0 for count in counts)
+
+    def workers(self) -> tuple[WorkerFacts, ...]:
+        """Every worker of the cluster."""
+        return () if self._link is None else self._link.facts(self._slots, self.flights.flying)
+
+    def add(self, jobs: Iterable[Job]) -> None:
+        """Run these."""
+        for job in jobs:
+            self._jobs[job.id] = job
+            repeatable = job.request.method in IDEMPOTENT or self._retry.all_methods
+            self.flights.add(job.id, repeatable=repeatable)
+        self._awake.set()
+
+    def stop(self, job: Job) -> None:
+        """End this one."""
+        if job.id not in self._jobs:
+            return
+        worker = self.flights.stop(job.id)
+        if worker is None:
+            self._end([(job, self._failure(job, ErrorKind.CANCELLED, "cancelled"))])
+        elif self._link is not None:
+            self._link.command(worker, "stop", job.id, self._batches[job.id].number)
+
+    # Called by the link
+
+    def joined(self, worker: str) -> None:
+        """It takes fetches."""
+        self.flights.join(worker, self._slots)
+        self._awake.set()
+
+    def left(self, worker: str, *, died: bool) -> None:
+        """It takes no more, and what it had is lost."""
+        self._since = time.monotonic()
+        self._settle(self.flights.leave(worker, died=died), worker)
+
+    def told(self, worker: str, records: list[tuple[Any, ...]]) -> None:
+        """It sent these."""
+        ended: list[tuple[Job, Outcome]] = []
+        for record in records:
+            match record:
+                case ("end", int(job_id), int(number), bytes(pickled)):
+                    self._take(job_id, number, pickled, worker, ended)
+                case ("taken", int(job_id), int(number), bytes(pickled)) if self._on(worker, job_id) is not None:
+                    self._take(job_id, number, pickled, worker, ended)
+                case ("at", int(job_id), progress) if (job := self._on(worker, job_id)) is not None:
+                    show_progress(job.recorder, progress)
+                case ("long", int(job_id), int(number)) if self._on(worker, job_id) is not None and self._link:
+                    self._link.command(worker, "take", job_id, number)
+                case ("move", int(job_id), str(host), seconds) if (job := self._on(worker, job_id)) is not None:
+                    self._scheduler.spawn(self._move, job, host, seconds)
+                case ("slow", int(job_id), str(host), seconds) if (job := self._on(worker, job_id)) is not None:
+                    JobPlace(self._scheduler, job).slow_down(host, seconds)
+        self._end(ended)
+        self._scheduler.proceed()
+
+    def is_missing(self, batch: Batch) -> bool:
+        """Whether any outcome of it has not come."""
+        return bool(self.flights.unended(batch))
+
+    def landed(self, batch: Batch, outcomes: dict[int, bytes] | None) -> None:
+        """It has ended, with all its outcomes; None if it could not be run."""
+        ended: list[tuple[Job, Outcome]] = []
+        for job_id in self.flights.unended(batch):
+            if outcomes is not None and job_id in outcomes:
+                self._take(job_id, batch.number, outcomes[job_id], batch.worker, ended)
+        self._end(ended)
+        self._settle(self.flights.withdraw(self.flights.unended(batch)), batch.worker)
+
+    def lost(self) -> None:
+        """The connection is."""
+        self._since = time.monotonic()
+        for worker in self.flights.workers:
+            self._settle(self.flights.leave(worker, died=False), worker)
+
+    # What it does
+
+    async def _serve(self, link: DaskLink) -> None:
+        """Keep a connection."""
+        try:
+            while True:
+                await link.serve()
+                pause = 0.1
+                link = self._make_link()
+                while not self._closing:
+                    try:
+                        await link.open()
+                        self._link = link
+                        self.reconnected += 1
+                        break
+                    except AttemptFailed as failure:
+                        self._lost_by = failure.message
+                    await anyio.sleep(pause)
+                    pause = min(2 * pause, LONGEST_PAUSE)
+                if self._closing:
+                    return
+        finally:
+            self._closed.set()
+
+    async def _plan(self) -> None:
+        """Give what waits to workers."""
+        while not self._closing:
+            with anyio.move_on_after(LOOK):
+                await self._awake.wait()
+            self._awake.clear()
+            if self._link is not None and self._link.is_open:
+                for batch in self.flights.plan(time.monotonic()):
+                    self._fly(self._link, batch)
+            if not self.flights.workers:
+                self._despair()
+            await anyio.sleep(COALESCE)
+
+    def _fly(self, link: DaskLink, batch: Batch) -> None:
+        requests = []
+        for job_id in batch.ids:
+            job = self._jobs[job_id]
+            self._batches[job_id] = batch
+            job.recorder.start()
+            requests.append((job_id, as_new(job.request)))
+        link.fly(batch, pickle.dumps(requests))
+
+    def _despair(self) -> None:
+        """Nobody takes fetches: after a while they fail, at once where nobody will."""
+        facts = self.workers()
+        refused = next((one for one in facts if one.state == "refused"), None)
+        if refused is not None and all(one.state == "refused" for one in facts):
+            why = f"no worker of the cluster can be used: {refused.name}: {refused.note}"
+        elif time.monotonic() - self._since > self._patience:
+            why = self._lost_by if self._link is None or not self._link.is_open else "the cluster has no worker"
+        else:
+            return
+        jobs = [self._jobs[job_id] for job_id in self.flights.clear()]
+        self._end([(job, self._failure(job, ErrorKind.CONNECT, why)) for job in jobs])
+
+    async def _move(self, job: Job, host: str, seconds: float | None) -> None:
+        """Get it the place that it asks for, after so long if it rests, and tell it."""
+        place, batch = JobPlace(self._scheduler, job), self._batches.get(job.id)
+        if batch is None:
+            return
+        with anyio.CancelScope() as self._moving[job.id]:
+            if seconds is None:
+                await place.move(host)
+            else:
+                await place.rest(host, seconds)
+            if self._link is not None:
+                self._link.command(batch.worker, "go", job.id)
+            del self._moving[job.id]
+
+    def _find_place(self, job_id: int) -> None:
+        """One whose worker is lost begins again: with its first host, whose place it may have given away."""
+        if (moving := self._moving.pop(job_id, None)) is not None:
+            moving.cancel()
+        job = self._jobs[job_id]
+        if job.lane != job.host:
+            self.flights.hold(job_id)
+            self._scheduler.spawn(self._take_place, job)
+
+    async def _take_place(self, job: Job) -> None:
+        with anyio.CancelScope() as self._moving[job.id]:
+            await JobPlace(self._scheduler, job).move(job.host)
+            del self._moving[job.id]
+            self.flights.release(job.id)
+            self._awake.set()
+
+    def _on(self, worker: str, job_id: int) -> Job | None:
+        return self._jobs.get(job_id) if self.flights.where(job_id) == worker else None
+
+    def _take(self, job_id: int, number: int, pickled: bytes, worker: str, ended: list[tuple[Job, Outcome]]) -> None:
+        outcome: Outcome = pickle.loads(pickled)
+        job = self._jobs.get(job_id)
+        if (
+            job is not None
+            and job.cancel_error is None
+            and not isinstance(outcome, FetchResult)
+            and outcome.kind is ErrorKind.CANCELLED
+        ):
+            return  # the worker is being closed; what is missing of the batch runs again
+        if self.flights.end(job_id, number):
+            assert job is not None
+            ended.append((job, self._as_seen_here(job, outcome, worker)))
+
+    def _as_seen_here(self, job: Job, outcome: Outcome, worker: str) -> Outcome:
+        if job.cancel_error is not None and not isinstance(outcome, FetchResult):
+            outcome = replace(outcome, kind=job.cancel_error[0], message=job.cancel_error[1])
+        recorder = job.recorder
+        recorder.end()
+        recorder.attempts, recorder.url, recorder.status = outcome.attempts, outcome.final_url, outcome.status
+        recorder.bytes_received, recorder.body_size = outcome.bytes_received, outcome.body_size
+        recorder.tls = outcome.tls
+        # Its own account began when it was submitted there.
+        total = time.perf_counter() - recorder.submitted
+        there = outcome.timings.total - (outcome.timings.queued or 0.0)
+        timings = replace(outcome.timings, queued=max(0.0, total - there), total=total)
+        return replace(outcome, elapsed=total, timings=timings, carried_by=worker)
+
+    def _settle(self, verdicts: dict[int, Verdict], worker: str) -> None:
+        ended: list[tuple[Job, Outcome]] = []
+        for job_id, verdict in verdicts.items():
+            job = self._jobs[job_id]
+            match verdict:
+                case Verdict.STOPPED:
+                    why = ErrorKind.CANCELLED, "cancelled"
+                case Verdict.UNKNOWN:
+                    lost = f"worker {worker} was lost and {job.request.method} must not be sent twice"
+                    why = ErrorKind.RESET, f"unknown outcome: {lost}"
+                case Verdict.POISON:
+                    why = ErrorKind.RESET, "each worker that was given this fetch alone, or with others, died"
+                case Verdict.WORN_OUT:
+                    why = ErrorKind.RESET, "the workers that it ran on were lost too often"
+            ended.append((job, replace(self._failure(job, *why), carried_by=worker)))
+        self._end(ended)
+        for job_id in [one for one in self._batches if self.flights.where(one) is None]:
+            del self._batches[job_id]
+            self._find_place(job_id)
+        self._awake.set()
+
+    def _failure(self, job: Job, kind: ErrorKind, message: str) -> Any:
+        return describe_failure(job.request, job.recorder, AttemptFailed(*(job.cancel_error or (kind, message))))
+
+    def _end(self, ended: list[tuple[Job, Outcome]]) -> None:
+        for job, _ in ended:
+            del self._jobs[job.id]
+            self._batches.pop(job.id, None)
+            if (moving := self._moving.pop(job.id, None)) is not None:
+                moving.cancel()
+        if ended:
+            self._report(ended)
+            self._awake.set()
