@@ -9,6 +9,7 @@ import anyio
 
 from fetch_engine.executors.local import LocalExecutor
 from fetch_engine.pacing import BytePacing
+from fetch_engine.scheduler import Scheduler
 from fetch_engine.task import Job
 
 
@@ -47,7 +48,7 @@ class FarExecutor(LocalExecutor):
         self._tell(("move", given, host, seconds))
         await event.wait()
 
-    def _place_of(self, job: Job) -> FarPlace:
+    def _place_of(self, _: Scheduler, job: Job) -> FarPlace:
         return FarPlace(self, self.given[job.id])
 
     def slow_down(self, given: int, host: str, seconds: float | None) -> None:
