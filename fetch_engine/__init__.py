@@ -1,13 +1,17 @@
 """A concurrent HTTP fetch engine in which a fetch lives exactly as long as somebody holds its handle."""
 
-from fetch_engine.census import Census, HeldHandle
-from fetch_engine.engine import FetchEngine
-from fetch_engine.errors import EngineClosed, FetchCancelled, FetchFailed
-from fetch_engine.limits import Limits, Timeouts
-from fetch_engine.requests import FetchRequest
-from fetch_engine.results import ErrorKind, FetchError, FetchResult, FetchState, Hop, Timings
-from fetch_engine.retry import RetryPolicy
-from fetch_engine.task import FetchTask, Finished
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fetch_engine.census import Census, HeldHandle
+    from fetch_engine.engine import FetchEngine
+    from fetch_engine.errors import EngineClosed, FetchCancelled, FetchFailed
+    from fetch_engine.limits import Limits, Timeouts
+    from fetch_engine.requests import FetchRequest
+    from fetch_engine.results import ErrorKind, FetchError, FetchResult, FetchState, Hop, Timings
+    from fetch_engine.retry import RetryPolicy
+    from fetch_engine.task import FetchTask, Finished
 
 __all__ = [
     "Census",
@@ -29,3 +33,28 @@ __all__ = [
     "Timeouts",
     "Timings",
 ]
+
+# Imported when first asked for: whoever takes a result apart need not wait for the engine and its protocols.
+_MODULES = {
+    "census": ("Census", "HeldHandle"),
+    "engine": ("FetchEngine",),
+    "errors": ("EngineClosed", "FetchCancelled", "FetchFailed"),
+    "limits": ("Limits", "Timeouts"),
+    "requests": ("FetchRequest",),
+    "results": ("ErrorKind", "FetchError", "FetchResult", "FetchState", "Hop", "Timings"),
+    "retry": ("RetryPolicy",),
+    "task": ("FetchTask", "Finished"),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *(name for name in __all__ if name not in globals())]

@@ -107,6 +107,7 @@ class DashboardApp(PacedApp[None]):
         self._counting = False  # totals, in pieces
         self.cost = ScreenCost(self.fps)
         self._sent = Meter(time.monotonic())
+        self.on_first_frame: Callable[[], object] | None = None
         self.last_key = 0.0  # time.monotonic() of the newest
         self.animation_level = "none"
         for own in OWN:
@@ -130,6 +131,11 @@ class DashboardApp(PacedApp[None]):
     def on_mount(self) -> None:
         self._ticks = self.set_interval(1 / self.fps, self.pull)
         self.pull()
+
+    def on_ready(self) -> None:
+        """Textual has shown the first frame."""
+        if self.on_first_frame is not None:
+            self.on_first_frame()
 
     # data in
 

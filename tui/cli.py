@@ -8,11 +8,18 @@ import sys
 from collections.abc import Sequence
 
 from tui.complaint import complain
-from tui.options import parse
+from tui.quiet_start import collector_rests
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run with these arguments (default: the command line's) and return the exit code."""
+    with collector_rests():
+        return _main(argv)
+
+
+def _main(argv: Sequence[str] | None) -> int:
+    from tui.options import parse
+
     try:
         _occupy_standard_descriptors()
         try:

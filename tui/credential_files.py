@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from fetch_engine import FetchEngine
 from tui.access_options import Access
 
 if TYPE_CHECKING:
+    from fetch_engine import FetchEngine
     from fetch_engine.cookies import CookieJar
     from fetch_engine.credentials import Netrc
 

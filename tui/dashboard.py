@@ -11,17 +11,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-import anyio
-
-from fetch_engine import FetchTask
 from tui import terminal
 from tui.choices import Choices, default_path
 from tui.cluster import check_cluster
 from tui.complaint import complain, write_stderr
-from tui.controller import Controller
 from tui.credential_files import save_jar
-from tui.demo import ForgottenCache, play
-from tui.engine_options import engine_for, given_urls, request_for, spool_folder
+from tui.engine_options import engine_for, engine_settings, given_urls, request_for, spool_folder
 from tui.engine_thread import Companion, EngineThread
 from tui.event_loop import prepare_loop
 from tui.exit_report import ExitReport, open_descriptors
@@ -31,13 +26,17 @@ from tui.inputs import open_input
 from tui.keys import change_keys
 from tui.options import Options
 from tui.pauses import Pauses
+from tui.quiet_start import collector_works
 from tui.resume import OpenRun, open_run, store_path
 from tui.run_inputs import RunInputs
 from tui.snapshot import Cancel, TogglePin
 from tui.stored_rows import StoredRows
 
 if TYPE_CHECKING:
+    from fetch_engine import FetchTask
     from tui.app import DashboardApp
+    from tui.controller import Controller
+    from tui.demo import ForgottenCache
 
 
 def run_dashboard(options: Options) -> int:
@@ -47,7 +46,7 @@ def run_dashboard(options: Options) -> int:
         complain(reason)
         return 2
     try:
-        engine_for(options)  # an invalid option is a usage error, told before the screen is drawn
+        engine_settings(options)  # an invalid option is a usage error, told before the screen is drawn
         check_cluster(options)
         with _keyboard() as stdin:
             prepare_loop()
@@ -87,7 +86,6 @@ class _Run:
                 per_second=self._choices.get("fps", self._options.fps),
                 journal=self._opened.journal,
             )
-            thread.start()
             try:
                 code = self._show(thread)
             finally:
@@ -130,6 +128,13 @@ class _Run:
         app.ascii_output = ascii_only
         thread.on_snapshot = app.snapshot_ready
         thread.on_failure = lambda: app.call_from_thread(app.exit)
+
+        def begin() -> None:
+            """What the screen need not wait for: imports of the engine's own, in its thread."""
+            collector_works()
+            thread.start()
+
+        app.on_first_frame = begin
         try:
             return asyncio.run(self._run_app(app))
         finally:
@@ -211,10 +216,16 @@ class Demo:
     """A companion that plays the demo's scenario. It holds the cache that forgets to let go of a handle."""
 
     def __init__(self, base_url: str) -> None:
+        from tui.demo import ForgottenCache
+
         self._base_url = base_url
         self._cache = ForgottenCache()
 
     async def __call__(self, controller: Controller) -> None:
+        import anyio
+
+        from tui.demo import play
+
         try:
             await play(_DemoVerbs(controller), self._base_url, self._cache)
             await anyio.sleep_forever()

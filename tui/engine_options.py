@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from fetch_engine import FetchEngine, FetchRequest, Limits, RetryPolicy, Timeouts
+from fetch_engine import FetchRequest, Limits, RetryPolicy, Timeouts
 from fetch_engine.checksum import Checksum
 from fetch_engine.downloads import SaveTo
 from fetch_engine.errors import AttemptFailed
@@ -17,13 +18,14 @@ from fetch_engine.spool import SpoolFolder
 from fetch_engine.transports.interfaces import local_end
 from fetch_engine.transports.options import TransportOptions
 from fetch_engine.transports.proxies import ProxyRules
-from fetch_engine.transports.public_addresses import is_public
-from fetch_engine.transports.tls import build_ssl_context
 from tui.cluster import cluster_executor
 from tui.credential_files import read_jar, read_netrc
 from tui.options import Options
 from tui.request_lines import AskedUrl
 from tui.save_options import Save
+
+if TYPE_CHECKING:
+    from fetch_engine import FetchEngine
 
 MOST_URLS = 1_000_000  # of one glob: each is written down before the first is fetched
 
@@ -32,6 +34,13 @@ def engine_for(
     options: Options, *, preview_size: int = 64 * KIB, spool: SpoolFolder | None = None, first_id: int = 1
 ) -> FetchEngine:
     """An engine as the options want it, not yet opened. Raises ValueError for a value or file that cannot be used."""
+    from fetch_engine import FetchEngine  # only now: the screen need not wait for the engine's protocols
+
+    return FetchEngine(**engine_settings(options, preview_size), spool=spool, first_id=first_id)
+
+
+def engine_settings(options: Options, preview_size: int = 64 * KIB) -> dict[str, Any]:
+    """What the options make of an engine's parameters. Raises ValueError as `engine_for`."""
     access, pace = options.access, options.pace
     transport = TransportOptions(
         proxy=options.proxy,
@@ -50,11 +59,11 @@ def engine_for(
         connect_to=access.connect_to,
         interface=access.interface,
         ip_version=access.ip_version,
-        address_filter=is_public if access.deny_private else None,
+        address_filter=_address_filter() if access.deny_private else None,
     )
     _check(transport)
-    return FetchEngine(
-        limits=Limits(
+    return {
+        "limits": Limits(
             concurrency=options.concurrency,
             per_host=options.per_host,
             max_redirects=options.max_redirects,
@@ -68,21 +77,19 @@ def engine_for(
             min_rate_time=pace.min_rate_time,
             same_host=access.same_host,
         ),
-        timeouts=Timeouts(connect=options.connect_timeout, read=pace.read_timeout, total=options.max_time),
-        retry=RetryPolicy(
+        "timeouts": Timeouts(connect=options.connect_timeout, read=pace.read_timeout, total=options.max_time),
+        "retry": RetryPolicy(
             retries=options.retries,
             statuses=RETRIED_STATUSES if pace.retry_on is None else pace.retry_on,
             delay=options.retry_delay,
             max_time=pace.retry_max_time,
             all_methods=pace.retry_all_methods,
         ),
-        transport=transport,
-        spool=spool,
-        cookies=read_jar(access),
-        netrc=read_netrc(access),
-        first_id=first_id,
-        executor=cluster_executor(options),
-    )
+        "transport": transport,
+        "cookies": read_jar(access),
+        "netrc": read_netrc(access),
+        "executor": cluster_executor(options),
+    }
 
 
 def spool_folder() -> SpoolFolder:
@@ -146,11 +153,19 @@ def _save_to(save: Save) -> SaveTo | None:
     return SaveTo(save.folder, save.name, save.by_header, save.overwrite, save.resume, save.sync)
 
 
+def _address_filter() -> Callable[[str], bool]:
+    from fetch_engine.transports.public_addresses import is_public
+
+    return is_public
+
+
 def _check(transport: TransportOptions) -> None:
     """Find out now what every single fetch would fail of."""
     ProxyRules(transport.proxy, trust_env=transport.trust_env)
     local_end(transport)
     if transport.ca_file is not None or transport.client_cert is not None or transport.ca_native:
+        from fetch_engine.transports.tls import build_ssl_context
+
         try:
             build_ssl_context(transport)
         except AttemptFailed as failure:

@@ -10,19 +10,19 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anyio
-
-from fetch_engine import FetchEngine, FetchRequest
-from fetch_engine.wake import waker
-from tui.controller import Controller
+from fetch_engine.requests import FetchRequest
 from tui.event_loop import prepare_loop
-from tui.journal import Journal
 from tui.snapshot import Command, FinishedRecord, Snapshot
 
+if TYPE_CHECKING:
+    from fetch_engine import FetchEngine
+    from tui.controller import Controller
+    from tui.journal import Journal
+
 # What else runs beside the controller, in its task group: a reader of URLs, the demo.
-Companion = Callable[[Controller], Coroutine[Any, Any, None]]
+Companion = Callable[["Controller"], Coroutine[Any, Any, None]]
 
 JOIN_LIMIT = 10.0  # seconds for the engine to let go of everything
 
@@ -64,8 +64,13 @@ class EngineThread:
         self._thread.start()
 
     def stop(self) -> bool:
-        """Cancel everything, close the engine, and wait for its end. False if it did not end in time."""
+        """Cancel everything, close the engine, and wait for its end. False if it did not end in time.
+
+        One that was not started is opened all the same: what it was given has to be accounted for.
+        """
         self._stopping.set()
+        if self._thread.ident is None:
+            self.start()
         self._notify()
         self._thread.join(JOIN_LIMIT)
         return not self._thread.is_alive()
@@ -89,6 +94,8 @@ class EngineThread:
                 self._wake = None  # the engine's loop has ended
 
     def _run(self) -> None:
+        import anyio  # here and below: while the screen shows its first frame
+
         try:
             anyio.run(self._main, backend="asyncio", backend_options=prepare_loop())
         except Exception:  # noqa: BLE001 - shown to the user when the screen is gone
@@ -97,6 +104,11 @@ class EngineThread:
                 self.on_failure()
 
     async def _main(self) -> None:
+        import anyio
+
+        from fetch_engine.wake import waker
+        from tui.controller import Controller
+
         engine = self.engine = self._make_engine()
         async with engine:
             controller = Controller(

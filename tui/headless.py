@@ -31,6 +31,7 @@ from tui.journal import Journal
 from tui.line_writer import OutputFailed
 from tui.options import Options
 from tui.progress_line import Progress, ProgressLine, is_wanted
+from tui.quiet_start import collector_works
 from tui.results import STDOUT, Results, make_format
 from tui.resume import open_run
 
@@ -203,6 +204,7 @@ def run(options: Options) -> int:
         work = HeadlessRun(
             engine, opened.requests, window, outputs, fail_on, opened.journal, show_progress=show_progress
         )
+        collector_works()
         try:
             anyio.run(work.run, backend_options=backend_options)
         finally:

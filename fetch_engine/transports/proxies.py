@@ -8,15 +8,17 @@ import os
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.recorder import Recorder
 from fetch_engine.results import ErrorKind
 from fetch_engine.transports.exchange import Outgoing, RawHeaders
-from fetch_engine.transports.http11 import Http11Connection
-from fetch_engine.transports.network import ByteStream
 from fetch_engine.transports.no_proxy import DirectHosts, split_entries
+
+if TYPE_CHECKING:
+    from fetch_engine.transports.network import ByteStream
 
 _AUTHORIZATION = b"proxy-authorization"
 _DEFAULT_PORT = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
@@ -137,6 +139,8 @@ async def open_tunnel(
     proxy: Proxy, stream: ByteStream, host: str, port: int, limits: Limits, recorder: Recorder
 ) -> None:
     """Make `stream`, connected to `proxy`, a connection to the target. Raises AttemptFailed (proxy)."""
+    from fetch_engine.transports.http11 import Http11Connection  # the rules alone do without a protocol
+
     authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     target = authority.encode("ascii")
     request = Outgoing(b"CONNECT", "http", host, port, target, [(b"Host", target), *proxy.headers()])

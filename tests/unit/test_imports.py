@@ -1,4 +1,4 @@
-"""What importing pulls in: the engine knows nothing of the screen."""
+"""What importing pulls in: the engine knows nothing of the screen, and nobody waits for what is not needed yet."""
 
 from __future__ import annotations
 
@@ -10,10 +10,28 @@ import pytest
 FOREIGN = ("tui", "textual", "rich")
 
 
-def modules_after(statement: str) -> set[str]:
-    code = f"import sys; {statement}; print(*sys.modules)"
+ENGINE = {
+    "fetch_engine.engine",
+    "fetch_engine.lints",
+    "fetch_engine.scheduler",
+    "fetch_engine.transports.http11",
+    "fetch_engine.transports.httpx_transport",
+    "h11",
+    "h2",
+    "httpx",
+    "uvloop",
+}
+SCREEN = {"textual", "rich", "tui.app"}
+
+
+def imported_by(statement: str) -> set[str]:
+    code = f"import sys\n{statement}\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    return {name.partition(".")[0] for name in done.stdout.split()}
+    return set(done.stdout.split())
+
+
+def modules_after(statement: str) -> set[str]:
+    return {name.partition(".")[0] for name in imported_by(statement)}
 
 
 @pytest.mark.parametrize(
@@ -33,3 +51,26 @@ def test_the_engine_imports_nothing_of_the_screen(statement: str) -> None:
 
 def test_this_test_would_notice() -> None:
     assert modules_after("import tui.app").issuperset(FOREIGN)
+
+
+@pytest.mark.parametrize(
+    ("statement", "later"),
+    [
+        ("import fetch_engine.results", ENGINE),
+        ("from tui.options import parse; parse([], stdout_is_terminal=True)", ENGINE | SCREEN | {"anyio", "asyncio"}),
+        ("import tui.dashboard, tui.app", ENGINE | {"tui.controller", "tui.demo", "tui.headless"}),
+        ("import tui.headless", {"httpx", "textual", "tui.app", "tui.controller"}),
+    ],
+    ids=["results", "command line", "first frame", "headless"],
+)
+def test_nobody_waits_for_what_is_not_needed_yet(statement: str, later: set[str]) -> None:
+    assert imported_by(statement).isdisjoint(later)
+
+
+def test_the_library_has_what_it_names() -> None:
+    import fetch_engine
+
+    assert set(fetch_engine.__all__) <= set(dir(fetch_engine))
+    assert all(getattr(fetch_engine, name).__name__ == name for name in fetch_engine.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        fetch_engine.nothing  # noqa: B018
