@@ -96,7 +96,7 @@ class CurlOperation:
 
 
 def _quoted(text: str) -> str:
-    return quote(text, safe="")
+    return quote(text, safe="", errors="surrogateescape")
 
 
 def _with_http(url: str) -> str:

@@ -65,6 +65,7 @@ CHROME = r"""curl 'https://api.example.org/graphql?x=1&y=%7B' \
         ("curl -A me -e http://from/ -r 0-9 -H 'X;' -H 'Y : 1' h/", plain("http://h/", headers=(
             ("X", ""), ("Y", "1"), ("User-Agent", "me"), ("Referer", "http://from/"), ("Range", "bytes=0-9")))),
         ("curl -kx proxy:81 -U 'u:p@' h/", plain("http://h/", insecure=True, proxy="u:p%40@proxy:81")),
+        ("curl -x proxy:81 -U $'\\xff:p' h/", plain("http://h/", proxy="%FF:p@proxy:81")),
         ("curl -x '' h/", plain("http://h/", proxy="")),
         ("curl -x socks5h://h:1 h/", plain("http://h/", proxy="socks5h://h:1")),
         ("curl --socks5 h:1 h/", plain("http://h/", proxy="socks5://h:1")),

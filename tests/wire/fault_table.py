@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
-from .faults import CATALOGUE, FINE, misbehave, name_of, paths
+from .faults import CATALOGUE, misbehave, name_of, paths
 from .servers import RawServer
 
 HEALTHY = 100
@@ -30,33 +33,68 @@ class Seen:
     peak: int  # bytes
 
 
-def run(*, faults_too: bool = True) -> Seen:
+@contextlib.contextmanager
+def healthy_server() -> Iterator[str]:
+    """A server of its own process: what floods the other one with threads and bytes takes nothing from it."""
+    code = (
+        "import sys\nfrom tests.wire.servers import RawServer, fine\n"
+        "with RawServer(fine) as server:\n print(server.url(''), flush=True)\n sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=PIPE, stdout=PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.communicate()
+
+
+@contextlib.contextmanager
+def listed(faulty: str, good: str, *, faults: bool = True) -> Iterator[str]:
+    """The path of a list with a URL for each fault and HEALTHY good ones among them.
+
+    Without `faults` there is a healthy URL in the place of each of them, so that as many start together.
+    """
+    urls = [f"{faulty}{path}" if faults else f"{faulty}/fine{path}" for _, path in paths()]
+    urls[len(urls) // 2 : len(urls) // 2] = [f"{good}/fine/{number}" for number in range(HEALTHY)]
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write("\n".join(urls))
+        file.flush()
+        yield file.name
+
+
+def beside(*, faults: bool) -> dict[str, float]:
+    """What `beside_probe` says of the healthy fetches beside faults, or beside other healthy ones."""
+    with (
+        RawServer(misbehave) as server,
+        healthy_server() as good,
+        listed(server.url(""), good, faults=faults) as path,
+    ):
+        command = [sys.executable, "-m", "tests.wire.beside_probe", path, good]
+        said = subprocess.run(command, stdout=PIPE, timeout=100, check=True).stdout
+        told: dict[str, float] = json.loads(said)
+        return told
+
+
+def run() -> Seen:
     """All faults at once, with HEALTHY good fetches beside them, in one run of the program."""
-    with RawServer(misbehave) as server, RawServer(misbehave) as good:
-        urls = [server.url(path) for _, path in paths()] if faults_too else []
-        urls[len(urls) // 2 : len(urls) // 2] = [good.url(f"/fine/{number}") for number in range(HEALTHY)]
-        with tempfile.NamedTemporaryFile("w") as file:
-            file.write("\n".join(urls))
-            file.flush()
-            code = (
-                "import sys\nfrom tests.wire.fault_table import peak\nfrom tui.cli import main\n"
-                "code = main(sys.argv[1:])\nprint(peak(), file=sys.stderr)\nsys.exit(code)"
-            )
-            ran = subprocess.run(
-                [sys.executable, "-c", code, *OPTIONS, "-i", file.name],
-                capture_output=True, text=True, timeout=100, check=False, env=os.environ | {"PYTHONWARNINGS": "error"},
-            )  # fmt: skip
+    with RawServer(misbehave) as server, healthy_server() as good, listed(server.url(""), good) as path:
+        code = (
+            "import sys\nfrom tests.wire.fault_table import peak\nfrom tui.cli import main\n"
+            "code = main(sys.argv[1:])\nprint(peak(), file=sys.stderr)\nsys.exit(code)"
+        )
+        ran = subprocess.run(
+            [sys.executable, "-c", code, *OPTIONS, "-i", path],
+            capture_output=True, text=True, timeout=100, check=False, env=os.environ | {"PYTHONWARNINGS": "error"},
+        )  # fmt: skip
         *messages, report, most = ran.stderr.splitlines()
         assert not messages, messages
-        faults: dict[str, list[dict[str, Any]]] = {name: [] for name in CATALOGUE}
+        seen: dict[str, list[dict[str, Any]]] = {name: [] for name in CATALOGUE}
         healthy = []
         for line in map(json.loads, ran.stdout.splitlines()):
             name = name_of(line["url"].removeprefix(server.url("")))
-            if line["url"].startswith(server.url("")) and name is not None:
-                faults[name].append(line)
-            else:
+            if line["url"].startswith(good):
                 healthy.append(line)
-        return Seen(faults, healthy, json.loads(report), int(most))
+            elif name is not None:
+                seen[name].append(line)
+        return Seen(seen, healthy, json.loads(report), int(most))
 
 
 def peak() -> int:
@@ -84,11 +122,14 @@ def table() -> int:
         seconds = lines[0]["elapsed_ms"] / 1000 if lines else 0.0
         print(f"{name:44}{expected:28}{', '.join(map(str, got)):20}{seconds:8.2f}{'' if fine else '  WRONG'}")
     print(f"{len(seen.faults)} faults, {wrong} wrong; peak memory {seen.peak / 2**20:.0f} MiB; {seen.report}")
-    for name, lines in (("beside them", seen.healthy), ("alone", run(faults_too=False).healthy)):
-        good = sum(line["status"] == 200 and line["bytes"] == len(FINE) for line in lines)
-        times = sorted(line["elapsed_ms"] for line in lines)
-        middle = times[len(times) // 2]
-        print(f"{good} of {HEALTHY} healthy fetches {name}: median {middle:.0f} ms, most {times[-1]:.0f} ms")
+    print(f"{HEALTHY} healthy fetches by turns beside the faults and beside as many healthy ones; ms, in () of CPU:")
+    for _ in range(3):
+        for name, faults in (("faults", True), ("healthy", False)):
+            told = beside(faults=faults)
+            times = "{median:6.0f} ({median cpu:.0f}), last{last:6.0f} ({last cpu:.0f})".format_map(
+                {key: 1000 * value for key, value in told.items()}
+            )
+            print(f"  beside {name:8}{told['good']:4} good, median{times}")
     return wrong
 
 

@@ -16,9 +16,7 @@ from dataclasses import dataclass
 
 import brotli  # type: ignore[import-untyped]
 
-from .servers import Connection
-
-FINE = b"hello, world"
+from .servers import FINE, Connection
 
 
 @dataclass(frozen=True)

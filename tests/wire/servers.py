@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
+FINE = b"hello, world"
 PATIENCE = 5.0
 
 
@@ -210,6 +211,12 @@ def closing(*responses: bytes) -> Handler:
         connection.gone()
 
     return handle
+
+
+def fine(connection: Connection) -> None:
+    """Answer each request with FINE until the client closes."""
+    while connection.request():
+        connection.answer(FINE)
 
 
 def echoing(connection: Connection) -> None:
