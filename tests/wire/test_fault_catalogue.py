@@ -7,7 +7,8 @@ import hashlib
 import pytest
 
 from .fault_table import HEALTHY, TOTAL, Seen, beside, run, seen_of
-from .faults import CATALOGUE, FINE
+from .faults import CATALOGUE
+from .servers import FINE
 
 
 @pytest.fixture(scope="module")
