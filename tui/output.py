@@ -129,8 +129,8 @@ class PacedDriver(LinuxDriver):
         with suppress(RuntimeError):  # the loop is closed, and all is over
             self._loop.call_soon_threadsafe(callback)
 
-    # Textual handles both signals on the spot, between any two instructions of a frame. While a frame may be half
-    # made they wait for the loop; the stop itself then happens inside the loop's callback, where CONT finds us.
+    # Textual handles both signals on the spot, between any two instructions of a frame, or of what takes the screen
+    # down. They wait for the loop; the stop itself then happens inside the loop's callback.
 
     def _sigtstp_application(self, *_: Any) -> None:
         if self.active:
@@ -139,10 +139,14 @@ class PacedDriver(LinuxDriver):
             super()._sigtstp_application()
 
     def _sigcont_application(self, *_: Any) -> None:
+        self._later(self._continued)
+
+    def _continued(self) -> None:
         if not self.active:
-            super()._sigcont_application()
+            if self._app.return_code is None:  # a terminal that goes away continues what it ends
+                super()._sigcont_application()
         elif isinstance(self._app, PacedApp):
-            self._later(self._app.repaint)  # stopped by SIGSTOP: the terminal was never given back
+            self._app.repaint()  # stopped by SIGSTOP: the terminal was never given back
 
 
 class _Frame(CompositorUpdate):

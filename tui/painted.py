@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region, Size
@@ -44,6 +46,20 @@ CURSOR: Span = ("", "cursor")
 
 END: Span = ("", "end")
 """From here on it is not."""
+
+
+class _Row(Strip):
+    """A strip that does not come to refer to itself.
+
+    Textual's notes what it was divided into, which is itself where it is cut nowhere: each line ever painted would be
+    garbage that only the collector can free, thousands of objects a second.
+    """
+
+    __slots__ = ()
+
+    def divide(self, cuts: Iterable[int]) -> Sequence[Strip]:
+        cuts = [*cuts]
+        return [self] if cuts == [self.cell_length] else super().divide(cuts)
 
 
 class Painted(Widget):
@@ -95,6 +111,9 @@ class Painted(Widget):
         if strip is None or strip.cell_length != width:
             strip = self._strips[y] = self._strip(y, width)
         return strip
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        return [_Row(strip, strip.cell_length) for strip in super().render_lines(crop)]
 
     def on_resize(self) -> None:
         self._strips.clear()

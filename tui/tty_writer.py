@@ -26,8 +26,9 @@ def _own_description(fd: int) -> tuple[int, bool]:
 class TtyWriter(threading.Thread):
     """Takes text from any thread and writes it to the terminal behind `fd` as fast as that takes it.
 
-    `on_hang_up` is called once, in this thread, when the terminal is gone. Nothing here bounds the queue: who writes
-    looks at `pending` (bytes not yet taken) and leaves out what can wait.
+    What there is room for at once is written by who calls: a thread that has to be woken first comes late in a busy
+    program. `on_hang_up` is called once, in this thread, when the terminal is gone. Nothing here bounds the queue: who
+    writes looks at `pending` (bytes not yet taken) and leaves out what can wait.
     """
 
     def __init__(self, fd: int, on_hang_up: Callable[[], None]) -> None:
@@ -48,9 +49,12 @@ class TtyWriter(threading.Thread):
         with self._lock:
             if not data or self._stopping or self._finished:
                 return
-            self._queue.append(data)
-            self.pending += len(data)
-            self._wake()
+            if not self.pending and self._own:
+                data = self._write_now(data)
+            if data:
+                self._queue.append(data)
+                self.pending += len(data)
+                self._wake()
 
     def stop(self) -> None:
         """Write what is queued, as long as the terminal takes it, and end. Returns within STOP_LIMIT."""
@@ -61,6 +65,14 @@ class TtyWriter(threading.Thread):
         if self.is_alive():
             # a terminal opened by somebody else may block inside write(); the thread is a daemon then
             self.join(STOP_LIMIT + STALLED)
+
+    def _write_now(self, data: bytes) -> bytes:
+        try:
+            count = os.write(self._tty, data[:_CHUNK])
+        except OSError:  # it is full; or gone, which the thread will notice
+            return data
+        self.written += count
+        return data[count:]
 
     def _wake(self) -> None:
         with suppress(BlockingIOError):  # it is full of wake-ups
@@ -124,5 +136,5 @@ class TtyWriter(threading.Thread):
             return data
         with self._lock:
             self.pending -= count
-        self.written += count
+            self.written += count
         return data[count:]

@@ -132,6 +132,15 @@ def test_everything_is_written_in_order(pty: tuple[int, int]) -> None:
     assert not select.select([pty[0]], [], [], 0.1)[0]
 
 
+def test_what_there_is_room_for_waits_for_no_thread(pty: tuple[int, int]) -> None:
+    writer = TtyWriter(pty[1], lambda: None)
+    writer.write("at once")
+    assert read_all(pty[0], 7) == b"at once"
+    assert (writer.written, writer.pending) == (7, 0)
+    writer.start()
+    writer.stop()
+
+
 def test_what_is_queued_at_the_end_is_still_written(pty: tuple[int, int]) -> None:
     writer = TtyWriter(pty[1], lambda: None)
     writer.start()

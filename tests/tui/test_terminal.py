@@ -169,10 +169,10 @@ def test_python_started_in_the_c_locale_still_finds_it_out() -> None:
 def test_defaults_leave_what_the_user_has_set() -> None:
     environ = {"TERM": "vt100"}
     prepare(environ)
-    assert environ == {"TERM": "vt100", "TEXTUAL_ANIMATIONS": "none", "NO_COLOR": "1"}
-    environ = {"TERM": "xterm", "TEXTUAL_ANIMATIONS": "full"}
+    assert environ == {"TERM": "vt100", "TEXTUAL_ANIMATIONS": "none", "TEXTUAL_FPS": "250", "NO_COLOR": "1"}
+    environ = {"TERM": "xterm", "TEXTUAL_ANIMATIONS": "full", "TEXTUAL_FPS": "30"}
     prepare(environ)
-    assert environ == {"TERM": "xterm", "TEXTUAL_ANIMATIONS": "full"}
+    assert environ == {"TERM": "xterm", "TEXTUAL_ANIMATIONS": "full", "TEXTUAL_FPS": "30"}
 
 
 def test_a_late_signal_is_noted_and_a_second_one_ends_the_process() -> None:
