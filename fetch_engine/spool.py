@@ -48,11 +48,7 @@ class SpoolFolder:
     def create(self) -> str:
         """A new empty file. Raises OSError."""
         with self._lock:
-            if self._closed:
-                raise OSError("the spool is closed")
-            if self._path is None:
-                self._path, self._descriptor = _own_folder(self.parent)
-            path = os.path.join(self._path, secrets.token_hex(8))
+            path = os.path.join(self._own_path(), secrets.token_hex(8))
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             self._growing[path] = 0
         return path
@@ -86,6 +82,28 @@ class SpoolFolder:
             self.size -= self._growing.pop(path, 0) + self._whole.pop(path, 0)
         _unlink(path)
 
+    def share(self) -> str:
+        """A new folder inside, for another process to write bodies to. Raises OSError."""
+        with self._lock:
+            path = os.path.join(self._own_path(), secrets.token_hex(4))
+            os.mkdir(path, 0o700)
+        return path
+
+    def adopt(self, path: str, size: int) -> None:
+        """A file that another process has completed in a folder of `share`; from now on it may be evicted."""
+        with self._lock:
+            if self._path is not None and os.path.dirname(os.path.dirname(path)) == self._path:
+                self._whole[path] = size
+                self.size += size
+                self._make_room(0)
+
+    def tidy(self, folder: str) -> None:
+        """Remove what is in a folder of `share` and was not adopted: whoever wrote it is gone."""
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.path not in self._whole:
+                    _unlink(entry.path)
+
     def close(self) -> None:
         """Remove the folder with all that is in it."""
         with self._lock:
@@ -107,6 +125,13 @@ class SpoolFolder:
                 if entry.name.startswith(_PREFIX) and entry.is_dir(follow_symlinks=False):
                     removed += _remove_if_dead(entry.path)
         return removed
+
+    def _own_path(self) -> str:
+        if self._closed:
+            raise OSError("the spool is closed")
+        if self._path is None:
+            self._path, self._descriptor = _own_folder(self.parent)
+        return self._path
 
     def _make_room(self, count: int) -> None:
         while self.size + count > self.max_bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import anyio
 import anyio.abc
@@ -42,7 +42,12 @@ class FarFacts:
     leases: int = 0
     sessions_opened: int = 0
     sessions_closed: int = 0
-    connections: int | None = None
+    connections: int = 0
+
+    def plus(self, other: FarFacts) -> FarFacts:
+        """The sum."""
+        pairs = ((getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
+        return FarFacts(*(a + b for a, b in pairs))
 
     def after_death(self) -> FarFacts:
         """The same when its process has ended: nothing there is alive."""
@@ -148,7 +153,6 @@ class FarEnd:
     def facts(self) -> FarFacts:
         """The counts now; also after the end of `run`."""
         census, session = self.engine.census(), self.engine.session
-        generations = session.generations()
         return FarFacts(
             opened=census.opened,
             closed=census.closed,
@@ -156,7 +160,7 @@ class FarEnd:
             leases=session.leases,
             sessions_opened=session.generation,
             sessions_closed=session.closed_generations,
-            connections=generations[0].connections if generations and generations[0].is_open else 0,
+            connections=sum(each.connections or 0 for each in session.generations() if each.is_open),
         )
 
     def _end(self, own_id: int, outcome: Outcome) -> None:

@@ -8,7 +8,7 @@ request is about to start, `Scheduler.end` with its outcome, for each job once, 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from fetch_engine.limits import Limits, Timeouts
@@ -38,6 +38,10 @@ class Settings:
     spool: SpoolFolder | None = None
     cookies: CookieJar | None = None
     netrc: Netrc | None = None
+
+    def with_spool(self, spool: SpoolFolder | None) -> Settings:
+        """The same with another spool."""
+        return replace(self, spool=spool)
 
     def terms(self) -> Terms:
         """For the fetches of one loop, in which it must be called."""
