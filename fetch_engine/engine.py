@@ -34,6 +34,7 @@ from fetch_engine.urls import host_of
 if TYPE_CHECKING:
     from fetch_engine.cookies import CookieJar
     from fetch_engine.credentials import Netrc
+    from fetch_engine.executors.process_facts import ProcessFacts
     from fetch_engine.transports.options import TransportOptions
 
 
@@ -220,6 +221,12 @@ class FetchEngine:
     def session(self) -> SharedSession:
         """The shared HTTP session: open or not, generation, leases."""
         return self._scheduler.session
+
+    @property
+    def processes(self) -> ProcessFacts | None:
+        """The child processes and what is in them, where fetches run there."""
+        facts: ProcessFacts | None = getattr(self.executor, "processes", None)
+        return facts
 
     @property
     def alive(self) -> int:

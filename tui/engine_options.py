@@ -21,6 +21,7 @@ from fetch_engine.transports.proxies import ProxyRules
 from tui.cluster import cluster_executor
 from tui.credential_files import read_jar, read_netrc
 from tui.options import Options
+from tui.processes import process_executor
 from tui.request_lines import AskedUrl
 from tui.save_options import Save
 
@@ -88,7 +89,7 @@ def engine_settings(options: Options, preview_size: int = 64 * KIB) -> dict[str,
         "transport": transport,
         "cookies": read_jar(access),
         "netrc": read_netrc(access),
-        "executor": cluster_executor(options),
+        "executor": cluster_executor(options) or process_executor(options),
     }
 
 

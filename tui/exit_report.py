@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fetch_engine import FetchEngine
+    from fetch_engine.executors.process_facts import ProcessFacts
 
 
 @dataclass(frozen=True, slots=True)
 class ExitReport:
     """Handles, sessions and descriptors at the end; -1 descriptors where the system does not tell.
 
-    fetches: those whose outcome was reported. opened, closed, alive: handles.
+    fetches: those whose outcome was reported. opened, closed, alive: handles. processes: children and what was in them,
+    where fetches ran there.
     """
 
     fetches: int
@@ -27,6 +29,7 @@ class ExitReport:
     sessions_closed: int
     descriptors_before: int
     descriptors_after: int
+    processes: ProcessFacts | None = None
 
     @classmethod
     def of(cls, engine: FetchEngine, *, fetches: int, descriptors_before: int) -> ExitReport:
@@ -41,6 +44,7 @@ class ExitReport:
             sessions_closed=engine.session.closed_generations,
             descriptors_before=descriptors_before,
             descriptors_after=open_descriptors(),
+            processes=engine.processes,
         )
 
     @property
@@ -50,11 +54,15 @@ class ExitReport:
             self.alive == 0
             and self.sessions_opened == self.sessions_closed
             and self.descriptors_after <= self.descriptors_before
+            and (self.processes is None or self.processes.all_ended)
         )
 
     def as_json(self) -> str:
         """One line, with `clean` as the last key."""
-        return json.dumps({**dataclasses.asdict(self), "clean": self.clean})
+        values = dataclasses.asdict(self)
+        if self.processes is None:
+            del values["processes"]
+        return json.dumps({**values, "clean": self.clean})
 
     def as_text(self) -> str:
         """One line for a person."""
@@ -63,7 +71,19 @@ class ExitReport:
             f"handles {self.opened} opened, {self.closed} closed, {self.alive} alive; "
             f"sessions {self.sessions_opened} opened, {self.sessions_closed} closed; "
             f"descriptors {self.descriptors_before} before, {self.descriptors_after} after"
+            f"{'' if self.processes is None else f'; {describe(self.processes)}'}"
         )
+
+
+def describe(facts: ProcessFacts) -> str:
+    """For a person."""
+    there = facts.there
+    lost = f", {facts.lost} lost, {facts.rerun} fetches run again" if facts.lost else ""
+    return (
+        f"processes {facts.started} started, {facts.ended} ended{lost}; "
+        f"in them handles {there.opened} opened, {there.closed} closed, {there.alive} alive, "
+        f"sessions {there.sessions_opened} opened, {there.sessions_closed} closed"
+    )
 
 
 def open_descriptors() -> int:

@@ -96,6 +96,7 @@ class Options:
     silent: bool = False
     input_format: str = "auto"
     globoff: bool = False
+    processes: int | None = None  # None: in this one
     cluster: str | None = None  # address of a Dask scheduler, or local[:N]
 
 
@@ -255,6 +256,9 @@ def _parser(kind: type[_Parser] = _Parser) -> argparse.ArgumentParser:
     )
     group.add_argument("--per-host", type=positive, default=8, metavar="N", help="of them for one host (default: 8)")
     group.add_argument(
+        "--processes", type=positive, metavar="N", help="fetch in N child processes (default: in this one)"
+    )
+    group.add_argument(
         "--cluster", type=cluster, metavar="ADDRESS",
         help="fetch on the workers of a Dask cluster: tcp://HOST:PORT, tls://HOST:PORT or local[:WORKERS]",
     )  # fmt: skip
@@ -387,6 +391,7 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str
         silent=given.silent,
         input_format=given.input_format,
         globoff=given.globoff,
+        processes=given.processes,
         cluster=given.cluster,
     )
 

@@ -33,6 +33,7 @@ SETTINGS = (
     "max-filesize",
     "concurrency",
     "per-host",
+    "processes",
     "connect-timeout",
     "max-time",
     "retry",

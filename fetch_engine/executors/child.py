@@ -17,9 +17,10 @@ import anyio
 import anyio.abc
 
 from fetch_engine.executors.child_process import LEFT_TO_THE_PARENT
-from fetch_engine.executors.far_end import FarEnd, FarFacts
+from fetch_engine.executors.far_end import FarEnd
 from fetch_engine.executors.frames import Frames
 from fetch_engine.executors.outbox import Outbox
+from fetch_engine.executors.process_facts import FarFacts
 from fetch_engine.executors.records import Record
 from fetch_engine.executors.spool_guest import SpoolGuest
 from fetch_engine.executors.work import Work

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
 
 import anyio
 import anyio.abc
 
 from fetch_engine.engine import FetchEngine
 from fetch_engine.executors.local import LocalExecutor
+from fetch_engine.executors.process_facts import FarFacts
 from fetch_engine.executors.protocol import Settings
 from fetch_engine.executors.records import (
     Kind,
@@ -30,28 +30,6 @@ from fetch_engine.places import JobPlace
 from fetch_engine.results import Attempt, ErrorKind
 from fetch_engine.scheduler import Scheduler
 from fetch_engine.task import FetchTask, Finished, Job, Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class FarFacts:
-    """The ledger and the shared session of a far end. opened, closed, alive: handles."""
-
-    opened: int = 0
-    closed: int = 0
-    alive: int = 0
-    leases: int = 0
-    sessions_opened: int = 0
-    sessions_closed: int = 0
-    connections: int = 0
-
-    def plus(self, other: FarFacts) -> FarFacts:
-        """The sum."""
-        pairs = ((getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
-        return FarFacts(*(a + b for a, b in pairs))
-
-    def after_death(self) -> FarFacts:
-        """The same when its process has ended: nothing there is alive."""
-        return FarFacts(self.opened, self.opened, 0, 0, self.sessions_opened, self.sessions_opened)
 
 
 class _Carried:

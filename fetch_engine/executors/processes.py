@@ -11,7 +11,7 @@ import contextlib
 import pickle
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,8 +19,8 @@ import anyio
 from anyio import to_thread
 
 from fetch_engine.executors.child_process import ChildProcess
-from fetch_engine.executors.far_end import FarFacts
 from fetch_engine.executors.frames import Frames
+from fetch_engine.executors.process_facts import FarFacts, ProcessFacts
 from fetch_engine.executors.protocol import Settings
 from fetch_engine.executors.records import Order, pack_request
 from fetch_engine.executors.remote import Carried, RemoteExecutor
@@ -29,18 +29,6 @@ from fetch_engine.results import ErrorKind, FetchResult
 from fetch_engine.task import Job, Outcome
 
 END_LIMIT = 3.0  # seconds for children to end when they are told to; then they are killed
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessFacts:
-    """Child processes, and what is there. started, ended: processes; lost: of those, by no word of ours. rerun: fetches
-    that were sent a second time because of that. there: the sum of what the children tell of themselves."""
-
-    started: int
-    ended: int
-    lost: int
-    rerun: int
-    there: FarFacts
 
 
 class ProcessExecutor(RemoteExecutor):
@@ -72,7 +60,8 @@ class ProcessExecutor(RemoteExecutor):
     async def open_client(self) -> _Children:
         return _Children(self, self._count)
 
-    def facts(self) -> ProcessFacts:
+    @property
+    def processes(self) -> ProcessFacts:
         """The counts now."""
         there = self._gone
         for child in self._living:
