@@ -78,7 +78,8 @@ def test_every_setting_reaches_the_options(config: Path) -> None:
     assert read == replace(
         read, fps=2.5, ascii=True, headers=(("X-One", "1"), ("X-Two", "2"), ("User-Agent", "me")),
         follow_redirects=False, max_redirects=3, max_filesize=10 * 1024**2, connect_timeout=1.0, max_time=None,
-        retries=4, retry_delay=0.5, concurrency=5, per_host=2, processes=2, proxy="http://127.0.0.1:3128", insecure=True,
+        retries=4, retry_delay=0.5, concurrency=5, per_host=2, processes=2,
+        proxy="http://127.0.0.1:3128", insecure=True,
         http2=True, theme="light", mouse=True, max_rows=500, store=False, store_days=3.0,
         access=Access(ca_native=True, same_host=True),
         pace=Pace(retry_on=frozenset({429, *range(500, 1000)}), read_timeout=4.0, min_rate=2048.0, min_rate_time=7.0),
