@@ -22,6 +22,8 @@ from distributed import Client
 
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.executors import dask_worker
+from fetch_engine.executors.dask_worker import Message
+from fetch_engine.executors.far_end import FarFacts
 from fetch_engine.executors.flights import Batch
 from fetch_engine.executors.worker_facts import Versions, WorkerFacts, versions_here
 from fetch_engine.results import ErrorKind
@@ -33,10 +35,9 @@ CLOSE_LIMIT = 3.0  # seconds
 SILENT = 5.0  # seconds after which a worker is shown as silent
 
 # They would be written to standard error, over the screen; what matters is told by outcomes and facts.
-for _name in ("distributed", "tornado", "tornado.application"):
+for _name in ("distributed", "distributed.client", "distributed.gc", "tornado", "tornado.application"):
     _logger = logging.getLogger(_name)
-    _logger.handlers.clear()
-    _logger.addHandler(logging.NullHandler())
+    _logger.handlers[:] = [logging.NullHandler()]
     _logger.propagate = False
 
 
@@ -49,14 +50,14 @@ class Owner(Protocol):
     def left(self, worker: str, *, died: bool) -> None:
         """It takes no more, and what it had is lost."""
 
-    def told(self, worker: str, records: list[tuple[Any, ...]]) -> None:
+    def told(self, worker: str, messages: list[Message]) -> None:
         """It sent these."""
 
     def is_missing(self, batch: Batch) -> bool:
         """Whether any outcome of it has not come."""
 
-    def landed(self, batch: Batch, outcomes: dict[int, bytes] | None) -> None:
-        """It has ended, with all its outcomes; None if it could not be run."""
+    def landed(self, batch: Batch, ended: dict[int, bytes] | None) -> None:
+        """It has ended, with the last records of all that has ended; None if it could not be run."""
 
     def lost(self) -> None:
         """The connection is."""
@@ -74,18 +75,18 @@ class Worker:
         self.lease: Any = None  # a future
         self.commands: list[tuple[Any, ...]] = []
         self.is_commanding = False
-        self.heard_at = time.monotonic()
+        self.heard_at = self.beat_at = time.monotonic()
         self.last_seen: object = None  # by the scheduler, when it was lost for being silent
-        self.there = self.leases = self.received = 0
-        self.connections: int | None = None
+        self.ahead = 0.0  # seconds that its clock is ahead of the one here
+        self.facts = FarFacts()
+        self.received = 0  # bytes since the last beat
         self.rate = 0.0
 
-    def beat(self, there: int, leases: int, connections: int | None, received: int, now: float) -> None:
+    def beat(self, facts: FarFacts, now: float) -> None:
         """It tells how it is."""
-        passed = now - self.heard_at
-        self.there, self.leases, self.connections = there, leases, connections
-        self.rate = (received - self.received) / passed if passed > 0 else 0.0
-        self.received = received
+        self.facts = facts
+        self.rate = self.received / max(now - self.beat_at, 0.1)
+        self.received, self.beat_at = 0, now
 
 
 class DaskLink:
@@ -139,11 +140,11 @@ class DaskLink:
         """Have `serve` end: every lease and future is let go, and so ends there."""
         self._closing.set()
 
-    def fly(self, batch: Batch, requests: bytes) -> None:
+    def fly(self, batch: Batch, orders: bytes) -> None:
         """Send a batch to its worker."""
         key = f"{self._session}-{batch.number}"
         future = self._client.submit(
-            dask_worker.fly, self._session, key, batch.number, requests, **self._pinned(key, batch.worker)
+            dask_worker.fly, self._session, key, batch.number, orders, **self._pinned(key, batch.worker)
         )
         self._futures[batch.number] = batch.worker, future
         self._group.start_soon(self._await_batch, batch, future)
@@ -166,9 +167,9 @@ class DaskLink:
                 state="silent" if one.state == "ready" and now - one.heard_at > SILENT else one.state,
                 fetches=fetches(one.address),
                 slots=slots,
-                there=one.there,
-                leases=one.leases,
-                connections=one.connections,
+                there=one.facts.alive,
+                leases=one.facts.leases,
+                connections=one.facts.connections,
                 rate=one.rate,
                 versions=one.versions,
                 note=one.note,
@@ -184,15 +185,16 @@ class DaskLink:
         if worker is None or self._is_lost:
             return
         others = []
-        for record in pickle.loads(pickled):
-            match record:
-                case ("ready", Versions() as versions):
+        worker.heard_at = self.clock()
+        for message in pickle.loads(pickled):
+            match message:
+                case ("ready", Versions() as versions, float(their_now)):
+                    worker.ahead = their_now - time.perf_counter()
                     self._take(worker, versions)
-                case ("beat", there, leases, connections, received):
-                    worker.beat(there, leases, connections, received, self.clock())
-                    worker.heard_at = self.clock()
+                case ("beat", FarFacts() as facts):
+                    worker.beat(facts, self.clock())
                 case _:
-                    others.append(record)
+                    others.append(message)
         if others and worker.state == "ready":
             self._owner.told(address, others)
 
@@ -205,7 +207,6 @@ class DaskLink:
 
     def _take(self, worker: Worker, versions: Versions) -> None:
         worker.versions = versions
-        worker.heard_at = self.clock()
         misfit = versions.misfit(versions_here())
         if misfit is not None:
             self._refuse(worker, misfit)
@@ -308,8 +309,8 @@ class DaskLink:
                     on_error="ignore",
                 )
                 for answer in (answers or {}).values():
-                    if worker.state == "ready" and (records := pickle.loads(answer)):
-                        self._owner.told(worker.address, records)
+                    if worker.state == "ready" and (messages := pickle.loads(answer)):
+                        self._owner.told(worker.address, messages)
         except (OSError, AttributeError):
             pass  # the connection is lost, which is found out elsewhere
         finally:

@@ -18,13 +18,13 @@ import anyio
 
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.executors.dask_link import DaskLink
+from fetch_engine.executors.dask_worker import Message
 from fetch_engine.executors.flights import Batch, Flights, Verdict
-from fetch_engine.executors.progress import show_progress
+from fetch_engine.executors.records import Kind, Order, Values, pack_request, unpack_account, unpack_outcome
 from fetch_engine.executors.worker_facts import WorkerFacts
 from fetch_engine.fetching import describe_failure
-from fetch_engine.places import JobPlace
-from fetch_engine.requests import as_new
-from fetch_engine.results import ErrorKind, FetchResult
+from fetch_engine.places import JobPlace, slow_down, vacate
+from fetch_engine.results import ErrorKind, FetchError, FetchResult
 from fetch_engine.retry import IDEMPOTENT, RetryPolicy
 from fetch_engine.scheduler import Scheduler
 from fetch_engine.task import Job, Outcome
@@ -114,7 +114,7 @@ class DaskSession:
         if worker is None:
             self._end([(job, self._failure(job, ErrorKind.CANCELLED, "cancelled"))])
         elif self._link is not None:
-            self._link.command(worker, "stop", job.id, self._batches[job.id].number)
+            self._link.command(worker, "stop", self._batches[job.id].number, job.id)
 
     # Called by the link
 
@@ -128,37 +128,55 @@ class DaskSession:
         self._since = time.monotonic()
         self._settle(self.flights.leave(worker, died=died), worker)
 
-    def told(self, worker: str, records: list[tuple[Any, ...]]) -> None:
+    def told(self, worker: str, messages: list[Message]) -> None:
         """It sent these."""
         ended: list[tuple[Job, Outcome]] = []
-        for record in records:
-            match record:
-                case ("end", int(job_id), int(number), bytes(pickled)):
+        for message in messages:
+            match message:
+                case ("at", record):
+                    self._heed(worker, *record)
+                case ("end", int(number), int(job_id), bytes(pickled)):
                     self._take(job_id, number, pickled, worker, ended)
-                case ("taken", int(job_id), int(number), bytes(pickled)) if self._on(worker, job_id) is not None:
+                case ("taken", int(number), int(job_id), bytes(pickled)) if self._on(worker, job_id) is not None:
                     self._take(job_id, number, pickled, worker, ended)
-                case ("at", int(job_id), progress) if (job := self._on(worker, job_id)) is not None:
-                    show_progress(job.recorder, progress)
-                case ("long", int(job_id), int(number)) if self._on(worker, job_id) is not None and self._link:
-                    self._link.command(worker, "take", job_id, number)
-                case ("move", int(job_id), str(host), seconds) if (job := self._on(worker, job_id)) is not None:
-                    self._scheduler.spawn(self._move, job, host, seconds)
-                case ("slow", int(job_id), str(host), seconds) if (job := self._on(worker, job_id)) is not None:
-                    JobPlace(self._scheduler, job).slow_down(host, seconds)
+                case ("long", int(number), int(job_id)) if self._on(worker, job_id) is not None and self._link:
+                    self._link.command(worker, "take", number, job_id)
         self._end(ended)
         self._scheduler.proceed()
+
+    def _heed(self, worker: str, kind: Kind, job_id: int, run: int, what: Any) -> None:
+        job = self._on(worker, job_id)
+        if job is None or run != self.flights.run(job_id):
+            return
+        match kind:
+            case Kind.PROGRESS:
+                self._note(job, what, worker)
+            case Kind.MOVE:
+                self._scheduler.spawn(self._move, job, what)
+            case Kind.REST:
+                self._scheduler.mailbox.put(vacate, job)
+            case Kind.SLOW:
+                self._scheduler.mailbox.put(slow_down, what)
+
+    def _note(self, job: Job, account: Values, worker: str) -> None:
+        """Have the recorder tell what the one there told."""
+        known = None if self._link is None else self._link.workers.get(worker)
+        before = job.recorder.bytes_received
+        unpack_account(account, job.recorder, 0.0 if known is None else -known.ahead)
+        if known is not None:
+            known.received += max(0, job.recorder.bytes_received - before)
 
     def is_missing(self, batch: Batch) -> bool:
         """Whether any outcome of it has not come."""
         return bool(self.flights.unended(batch))
 
-    def landed(self, batch: Batch, outcomes: dict[int, bytes] | None) -> None:
-        """It has ended, with all its outcomes; None if it could not be run."""
-        ended: list[tuple[Job, Outcome]] = []
+    def landed(self, batch: Batch, ended: dict[int, bytes] | None) -> None:
+        """It has ended, with the last records of all that has ended; None if it could not be run."""
+        taken: list[tuple[Job, Outcome]] = []
         for job_id in self.flights.unended(batch):
-            if outcomes is not None and job_id in outcomes:
-                self._take(job_id, batch.number, outcomes[job_id], batch.worker, ended)
-        self._end(ended)
+            if ended is not None and job_id in ended:
+                self._take(job_id, batch.number, ended[job_id], batch.worker, taken)
+        self._end(taken)
         self._settle(self.flights.withdraw(self.flights.unended(batch)), batch.worker)
 
     def lost(self) -> None:
@@ -205,13 +223,13 @@ class DaskSession:
             await anyio.sleep(COALESCE)
 
     def _fly(self, link: DaskLink, batch: Batch) -> None:
-        requests = []
+        ahead = link.workers[batch.worker].ahead
+        orders: list[Order] = []
         for job_id in batch.ids:
             job = self._jobs[job_id]
             self._batches[job_id] = batch
-            job.recorder.start()
-            requests.append((job_id, as_new(job.request)))
-        link.fly(batch, pickle.dumps(requests))
+            orders.append((job_id, self.flights.run(job_id), job.recorder.submitted + ahead, pack_request(job.request)))
+        link.fly(batch, pickle.dumps(orders))
 
     def _despair(self) -> None:
         """Nobody takes fetches: after a while they fail, at once where nobody will."""
@@ -226,18 +244,15 @@ class DaskSession:
         jobs = [self._jobs[job_id] for job_id in self.flights.clear()]
         self._end([(job, self._failure(job, ErrorKind.CONNECT, why)) for job in jobs])
 
-    async def _move(self, job: Job, host: str, seconds: float | None) -> None:
-        """Get it the place that it asks for, after so long if it rests, and tell it."""
+    async def _move(self, job: Job, host: str) -> None:
+        """Get it the place that it asks for, and tell it."""
         place, batch = JobPlace(self._scheduler, job), self._batches.get(job.id)
         if batch is None:
             return
         with anyio.CancelScope() as self._moving[job.id]:
-            if seconds is None:
-                await place.move(host)
-            else:
-                await place.rest(host, seconds)
+            await place.move(host)
             if self._link is not None:
-                self._link.command(batch.worker, "go", job.id)
+                self._link.command(batch.worker, "admit", job.id)
             del self._moving[job.id]
 
     def _find_place(self, job_id: int) -> None:
@@ -260,32 +275,18 @@ class DaskSession:
         return self._jobs.get(job_id) if self.flights.where(job_id) == worker else None
 
     def _take(self, job_id: int, number: int, pickled: bytes, worker: str, ended: list[tuple[Job, Outcome]]) -> None:
-        outcome: Outcome = pickle.loads(pickled)
+        _, _, _, (packed, account) = pickle.loads(pickled)
+        outcome = unpack_outcome(packed)
+        is_cancelled = not isinstance(outcome, FetchResult) and outcome.kind is ErrorKind.CANCELLED
         job = self._jobs.get(job_id)
-        if (
-            job is not None
-            and job.cancel_error is None
-            and not isinstance(outcome, FetchResult)
-            and outcome.kind is ErrorKind.CANCELLED
-        ):
+        if is_cancelled and job is not None and job.cancel_error is None:
             return  # the worker is being closed; what is missing of the batch runs again
         if self.flights.end(job_id, number):
             assert job is not None
-            ended.append((job, self._as_seen_here(job, outcome, worker)))
-
-    def _as_seen_here(self, job: Job, outcome: Outcome, worker: str) -> Outcome:
-        if job.cancel_error is not None and not isinstance(outcome, FetchResult):
-            outcome = replace(outcome, kind=job.cancel_error[0], message=job.cancel_error[1])
-        recorder = job.recorder
-        recorder.end()
-        recorder.attempts, recorder.url, recorder.status = outcome.attempts, outcome.final_url, outcome.status
-        recorder.bytes_received, recorder.body_size = outcome.bytes_received, outcome.body_size
-        recorder.tls = outcome.tls
-        # Its own account began when it was submitted there.
-        total = time.perf_counter() - recorder.submitted
-        there = outcome.timings.total - (outcome.timings.queued or 0.0)
-        timings = replace(outcome.timings, queued=max(0.0, total - there), total=total)
-        return replace(outcome, elapsed=total, timings=timings, carried_by=worker)
+            self._note(job, account, worker)
+            if isinstance(outcome, FetchError) and is_cancelled and job.cancel_error is not None:
+                outcome = replace(outcome, kind=job.cancel_error[0], message=job.cancel_error[1])
+            ended.append((job, replace(outcome, carried_by=worker)))
 
     def _settle(self, verdicts: dict[int, Verdict], worker: str) -> None:
         ended: list[tuple[Job, Outcome]] = []

@@ -9,31 +9,31 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import time
 import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import anyio
 from distributed import Worker, WorkerPlugin, get_worker
 from distributed.worker_state_machine import SecedeEvent
 
-from fetch_engine.engine import FetchEngine
-from fetch_engine.executors.far_places import FarExecutor
-from fetch_engine.executors.progress import progress_of
+from fetch_engine.executors.far_end import FarEnd
+from fetch_engine.executors.local import LocalExecutor
 from fetch_engine.executors.protocol import Settings
+from fetch_engine.executors.records import Kind, Order, Record
 from fetch_engine.executors.worker_facts import Versions, versions_here
-from fetch_engine.requests import FetchRequest
-from fetch_engine.task import FetchTask, Finished, Outcome
+from fetch_engine.pacing import BytePacing
 
 HOOK = "weakfetch-tui"
 COALESCE = 0.01  # seconds in which what happens goes out together
-PROGRESS = 0.1  # seconds between two accounts of a fetch
+PROGRESS = 0.2  # seconds between two accounts of a fetch
 BEAT = 0.5  # seconds between two signs of life
-INLINE = 8 * 1024  # bytes of an outcome that goes out as an event; longer ones are asked for
+INLINE = 8 * 1024  # bytes of a last record that goes out as an event; longer ones are asked for
 LARGEST_EVENT = 64 * 1024
 GRACE = 5.0  # seconds that the HTTP client stays open between two batches
 
-Record = tuple[Any, ...]
+Message = tuple[Any, ...]
 
 
 class Hook(WorkerPlugin):
@@ -99,157 +99,140 @@ async def lease(session: str, key: str, settings: bytes) -> None:
     await hook.run(key, Session(pickle.loads(settings), send).run(hook.sessions, session))
 
 
-async def fly(session: str, key: str, number: int, requests: bytes) -> bytes | None:
-    """Run a batch and return the outcomes, as a pickled dictionary by id; None if there is no such session here."""
+async def fly(session: str, key: str, number: int, orders: bytes) -> bytes | None:
+    """Run a batch and return its last records, as a pickled dictionary by id; None if there is no such session here."""
     hook = _hook(get_worker())
     here = None if hook is None else hook.sessions.get(session)
     if hook is None or here is None:
         return None
-    return pickle.dumps(await hook.run(key, here.fly(number, pickle.loads(requests))))
+    return pickle.dumps(await hook.run(key, here.fly(number, pickle.loads(orders))))
 
 
 async def obey(session: str, commands: bytes, dask_worker: Worker | None = None) -> bytes:
-    """Carry out what the client asks a session for; the outcomes that it wants, as a pickled list of records."""
+    """Carry out what the client asks a session for; what it wants to have, as a pickled list of messages."""
     hook = None if dask_worker is None else _hook(dask_worker)
     here = None if hook is None else hook.sessions.get(session)
     return pickle.dumps([] if here is None else here.obey(pickle.loads(commands)))
 
 
 class _Flight:
-    """One batch: what of it has not ended, and the outcomes of the rest, as pickles."""
+    """One batch: what of it has not ended, and the last records of the rest, as pickles."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, ids: Iterable[int]) -> None:
         self.number = number
-        self.pending: set[int] = set()
-        self.outcomes: dict[int, bytes] = {}
+        self.pending = set(ids)
+        self.ended: dict[int, bytes] = {}
         self.complete = asyncio.Event()
         self.dropped = False
 
 
 class Session:
-    """The engine of one client in this worker; it knows the handles of its batches weakly.
+    """The far end of one client in this worker.
 
-    send: takes a pickled list of records, each `(what, ...)`.
+    send: takes a pickled list of messages, each `(what, ...)`; records of the far end are `("at", record)`, and the
+    last one of a fetch `("end", batch, id, pickled record)`, or `("long", batch, id)` where it has to be asked for.
     """
 
     def __init__(self, settings: Settings, send: Callable[[bytes], None]) -> None:
-        self._settings = settings
         self._send = send
-        self._executor = FarExecutor(self._tell)
-        self._engine: FetchEngine
-        self._finished = Finished()
-        self._handles: weakref.WeakValueDictionary[int, FetchTask] = weakref.WeakValueDictionary()
-        self._here: dict[int, tuple[_Flight, int]] = {}  # by the id here: the batch, and the id there
+        self._settings = settings
+        self.far = FarEnd(settings, self._emit, is_paced=False, progress=PROGRESS, grace=GRACE)
+        self._of: dict[int, _Flight] = {}  # by the id of a fetch
         self._flights: weakref.WeakValueDictionary[int, _Flight] = weakref.WeakValueDictionary()
         self._highest = 0  # number of a batch that came
         self._stopped: set[int] = set()  # fetches that are to end, and have not come
-        self._shown: dict[int, Record] = {}
-        self._records: list[Record] = []
+        self._messages: list[Message] = []
         self._size = 0
         self._awake = asyncio.Event()
-        self._received = 0  # bytes, of ended fetches
 
     async def run(self, sessions: dict[str, Session], name: str) -> None:
         """Be there until cancelled."""
-        settings = self._settings
-        async with FetchEngine(
-            limits=settings.limits,
-            timeouts=settings.timeouts,
-            retry=settings.retry,
-            transport=settings.transport,
-            netrc=settings.netrc,
-            grace=GRACE,
-            executor=self._executor,
-        ) as self._engine:
+        async with anyio.create_task_group() as group:
+            await group.start(self.far.run)
             sessions[name] = self
             try:
-                self._tell(("ready", versions_here()))
-                async with anyio.create_task_group() as group:
-                    group.start_soon(self._take_finished)
-                    group.start_soon(self._watch)
-                    await self._report()
+                self._tell(("ready", versions_here(), time.perf_counter()))
+                group.start_soon(self._beat)
+                await self._report()
             finally:
                 del sessions[name]
 
-    async def fly(self, number: int, requests: list[tuple[int, FetchRequest]]) -> dict[int, bytes]:
-        """Fetch; this frame owns the handles. The outcomes as pickles, by the ids given."""
-        flight = self._flights[number] = _Flight(number)
+    async def fly(self, number: int, orders: list[Order]) -> dict[int, bytes]:
+        """Fetch; leaving drops what has not ended. The last record of each fetch as a pickle, by its id."""
+        ids = [order[0] for order in orders]
+        flight = self._flights[number] = _Flight(number, ids)
         self._highest = max(self._highest, number)
-        handles = []
+        self._of.update(dict.fromkeys(ids, flight))
         try:
-            for given, request in requests:
-                task = self._engine.submit(request, watcher=self._finished)
-                handles.append(task)
-                self._handles[given] = task
-                self._here[task.id] = flight, given
-                self._executor.given[task.id] = given
-                flight.pending.add(given)
-                if given in self._stopped:
-                    self._stopped.discard(given)
-                    task.cancel()
-                del task
+            self.far.take(orders)
+            self.far.drop(self._stopped.intersection(ids))
+            self._stopped.difference_update(ids)
             await flight.complete.wait()
-            return flight.outcomes
+            return flight.ended
         finally:
             flight.dropped = True
-            handles.clear()
+            self.far.drop(flight.pending)
 
-    def obey(self, commands: list[Record]) -> list[Record]:
-        """Carry out commands of the client; returns the outcomes that it asks for."""
-        taken: list[Record] = []
+    def obey(self, commands: list[Message]) -> list[Message]:
+        """Carry out commands of the client; returns the last records that it asks for."""
+        taken: list[Message] = []
         for command in commands:
             match command:
-                case ("stop", given, number):
-                    if given in self._handles:
-                        self._handles[given].cancel()
-                    elif number > self._highest:  # it came before the batch
-                        self._stopped.add(given)
-                case ("go", given):
-                    self._executor.go(given)
+                case ("stop", number, task_id):
+                    if number > self._highest:  # it came before the batch
+                        self._stopped.add(task_id)
+                    else:
+                        self.far.drop([task_id])
+                case ("admit", task_id):
+                    self.far.admit([task_id])
                 case ("share", part):
-                    self._executor.set_share(part)
-                case ("take", given, number):
+                    self._share(part)
+                case ("take", number, task_id):
                     flight = self._flights.get(number)
-                    if flight is not None and given in flight.outcomes:
-                        taken.append(("taken", given, number, flight.outcomes[given]))
+                    if flight is not None and task_id in flight.ended:
+                        taken.append(("taken", number, task_id, flight.ended[task_id]))
         return taken
 
-    async def _take_finished(self) -> None:
-        while True:
-            await self._finished.wait()
-            while (ended := self._finished.pop()) is not None:
-                self._end(*ended)
-
-    def _end(self, task_id: int, outcome: Outcome) -> None:
-        flight, given = self._here.pop(task_id)
-        self._executor.forget(task_id)
-        self._shown.pop(given, None)
-        self._received += outcome.bytes_received
-        if flight.dropped:
-            return
-        pickled = flight.outcomes[given] = pickle.dumps(outcome)
-        if len(pickled) > INLINE:
-            self._tell(("long", given, flight.number))
-        else:
-            self._tell(("end", given, flight.number, pickled), len(pickled))
-        flight.pending.discard(given)
-        if not flight.pending:
-            self._flush()  # before the future, which tells nothing but what is missing then
-            flight.complete.set()
+    def _share(self, part: float) -> None:
+        """Bytes may come at this part of the rates here, the rest elsewhere."""
+        limits, executor = self._settings.limits, self.far.engine.executor
+        if isinstance(executor, LocalExecutor) and (limits.byte_rate or limits.host_byte_rate):
+            per_second, per_host = (
+                None if rate is None else rate * part for rate in (limits.byte_rate, limits.host_byte_rate)
+            )
+            executor.pace(BytePacing(per_second, per_host))
 
     # What the client is told
 
-    def _tell(self, record: Record, size: int = 100) -> None:
+    def _emit(self, record: Record) -> None:
+        kind, task_id, *_ = record
+        if kind is not Kind.DONE:
+            self._tell(("at", record))
+            return
+        flight = self._of.pop(task_id)
+        if flight.dropped:
+            return
+        pickled = flight.ended[task_id] = pickle.dumps(record)
+        if len(pickled) > INLINE:
+            self._tell(("long", flight.number, task_id))
+        else:
+            self._tell(("end", flight.number, task_id, pickled), len(pickled))
+        flight.pending.discard(task_id)
+        if not flight.pending:
+            self._flush()  # before the future, which brings nothing but what is missing then
+            flight.complete.set()
+
+    def _tell(self, message: Message, size: int = 300) -> None:
         if self._size + size > LARGEST_EVENT:
             self._flush()
-        self._records.append(record)
+        self._messages.append(message)
         self._size += size
         self._awake.set()
 
     def _flush(self) -> None:
-        if self._records:
-            records, self._records, self._size = self._records, [], 0
-            self._send(pickle.dumps(records))
+        if self._messages:
+            messages, self._messages, self._size = self._messages, [], 0
+            self._send(pickle.dumps(messages))
 
     async def _report(self) -> None:
         while True:
@@ -258,25 +241,7 @@ class Session:
             self._flush()
             await anyio.sleep(COALESCE)
 
-    async def _watch(self) -> None:
-        """Tell how far the fetches are, and that this worker lives."""
+    async def _beat(self) -> None:
         while True:
-            for _ in range(round(BEAT / PROGRESS)):
-                self._tell_progress()
-                await anyio.sleep(PROGRESS)
-            self._tell(("beat", *self._facts()))
-
-    def _tell_progress(self) -> None:
-        for given, task in list(self._handles.items()):
-            if task.outcome is None and self._shown.get(given) != (shown := progress_of(task.recorder)):
-                self._shown[given] = shown
-                self._tell(("at", given, shown))
-
-    def _facts(self) -> Record:
-        """Handles alive, leases, connections, bytes received."""
-        engine = self._engine
-        running = (task.recorder.bytes_received for task in list(self._handles.values()) if task.outcome is None)
-        received = self._received + sum(running)
-        counted = [one.connections for one in engine.session.generations() if one.is_open]
-        connections = None if None in counted else sum(one or 0 for one in counted)
-        return engine.alive, engine.session.leases, connections, received
+            self._tell(("beat", self.far.facts()))
+            await anyio.sleep(BEAT)

@@ -96,6 +96,11 @@ class Flights:
         flight = self._flights.get(flight_id)
         return None if flight is None else flight.worker
 
+    def run(self, flight_id: int) -> int:
+        """How often it was given to a worker."""
+        flight = self._flights.get(flight_id)
+        return 0 if flight is None else flight.runs
+
     def add(self, flight_id: int, *, repeatable: bool) -> None:
         """One more that waits for a worker. repeatable: it may be run again when a worker was lost."""
         self._flights[flight_id] = _Flight(repeatable)

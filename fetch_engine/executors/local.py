@@ -11,6 +11,7 @@ import anyio.lowlevel
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.executors.protocol import Settings
 from fetch_engine.fetching import Place, describe_failure, fetch
+from fetch_engine.pacing import BytePacing
 from fetch_engine.places import JobPlace
 from fetch_engine.results import ErrorKind
 from fetch_engine.scheduler import Scheduler
@@ -75,6 +76,10 @@ class LocalExecutor:
     def stop(self, job: Job) -> None:
         if job.scope is not None:
             self._scheduler.later(job.stop)
+
+    def pace(self, pacing: BytePacing) -> None:
+        """Have bytes come at other rates from now on."""
+        self._terms.pacing = pacing
 
     def blame(self) -> str | None:
         return self._terms.turns.take()

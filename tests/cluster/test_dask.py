@@ -43,7 +43,7 @@ async def test_dropping_a_handle_here_ends_its_request_there(cluster: Any, pages
     async with FetchEngine(executor=DaskExecutor(cluster.scheduler_address), limits=Limits(per_host=20)) as engine:
         tasks = [engine.submit(f"{pages.base}/0/1/{number}") for number in range(10)]
         await until(lambda: pages.running == 10)
-        assert sum(session._engine.alive for session in sessions(cluster)) == 10
+        assert sum(session.far.engine.alive for session in sessions(cluster)) == 10
         dropped = tasks.pop(3)
         del dropped
         await until(lambda: pages.running == 9)
@@ -88,7 +88,7 @@ async def test_cancelled_before_and_while_the_cluster_is_reached(cluster: Any, p
         ended = [task.outcome for task in tasks]
         assert sum(isinstance(one, FetchResult) for one in ended) == 30
         assert {one.kind for one in ended if one and not isinstance(one, FetchResult)} == {ErrorKind.CANCELLED}
-        await until(lambda: all(not session._here for session in sessions(cluster)))
+        await until(lambda: all(not session._of for session in sessions(cluster)))
 
 
 async def test_a_worker_that_goes_costs_nothing_but_time(cluster: Any, pages: Pages) -> None:
