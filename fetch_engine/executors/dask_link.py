@@ -398,6 +398,9 @@ async def _connect(address: str) -> tuple[Any, str | None]:
         there = await asyncio.wait_for(opened.run_on_scheduler(dask_worker.versions), ANSWER_LIMIT)
         why = there.misfit(versions_here())
         if why is None:
+            # Private: how long it tries to connect again by itself. Under the same name, that would be taken for the
+            # connection that is lost; tests/cluster/test_hook.py notices when this goes.
+            opened._timeout = 0
             return opened, None
         why = f"the scheduler at {address}: {why}"
     except (OSError, TimeoutError) as error:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from distributed import Client, WorkerPlugin, get_worker
 
+from fetch_engine.executors import dask_link
 from fetch_engine.executors.dask_worker import HOOK, Hook
 from tests.lifetimes.waiting import until
 
@@ -58,13 +59,13 @@ async def test_what_is_released_is_cancelled_and_takes_no_thread(cluster: Any) -
         await until(lambda: len(running) == 5)  # of one thread
         began = time.perf_counter()
         futures.pop(2).release()
-        await until(lambda: len(running) == 4)
+        await until(lambda: len(running) == 4, 20.0)
         assert time.perf_counter() - began < 1.0
         assert ("hold-2", "long-running", "released") in seen.changes
         assert running == {"hold-0", "hold-1", "hold-3", "hold-4"}
         await client.close()  # a client that goes lets go of everything
-        await until(lambda: not running)
-        await until(lambda: not worker.state.tasks)
+        await until(lambda: not running, 20.0)
+        await until(lambda: not worker.state.tasks, 20.0)
         for future in futures:
             future.release()
 
@@ -78,10 +79,18 @@ async def test_what_is_pinned_to_a_worker_is_not_run_elsewhere_when_that_goes(cl
         worker = next(iter(cluster.workers.values()))
         options = {"workers": [worker.address], "allow_other_workers": False, "pure": False, "retries": 0}
         future = client.submit(hold, "pinned", key="pinned", **options)
-        await until(lambda: running == {"pinned"})
+        await until(lambda: running == {"pinned"}, 20.0)
         await worker.close()
-        await until(lambda: any(one.get("action") == "remove-worker" for one in gone))
+        await until(lambda: any(one.get("action") == "remove-worker" for one in gone), 20.0)
         assert next(one["worker"] for one in gone if one.get("action") == "remove-worker") == worker.address
         await asyncio.sleep(0.1)
         assert (future.status, running) == ("pending", set())
         future.release()
+
+
+async def test_a_client_whose_connection_is_lost_does_not_come_back_by_itself(cluster: Any) -> None:
+    client, why = await dask_link._connect(cluster.scheduler_address)
+    assert why is None
+    client.scheduler_comm.comm.abort()
+    await until(lambda: client.status == "closed", 20.0)
+    await until(lambda: client.id not in cluster.scheduler.clients, 20.0)
