@@ -23,8 +23,8 @@ from distributed import Client
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.executors import dask_worker
 from fetch_engine.executors.dask_worker import Message
-from fetch_engine.executors.far_end import FarFacts
 from fetch_engine.executors.flights import Batch
+from fetch_engine.executors.process_facts import FarFacts
 from fetch_engine.executors.worker_facts import Versions, WorkerFacts, versions_here
 from fetch_engine.results import ErrorKind
 

@@ -56,7 +56,7 @@ async def test_what_is_released_is_cancelled_and_takes_no_thread(cluster: Any) -
         await worker.plugin_add(plugin=seen, name="seen")
         keys = [f"hold-{number}" for number in range(5)]
         futures = [client.submit(hold, key, key=key, workers=[worker.address], pure=False) for key in keys]
-        await until(lambda: len(running) == 5)  # of one thread
+        await until(lambda: len(running) == 5, 20.0)  # of one thread
         began = time.perf_counter()
         futures.pop(2).release()
         await until(lambda: len(running) == 4, 20.0)
