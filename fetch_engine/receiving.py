@@ -70,7 +70,7 @@ async def _read(
         length = _content_length(response.headers)
         recorder.expected_size = None if length is None else sink.size + length
         check_size(recorder.expected_size or 0, terms.limits)
-    pacing, turns, read = terms.pacing, terms.turns, recorder.bytes_received
+    pacing, turns = terms.pacing, terms.turns
     turn = time.perf_counter()
     async with _Chunks(response) as chunks:
         async for chunk in chunks:
@@ -92,8 +92,9 @@ async def _read(
                     turn = began = time.perf_counter()
             seconds = 0.0
             if pacing.is_on:
-                came, read = recorder.bytes_received - read, recorder.bytes_received
-                seconds = pacing.take(host, came)
+                # What came with the head too: of short bodies that is all there is.
+                seconds = pacing.take(host, recorder.bytes_received - recorder.paced)
+                recorder.paced = recorder.bytes_received
             if floor is not None:
                 floor.take(len(chunk), seconds)
             if pacing.is_on:

@@ -29,6 +29,7 @@ class Recorder:
         "expected_size",
         "hop_started",
         "hops",
+        "paced",
         "phase_began",
         "phases",
         "queued",
@@ -58,6 +59,7 @@ class Recorder:
         self.retried: list[Attempt] = []
         self.retry_at: float | None = None  # not before this perf_counter, while it waits for its next attempt
         self.bytes_received = 0
+        self.paced = 0  # of them, those that were counted against a bound on bytes a second
         self.body_size = 0
         self.expected_size: int | None = None
         self.resting_until = 0.0  # as perf_counter: before this it reads nothing, so as to keep to a rate

@@ -100,12 +100,15 @@ def test_requests_as_json_give_one_result_each(site: Site) -> None:
 def test_requests_are_made_while_they_come(site: Site) -> None:
     with start("-", "--input-format", "ndjson") as process:
         assert process.stdin
+        process.stdin.write(b"3\n")  # as a URL it would be invalid in another way
+        process.stdin.flush()
+        assert next_line(process)["error"]["message"] == "line 1: no JSON object"
         for name in "ab":
             process.stdin.write(json.dumps({"url": f"{site.url}/{name}"}).encode() + b"\n")
             process.stdin.flush()
             assert next_line(process)["url"] == f"{site.url}/{name}"
         process.communicate(timeout=20)
-    assert process.returncode == 0
+    assert process.returncode == 1
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -75,7 +75,8 @@ def test_what_is_changed_in_the_program_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wanted", [True, False])
 def test_the_mouse_is_asked_for_only_where_it_is_wanted(tmp_path: Path, wanted: bool) -> None:
-    with run(tmp_path, f"mouse = {str(wanted).lower()}\n", size=(60, 15)) as terminal:
+    option = "--mouse" if wanted else "--no-mouse"
+    with run(tmp_path, f"mouse = {str(not wanted).lower()}\n", option, size=(60, 15)) as terminal:
         terminal.wait_for("2 Done")
         terminal.wait_quiet()
         assert (b"\x1b[?1000h" in terminal.raw) is wanted
@@ -84,3 +85,14 @@ def test_the_mouse_is_asked_for_only_where_it_is_wanted(tmp_path: Path, wanted: 
             terminal.wait_for("nothing is being fetched")
         terminal.send("\x03")
         assert terminal.wait_exit() == 0
+
+
+def test_rows_and_theme_of_the_command_line(tmp_path: Path) -> None:
+    urls = [f"http://127.0.0.1:1/{name}" for name in ("first", "second", "third")]
+    options = ("--no-store", "--max-rows", "2", "--theme", "light", "-j", "1")
+    with run(tmp_path, 'theme = "dark"\n', *options, *urls) as terminal:
+        terminal.wait_for("2 Done 3, 1 older left out")
+        terminal.wait_for("0/1 at once")
+        assert b"48;2;251;252;253" in terminal.raw  # the ground of `light`
+        terminal.send("q")
+        assert terminal.wait_exit() == 1  # some failed
