@@ -1,8 +1,9 @@
-"""What is repeated, waited for and followed, from the command line, with a real server."""
+"""What is repeated, waited for, followed and done elsewhere, from the command line, with a real server."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Iterator
 
@@ -75,3 +76,11 @@ def test_redirects_may_have_to_stay_with_their_host(server: str) -> None:
     urls = [f"{server}/away", f"{server}/near"]
     assert outcomes(*urls) == {"/away": (200, 1), "/near": (200, 1)}
     assert outcomes("--same-host", *urls) == {"/away": ("redirect-refused", 1), "/near": (200, 1)}
+
+
+def test_fetches_may_run_in_child_processes(server: str) -> None:
+    for args, report in ((), None), (("--processes", "1"), 1):
+        ended = run("--headless", "--exit-report", *args, f"{server}/fine")
+        assert ended.lines[0]["status"] == 200
+        told = json.loads(ended.err.splitlines()[-1]).get("processes")  # a loop in debug mode may say that it was slow
+        assert (told and told["started"]) == report
