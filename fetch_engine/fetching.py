@@ -78,6 +78,7 @@ def describe_failure(request: FetchRequest, recorder: Recorder, failure: Attempt
         timings=timings,
         tls=recorder.tls,
         retried=tuple(recorder.retried),
+        transport=recorder.transport,
     )
 
 
@@ -254,6 +255,7 @@ class _Fetch:
             tls=recorder.tls,
             not_spooled=sink.not_spooled,
             retried=tuple(recorder.retried),
+            transport=recorder.transport,
         )
 
 

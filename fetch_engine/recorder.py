@@ -44,6 +44,7 @@ class Recorder:
         "status",
         "submitted",
         "tls",
+        "transport",
         "url",
     )
 
@@ -66,6 +67,7 @@ class Recorder:
         self.reads = 0  # pieces in which the body of the current hop came
         self.read_bytes = 0  # in them, undecoded
         self.remote_address: str | None = None
+        self.transport: str | None = None  # that carried the last hop, or tried to
         self.tls: TlsFacts | None = None  # of the current hop
         self.hops: list[Hop] = []
         self.hop_started = self.submitted

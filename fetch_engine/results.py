@@ -106,7 +106,8 @@ class FetchError:
 
     `final_url` is the URL of the hop that failed (without user and password), None if no URL could be made out.
     `body_size` counts decoded bytes and `bytes_received` bytes from the wire, up to the failure. `retried`: the
-    attempts before the last. `carried_by`: the worker that it ran on, None where the engine is.
+    attempts before the last. `carried_by`: the worker that it ran on, None where the engine is. `transport`: as in
+    FetchResult, None where none was asked.
     """
 
     kind: ErrorKind
@@ -122,6 +123,7 @@ class FetchError:
     tls: TlsFacts | None = field(default=None, repr=False)
     retried: tuple[Attempt, ...] = ()
     carried_by: str | None = None
+    transport: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ class FetchResult:
     body_path: file with the whole decoded body, where it was longer than the preview and the engine has a spool; it may
     be gone by now. not_spooled: why such a body has none.
     retried: the attempts before the last. carried_by: the worker that it ran on, None where the engine is.
+    transport: what carried the last hop: httpx, httpx2 or fast.
     """
 
     url: str
@@ -158,6 +161,7 @@ class FetchResult:
     not_spooled: str | None = None
     retried: tuple[Attempt, ...] = ()
     carried_by: str | None = None
+    transport: str | None = None
 
     @property
     def preview_complete(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,6 +16,7 @@ from fetch_engine.globbing import GlobError, parse_glob
 from fetch_engine.limits import GIB, KIB
 from fetch_engine.retry import RETRIED_STATUSES
 from fetch_engine.spool import SpoolFolder
+from fetch_engine.transports.choosing import FAST_MODULE, never_fast
 from fetch_engine.transports.interfaces import local_end
 from fetch_engine.transports.options import TransportOptions
 from fetch_engine.transports.proxies import ProxyRules
@@ -53,6 +55,7 @@ def engine_settings(options: Options, preview_size: int = 64 * KIB) -> dict[str,
         client_cert=options.cert,
         client_key=options.key,
         http2=options.http2,
+        client=options.transport,
         ca_native=access.ca_native,
         min_tls=access.min_tls,
         max_tls=access.max_tls,
@@ -164,6 +167,7 @@ def _check(transport: TransportOptions) -> None:
     """Find out now what every single fetch would fail of."""
     ProxyRules(transport.proxy, trust_env=transport.trust_env)
     local_end(transport)
+    _check_client(transport)
     if transport.ca_file is not None or transport.client_cert is not None or transport.ca_native:
         from fetch_engine.transports.tls import build_ssl_context
 
@@ -171,3 +175,15 @@ def _check(transport: TransportOptions) -> None:
             build_ssl_context(transport)
         except AttemptFailed as failure:
             raise ValueError(failure.message) from None
+
+
+def _check_client(transport: TransportOptions) -> None:
+    if transport.client == "httpx2" and importlib.util.find_spec("httpx2") is None:
+        raise ValueError("argument --transport: httpx2 is not installed: pip install 'weakfetch-tui[httpx2]'")
+    if transport.client != "fast":
+        return
+    if importlib.util.find_spec(FAST_MODULE) is None:
+        raise ValueError("argument --transport: fast is not installed: pip install 'weakfetch-tui[fast]'")
+    lacking = never_fast(transport)
+    if lacking is not None:
+        raise ValueError(f"argument --transport: fast has no {lacking}; auto takes httpx for it")

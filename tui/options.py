@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn, TypeVar
+from typing import Literal, NoReturn, TypeVar
 
 from tui.access_options import Access, add_access_options, credential_headers, read_access
 from tui.complaint import complain
@@ -42,6 +42,7 @@ Exit codes: 0 every URL got a response below 400; 1 some did not, or results cou
 3 something was still alive at the end; 130, 129, 143 after SIGINT, SIGHUP, SIGTERM."""
 THEMES = ("auto", "dark", "light", "ansi", "contrast")
 LIST_FORMS = ("auto", "lines", "ndjson", "sitemap")
+CLIENTS: tuple[Literal["auto", "httpx", "httpx2", "fast"], ...] = ("auto", "httpx", "httpx2", "fast")
 FORMATS = ("ndjson", "csv", "table", "har", "junit")
 
 
@@ -98,6 +99,7 @@ class Options:
     globoff: bool = False
     processes: int | None = None  # None: in this one
     cluster: str | None = None  # address of a Dask scheduler, or local[:N]
+    transport: Literal["auto", "httpx", "httpx2", "fast"] = "auto"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -294,6 +296,11 @@ def _parser(kind: type[_Parser] = _Parser) -> argparse.ArgumentParser:
     )
     group.add_argument("--cert", type=readable, metavar="FILE", help="client certificate")
     group.add_argument("--key", type=readable, metavar="FILE", help="its private key")
+    group.add_argument(
+        "--transport", choices=CLIENTS, default="auto",
+        help="what carries requests; auto (default): fast where it is installed and can do what is asked for, else"
+        " httpx",
+    )  # fmt: skip
     group.add_argument("--http2", action=argparse.BooleanOptionalAction, default=False, help="offer HTTP/2 over TLS")
     add_access_options(parser)
     add_pace_options(parser)
@@ -393,6 +400,7 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str
         globoff=given.globoff,
         processes=given.processes,
         cluster=given.cluster,
+        transport=given.transport,
     )
 
 

@@ -53,6 +53,7 @@ SETTINGS = (
     "cert",
     "key",
     "http2",
+    "transport",
     "ca-native",
     "tls-max",
     "noproxy",

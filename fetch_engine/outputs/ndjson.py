@@ -68,6 +68,7 @@ def ndjson_line(task_url: str, outcome: FetchResult | FetchError, secrets: Secre
             }
             for attempt in outcome.retried
         ],
+        "transport": outcome.transport,
     }
     return json.dumps(line, ensure_ascii=True, allow_nan=False)
 

@@ -14,6 +14,7 @@ from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.recorder import Recorder
 from fetch_engine.redaction import masked_url
 from fetch_engine.results import ErrorKind
+from fetch_engine.transports.capabilities import HTTPX
 from fetch_engine.transports.connections import ConnectionPool
 from fetch_engine.transports.exchange import Exchange, Head, Outgoing
 from fetch_engine.transports.failures import describe
@@ -35,6 +36,9 @@ def open_httpx_transport(
 class HttpxTransport:
     """A `Transport` (see `protocol`) with one pool of connections. Must be used in one event loop."""
 
+    name = "httpx"
+    capabilities = HTTPX
+
     def __init__(self, options: TransportOptions, limits: Limits, context: ssl.SSLContext) -> None:
         self.pool = ConnectionPool(options, limits, context)
         self._client = _Client(
@@ -49,6 +53,7 @@ class HttpxTransport:
     def stream(
         self, request: WireRequest, timeouts: Timeouts, recorder: Recorder
     ) -> AbstractAsyncContextManager[WireResponse]:
+        recorder.transport = self.name
         return _Exchange(self._client, request, timeouts, recorder)
 
     async def aclose(self) -> None:

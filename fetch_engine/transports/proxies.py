@@ -104,6 +104,11 @@ class ProxyRules:
             no_proxy = split_entries(_first(environ, "no_proxy", "NO_PROXY"))
         self._direct = DirectHosts(no_proxy or ())
 
+    @property
+    def any(self) -> bool:
+        """Whether there is a proxy for anything."""
+        return self._all is not None or bool(self._by_scheme)
+
     def find(self, scheme: str, host: str, wanted: str | None = None) -> Proxy | None:
         """The proxy for `host`, None to go there directly. `wanted` is what the request says, "" for no proxy.
 

@@ -23,6 +23,7 @@ KEYS = [
     "timings_ms",
     "saved_as",
     "retried",
+    "transport",
 ]
 
 

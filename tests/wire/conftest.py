@@ -6,6 +6,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import anyio
 import pytest
@@ -13,10 +14,20 @@ import trustme
 
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.recorder import Recorder
+from fetch_engine.transports.fast_transport import FastTransport
 from fetch_engine.transports.httpx_transport import HttpxTransport, TransportOptions, open_httpx_transport
 from fetch_engine.transports.protocol import WireRequest
 from fetch_engine.transports.tls import build_ssl_context
+from tests.conftest import BACKENDS
 
+_ASYNCIO, _UVLOOP, _TRIO = (parameter.values[0] for parameter in BACKENDS)
+WAYS = [
+    pytest.param((_ASYNCIO, "httpx"), id="asyncio"),
+    pytest.param((_UVLOOP, "httpx"), id="uvloop"),
+    pytest.param((_TRIO, "httpx"), id="trio"),
+    pytest.param((_ASYNCIO, "fast"), id="fast-asyncio", marks=pytest.mark.once),
+    pytest.param((_UVLOOP, "fast"), id="fast-uvloop"),
+]
 TIMEOUTS = Timeouts(connect=5, read=5, write=5, pool=5, total=20)
 
 
@@ -32,12 +43,53 @@ class Fetched:
     recorder: Recorder
 
 
+class Budget(Protocol):
+    """Sockets as the tests ask for them."""
+
+    @property
+    def used(self) -> int: ...
+    @property
+    def contended(self) -> bool: ...
+
+
+class Pool(Protocol):
+    """Connections as the tests ask for them: `idle` are kept for later."""
+
+    @property
+    def idle(self) -> int: ...
+    @property
+    def budget(self) -> Budget: ...
+
+
+class FastPool:
+    """What the fast transport tells of its connections, in the terms of the other pool."""
+
+    def __init__(self, transport: FastTransport) -> None:
+        self._transport = transport
+        self.budget = self
+
+    @property
+    def used(self) -> int:
+        return self._transport.connections
+
+    @property
+    def idle(self) -> int:
+        return self._transport.idle
+
+    @property
+    def contended(self) -> bool:
+        return self._transport.budget.contended
+
+
 class Client:
     """A transport, and a way to say `get(url)`."""
 
-    def __init__(self, transport: HttpxTransport) -> None:
+    pool: Pool
+
+    def __init__(self, transport: HttpxTransport | FastTransport) -> None:
         self.transport = transport
-        self.pool = transport.pool
+        self.can = transport.capabilities
+        self.pool = transport.pool if isinstance(transport, HttpxTransport) else FastPool(transport)
 
     async def get(
         self,
@@ -72,19 +124,43 @@ async def until(condition: Callable[[], object]) -> None:
         await anyio.sleep(0.005)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What opens a client runs over each transport, on each event loop that the transport has."""
+    if "transport_name" in metafunc.fixturenames:
+        only_httpx = metafunc.definition.get_closest_marker("only_httpx") is not None
+        metafunc.parametrize("way", [way for way in WAYS if not only_httpx or "fast" not in str(way.id)])
+    elif "way" in metafunc.fixturenames:
+        metafunc.parametrize("way", [pytest.param((each.values[0], ""), id=each.id) for each in BACKENDS])
+
+
+@pytest.fixture
+def anyio_backend(way: tuple[object, str]) -> object:
+    return way[0]
+
+
+@pytest.fixture
+def transport_name(way: tuple[object, str]) -> str:
+    return way[1]
+
+
 @pytest.fixture(scope="session")
 def plain_context() -> ssl.SSLContext:
     return build_ssl_context()
 
 
 @pytest.fixture
-async def open_client(anyio_backend: object, plain_context: ssl.SSLContext) -> AsyncIterator[Opener]:
+async def open_client(
+    anyio_backend: object, transport_name: str, plain_context: ssl.SSLContext
+) -> AsyncIterator[Opener]:
     """Opens clients; at the end each must have given back every socket."""
     opened: list[Client] = []
 
     def opener(options: TransportOptions | None = None, limits: Limits | None = None) -> Client:
-        context = plain_context if options is None else build_ssl_context(options)
-        client = Client(open_httpx_transport(options, limits or Limits(), context))
+        if transport_name == "fast":
+            client = Client(FastTransport(options or TransportOptions(), limits or Limits()))
+        else:
+            context = plain_context if options is None else build_ssl_context(options)
+            client = Client(open_httpx_transport(options, limits or Limits(), context))
         opened.append(client)
         return client
 

@@ -111,10 +111,11 @@ async def test_a_dead_address_costs_only_the_stagger(open_client: Opener) -> Non
         client = open_client(TransportOptions(resolve={("shop.invalid", port): ["127.0.0.1", "127.0.0.3"]}))
         fetched = await client.get(server.url(host="shop.invalid"))
     assert fetched.recorder.remote_address == f"127.0.0.3:{port}"
-    assert dialing.STAGGER * 0.9 <= fetched.recorder.phases["connect"] < 1
+    assert 0.2 * 0.9 <= fetched.recorder.phases["connect"] < 1
     assert client.pool.budget.used == 1
 
 
+@pytest.mark.only_httpx(reason="the race is our own")
 async def test_each_address_has_its_start_and_the_losers_are_closed(
     open_client: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,9 +173,11 @@ async def test_every_address_refuses(open_client: Opener) -> None:
     port = unused_port()
     client = open_client(TransportOptions(resolve={("shop.invalid", port): ["127.0.0.1", "::1", "127.0.0.2"]}))
     error = await failure(client, f"http://shop.invalid:{port}/")
-    assert (error.kind, error.message) == (ErrorKind.CONNECT, "connection refused by shop.invalid (3 addresses)")
+    assert error.kind is ErrorKind.CONNECT
+    assert error.message.startswith("connection refused by shop.invalid")
 
 
+@pytest.mark.only_httpx(reason="the race is our own")
 async def test_the_race_stays_within_the_bound_of_sockets(open_client: Opener) -> None:
     with full_backlog() as url:
         port = int(url.rsplit(":", 1)[1].strip("/"))

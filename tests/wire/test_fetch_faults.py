@@ -211,8 +211,9 @@ async def test_post_becomes_get_and_loses_its_body(client: Client) -> None:
 
 async def test_307_sends_the_body_again(client: Client) -> None:
     def handle(connection: Connection) -> None:
-        connection.request()
-        connection.send(response(b"", "Location: /echo", status="307 Temporary"))
+        if connection.number == 1:
+            connection.request()
+            connection.send(response(b"", "Location: /echo", status="307 Temporary"))
         echoing(connection)
 
     with RawServer(handle) as server:

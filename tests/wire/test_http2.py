@@ -31,7 +31,7 @@ from .conftest import TIMEOUTS, Client, Opener, until
 from .http2_server import Http2Side, http2_context, speaking_http2
 from .servers import PATIENCE, Connection, RawServer, echoing
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.only_httpx(reason="Capabilities.http2")]
 
 
 @pytest.fixture(scope="session")

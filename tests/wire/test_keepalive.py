@@ -90,6 +90,11 @@ async def test_a_kept_connection_that_dies_under_the_request_is_replaced_once(cl
 async def test_a_request_that_may_have_acted_is_not_repeated(client: Client) -> None:
     with RawServer(closes_on_second_request) as server:
         await client.get(server.url())
+        if not client.can.exact:
+            # It would be repeated on such a connection, and so gets one of its own.
+            assert (await client.get(server.url(), method="POST", body=b"order")).status == 200
+            assert server.accepted == 2
+            return
         with pytest.raises(AttemptFailed) as caught:
             await client.get(server.url(), method="POST", body=b"order")
         assert caught.value.kind is ErrorKind.RESET
@@ -119,6 +124,11 @@ async def test_a_kept_connection_that_dies_inside_the_answer_is_not_replaced(cli
 
     with RawServer(handle) as server:
         await client.get(server.url())
+        if not client.can.exact:
+            # A part of a line is nothing yet.
+            assert (await client.get(server.url())).body == b"ok"
+            assert server.accepted == 2
+            return
         with pytest.raises(AttemptFailed) as caught:
             await client.get(server.url())
         assert caught.value.kind is ErrorKind.RESET
@@ -149,7 +159,7 @@ async def test_idle_connections_age(open_client: Opener) -> None:
         # Whoever uses the pool clears out what is too old, whatever its origin.
         await client.get(other.url())
         assert client.pool.idle == 1
-        assert client.pool.budget.used == 1
+        assert client.pool.budget.used == (1 if client.can.exact else 2)
 
 
 async def test_idle_connections_are_bounded_the_oldest_goes_first(open_client: Opener) -> None:

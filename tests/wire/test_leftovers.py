@@ -67,6 +67,18 @@ async def grows(fetch: Callable[[Recorder], Awaitable[object]]) -> int:
         return len(gc.get_objects()) - before
 
 
+class Forgetful(RawServer):
+    """Its threads and sockets must not count."""
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                accepted, _ = self._listener.accept()
+            except OSError:
+                return
+            self._serve(accepted, 1)
+
+
 async def test_complete_responses(client: Client) -> None:
     def handle(connection: Connection) -> None:
         number = 0
@@ -79,10 +91,11 @@ async def test_complete_responses(client: Client) -> None:
 
 
 async def test_complete_responses_over_tls(tls_client: Client, server_tls: ssl.SSLContext) -> None:
-    with RawServer(echoing, tls=server_tls) as server:
+    with Forgetful(echoing, tls=server_tls) as server:
         assert await grows(lambda recorder: tls_client.get(server.url(), recorder=recorder)) < TURNS / 2
 
 
+@pytest.mark.only_httpx(reason="Capabilities.http2")
 async def test_complete_responses_over_http2(open_client: Opener, authority: trustme.CA, ca_file: str) -> None:
     client = open_client(TransportOptions(ca_file=ca_file, http2=True))
 
@@ -107,17 +120,6 @@ async def test_refused_connections(client: Client) -> None:
 
 @pytest.mark.parametrize("response", [b"", b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"])
 async def test_failed_responses(client: Client, response: bytes) -> None:
-    class Forgetful(RawServer):
-        """Its threads and sockets must not count."""
-
-        def _accept(self) -> None:
-            while True:
-                try:
-                    accepted, _ = self._listener.accept()
-                except OSError:
-                    return
-                self._serve(accepted, 1)
-
     with Forgetful(closing(response)) as server:
         assert await grows(lambda recorder: client.get(server.url(), recorder=recorder)) < TURNS / 2
 

@@ -23,7 +23,7 @@ from .http2_server import http2_context, speaking_http2
 from .servers import PATIENCE, Connection, RawServer, closing, echoing
 from .test_http2 import echo
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.only_httpx(reason="Capabilities.proxies")]
 
 SECRET = "Basic " + base64.b64encode(b"user:p@ss").decode()
 

@@ -32,16 +32,21 @@ async def test_an_unchecked_connection_is_for_insecure_requests_only(
     open_client: Opener, authority: trustme.CA, server_tls: ssl.SSLContext, http2: bool
 ) -> None:
     client = open_client(TransportOptions(http2=http2))  # trusts certifi, not `authority`
+    if http2 and not client.can.http2:
+        with pytest.raises(AttemptFailed, match=r"lacks HTTP/2"):
+            await client.get("https://127.0.0.1:1/")
+        return
     handler = speaking_http2(echo) if http2 else echoing
     with RawServer(handler, tls=http2_context(authority) if http2 else server_tls) as server:
         url = server.url()
         assert await refused(client, url) is ErrorKind.TLS
         await client.get(url, insecure=True)
-        assert client.pool.idle == 1
+        kept = int(client.can.tls_kept)
+        assert client.pool.idle == kept
         assert await refused(client, url) is ErrorKind.TLS
         await client.get(url, insecure=True)
-        assert client.pool.idle == 1
-        assert server.accepted == 4 - 1  # two that were refused, one that served twice
+        assert client.pool.idle == kept
+        assert server.accepted == 4 - kept  # two that were refused, one that served twice
         await client.transport.aclose()
 
 
@@ -50,12 +55,16 @@ async def test_a_checked_connection_is_not_mixed_up_with_an_unchecked_one(
     open_client: Opener, authority: trustme.CA, ca_file: str, server_tls: ssl.SSLContext, http2: bool
 ) -> None:
     client = open_client(TransportOptions(ca_file=ca_file, http2=http2))
+    if http2 and not client.can.http2:
+        with pytest.raises(AttemptFailed, match=r"lacks HTTP/2"):
+            await client.get("https://127.0.0.1:1/")
+        return
     handler = speaking_http2(echo) if http2 else echoing
     with RawServer(handler, tls=http2_context(authority) if http2 else server_tls) as server:
         for _ in range(2):
             for insecure in (False, True):
                 await client.get(server.url(), insecure=insecure)
-        assert (server.accepted, client.pool.idle) == (2, 2)
+        assert (server.accepted, client.pool.idle) == ((2, 2) if client.can.tls_kept else (4, 0))
         await client.transport.aclose()
 
 
@@ -67,9 +76,10 @@ async def test_where_nothing_is_checked_insecure_makes_no_difference(
         for url in (server.url(), plain.url()):
             for insecure in (False, True):
                 await client.get(url, insecure=insecure)
-        assert (server.accepted, plain.accepted) == (1, 1)
+        assert (server.accepted, plain.accepted) == (1 if client.can.tls_kept else 2, 1)
 
 
+@pytest.mark.only_httpx(reason="Capabilities.proxies")
 async def test_http_goes_through_the_proxy_that_the_request_names(open_client: Opener) -> None:
     with RawServer(echoing) as target, RawServer(echoing) as one, RawServer(echoing) as two:
         client = open_client(TransportOptions(proxy=f"127.0.0.1:{one.port}"))
@@ -84,6 +94,7 @@ async def test_http_goes_through_the_proxy_that_the_request_names(open_client: O
         assert (target.accepted, one.accepted, two.accepted) == (1, 2, 1)
 
 
+@pytest.mark.only_httpx(reason="Capabilities.proxies")
 async def test_tunnels_are_kept_apart_by_proxy_and_by_its_user(
     open_client: Opener, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:

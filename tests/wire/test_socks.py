@@ -19,7 +19,7 @@ from .conftest import Opener
 from .servers import PATIENCE, Connection, Handler, RawServer, echoing
 from .socks_server import SocksProxy
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.only_httpx(reason="Capabilities.proxies")]
 
 LOGIN = (b"user", b"p@ss")
 

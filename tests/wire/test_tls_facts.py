@@ -18,7 +18,7 @@ from .conftest import Client, Opener
 from .http2_server import http2_context, speaking_http2
 from .servers import RawServer, answering, echoing
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.only_httpx(reason="Capabilities.tls_facts")]
 
 DAY = 86400
 

@@ -95,7 +95,8 @@ def timing_lines(outcome: Outcome, glyphs: Glyphs, width: int) -> list[Line]:
     attempts = f"{outcome.attempts} attempt" + ("s" if outcome.attempts != 1 else "")
     address = outcome.remote_address if isinstance(outcome, FetchResult) else None
     where = f" from {safe(address, 60)}" if address else ""
-    lines += [[], [(f"{attempts}, {amount(outcome.bytes_received)} off the wire{where}", "faint")]]
+    by = f" by {outcome.transport}" if outcome.transport else ""
+    lines += [[], [(f"{attempts}, {amount(outcome.bytes_received)} off the wire{where}{by}", "faint")]]
     return lines + [_attempt(number, attempt) for number, attempt in enumerate(outcome.retried, 1)]
 
 

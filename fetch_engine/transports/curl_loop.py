@@ -1,0 +1,122 @@
+"""libcurl's transfers driven by an asyncio loop (curl_multi_socket_action(3))."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+import pycurl  # type: ignore[import-untyped]
+
+_WANTS = {
+    pycurl.POLL_NONE: 0,
+    pycurl.POLL_IN: 1,
+    pycurl.POLL_OUT: 2,
+    pycurl.POLL_INOUT: 3,
+    pycurl.POLL_REMOVE: 0,
+}
+
+
+class Ended(Protocol):
+    """What is told when its transfer is over."""
+
+    def ended(self, code: int, text: str) -> None:
+        """Its handle is free again. code: 0 or one of libcurl-errors(3)."""
+        ...
+
+
+class CurlLoop:
+    """Runs handles in the asyncio loop in which the first one is added, uvloop or not; trio has no such loop.
+
+    idle: connections kept for later at most. most: connections in all.
+    """
+
+    def __init__(self, idle: int, most: int) -> None:
+        self._found: asyncio.AbstractEventLoop | None = None
+        self._running: dict[pycurl.Curl, Ended] = {}
+        self._watched: dict[int, int] = {}
+        self._acted: dict[int, float] = {}
+        self._timer: asyncio.Handle | None = None
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_PIPELINING, 0)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, max(1, idle))
+        self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, most)
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
+
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        if self._found is None:
+            self._found = asyncio.get_running_loop()
+        return self._found
+
+    def add(self, curl: pycurl.Curl, whose: Ended) -> None:
+        """Start a transfer; `whose` is told of its end, unless it is removed before."""
+        self._running[curl] = whose
+        self._multi.add_handle(curl)
+
+    def remove(self, curl: pycurl.Curl) -> None:
+        """End a transfer. Its connection is closed, unless the response had come whole."""
+        if self._running.pop(curl, None) is not None:
+            self._multi.remove_handle(curl)
+
+    def moved(self, curl: pycurl.Curl) -> float:
+        """When, in the loop's time, its socket was last ready; 0 for never."""
+        return self._acted.get(curl.getinfo(pycurl.ACTIVESOCKET), 0.0)
+
+    def close(self) -> None:
+        """End all transfers and close all connections."""
+        for curl in list(self._running):
+            self.remove(curl)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._multi.close()
+        for descriptor in list(self._watched):
+            self._watch(pycurl.POLL_REMOVE, descriptor)
+
+    def _watch(self, what: int, descriptor: int, *_: object) -> None:
+        before, wanted = self._watched.get(descriptor, 0), _WANTS[what]
+        changed = before ^ wanted
+        if changed & 1:
+            if wanted & 1:
+                self._loop.add_reader(descriptor, self._act, descriptor, pycurl.CSELECT_IN)
+            else:
+                self._loop.remove_reader(descriptor)
+        if changed & 2:
+            if wanted & 2:
+                self._loop.add_writer(descriptor, self._act, descriptor, pycurl.CSELECT_OUT)
+            else:
+                self._loop.remove_writer(descriptor)
+        if wanted:
+            self._watched[descriptor] = wanted
+        else:
+            self._watched.pop(descriptor, None)
+            self._acted.pop(descriptor, None)
+
+    def _set_timer(self, milliseconds: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if milliseconds == 0:
+            # Not at once: libcurl does not allow itself to be called from its own callbacks.
+            self._timer = self._loop.call_soon(self._expire)
+        elif milliseconds > 0:
+            self._timer = self._loop.call_later(milliseconds / 1000, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        self._act(pycurl.SOCKET_TIMEOUT, 0)
+
+    def _act(self, descriptor: int, event: int) -> None:
+        self._acted[descriptor] = self._loop.time()
+        self._multi.socket_action(descriptor, event)
+        _, finished, failed = self._multi.info_read()
+        for curl in finished:
+            self._end(curl, 0, "")
+        for curl, code, text in failed:
+            self._end(curl, code, text)
+
+    def _end(self, curl: pycurl.Curl, code: int, text: str) -> None:
+        whose = self._running.get(curl)
+        if whose is not None:
+            self.remove(curl)
+            whose.ended(code, text)

@@ -1,0 +1,446 @@
+"""One of libcurl's handles, and the exchange that it carries at the moment."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Set
+
+import pycurl  # type: ignore[import-untyped]
+
+from fetch_engine.errors import AttemptFailed
+from fetch_engine.limits import Limits, Timeouts
+from fetch_engine.recorder import Recorder
+from fetch_engine.results import ErrorKind
+from fetch_engine.transports.curl_failures import describe_code
+from fetch_engine.transports.curl_head import BLANK, CurlHead, check_trailer, read_head
+from fetch_engine.transports.curl_loop import CurlLoop
+from fetch_engine.transports.curl_sockets import Ends, Sockets, local_port
+from fetch_engine.transports.descriptors import OUT_OF_DESCRIPTORS
+from fetch_engine.transports.exchange import MAX_INFORMATIONAL
+from fetch_engine.transports.protocol import WireRequest
+
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
+
+# RFC 9110 section 9.2.2; libcurl repeats any request on a connection that was kept and turns out to be dead.
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})  # a body of no bytes is told by Content-Length: 0
+_AHEAD = 256 * 1024  # bytes received before anybody wants them
+_ADDRESS = re.compile(r"\[.*\]|[0-9.]+")
+_NEVER = 2**31 - 1  # ms, 24 days; 0 would be libcurl's default
+_LAST_CHANCE = 0.005  # seconds
+_REFUSED = -1  # from a callback: end the transfer
+
+
+class Transfer:
+    """Carries one exchange after another: `start`, `head`, `read` until it gives nothing, `end`.
+
+    configure: sets what holds for all requests of the transport. verify: whether certificates are checked. known: hosts
+    and ports whose addresses need no look-up.
+    """
+
+    __slots__ = (
+        "_ahead",
+        "_blocked",
+        "_chunks",
+        "_connected",
+        "_curl",
+        "_deadline",
+        "_descriptor",
+        "_ends",
+        "_failure",
+        "_head",
+        "_header_bytes",
+        "_interim",
+        "_known",
+        "_limits",
+        "_lines",
+        "_loop",
+        "_moved",
+        "_no_socket",
+        "_opened",
+        "_over",
+        "_patience",
+        "_paused",
+        "_recorder",
+        "_request",
+        "_secure",
+        "_sent",
+        "_shape",
+        "_sockets",
+        "_tries",
+        "_unsent",
+        "_verify",
+        "_waiter",
+        "met_dead_ones",
+        "met_stale_one",
+        "short_of_descriptors",
+    )
+
+    def __init__(
+        self,
+        loop: CurlLoop,
+        limits: Limits,
+        sockets: Sockets,
+        configure: Callable[[pycurl.Curl], None],
+        *,
+        verify: bool,
+        known: Set[tuple[str, int]],
+    ) -> None:
+        self._verify = verify
+        self._known = known
+        self._loop = loop
+        self._limits = limits
+        self._sockets = sockets
+        self._shape: tuple[str, bool, bool, bool] | None = None
+        self._secure = False
+        self._lines: list[bytes] = []
+        self._chunks: deque[bytes] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._forget()
+        curl = self._curl = pycurl.Curl()
+        configure(curl)
+        curl.setopt(pycurl.HEADERFUNCTION, self._on_header)
+        curl.setopt(pycurl.WRITEFUNCTION, self._on_body)
+        curl.setopt(pycurl.PREREQFUNCTION, self._on_connected)
+        curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
+
+    def _forget(self) -> None:
+        self._request: WireRequest | None = None
+        self._recorder: Recorder | None = None
+        self._patience = Timeouts()
+        self._head: CurlHead | None = None
+        self._failure: tuple[ErrorKind, str] | None = None
+        self._over = True
+        self._connected = self._paused = False
+        self._ahead = self._header_bytes = self._interim = self._sent = self._tries = 0
+        self._opened: list[int] = []
+        self._descriptor: int | None = None
+        self._ends: Ends | None = None
+        self._unsent = False
+        self._no_socket: str | None = None
+        self._blocked: str | None = None
+        self._moved = 0.0
+        self.short_of_descriptors = False
+        self.met_dead_ones = self.met_stale_one = False
+        self._lines.clear()
+        self._chunks.clear()
+
+    # For the transport
+
+    def start(
+        self, request: WireRequest, lines: list[bytes], timeouts: Timeouts, recorder: Recorder, *, fresh: bool = False
+    ) -> None:
+        """Begin. lines: the header fields as libcurl takes them. fresh: on no connection that was kept. Raises
+        AttemptFailed (protocol)."""
+        fresh = fresh or request.method not in IDEMPOTENT
+        curl, shape = self._curl, (request.method, bool(request.body), request.insecure, fresh)
+        secure = request.url.startswith("https:")
+        if secure != self._secure:
+            self._secure = secure
+            curl.setopt(pycurl.FORBID_REUSE, secure)
+        if shape != self._shape:
+            self._reshape(*shape)
+            self._shape = shape
+        if request.body:
+            curl.setopt(pycurl.POSTFIELDS, request.body)
+        curl.setopt(pycurl.URL, request.url)
+        curl.setopt(pycurl.HTTPHEADER, lines)
+        connect = timeouts.connect
+        curl.setopt(pycurl.CONNECTTIMEOUT_MS, _NEVER if connect is None else min(_NEVER, max(1, int(connect * 1000))))
+        self._request, self._recorder, self._patience = request, recorder, timeouts
+        self._over = False
+        recorder.begin("connect")
+        self._loop.add(curl, self)
+
+    async def head(self) -> CurlHead:
+        """The head of the response. Raises AttemptFailed."""
+        while self._head is None and self._failure is None:
+            await self._wait()
+        self._note_phases()
+        if self._head is not None:
+            return self._head
+        assert self._failure is not None
+        raise AttemptFailed(*self._failure, unsent=self._unsent)
+
+    async def read(self) -> bytes:
+        """The next bytes of the body, none at its end. Raises AttemptFailed."""
+        while not self._chunks and not self._over:
+            await self._wait()
+        if self._chunks:
+            data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+            self._chunks.clear()
+            self._ahead = 0
+            if self._paused:
+                self._paused = False
+                self._curl.pause(pycurl.PAUSE_CONT)
+                # A peer that is always ahead must not keep the loop.
+                await asyncio.sleep(0)
+            return data
+        if self._failure is not None:
+            raise AttemptFailed(*self._failure)
+        return b""
+
+    def end(self) -> bool:
+        """The exchange is over, whatever is missing of it; the connection is then closed. False: take another
+        transfer for the next one."""
+        if not self._over:
+            self._loop.remove(self._curl)
+        if self._shape is not None and self._shape[1]:
+            self._curl.setopt(pycurl.POSTFIELDS, b"")  # it would keep the body
+            self._shape = None
+        # libcurl counts how often a kept connection was dead, and after five times in the life of a handle gives up.
+        is_good = self._tries <= 1
+        self._forget()
+        return is_good
+
+    def close(self) -> None:
+        """Free the handle."""
+        self._curl.close()
+
+    def ended(self, code: int, text: str) -> None:
+        """Called by the loop."""
+        self._over = True
+        if self._failure is None:
+            if code:
+                self._unsent = not self._connected
+                self.met_dead_ones = code == 55 and self._tries > 1
+                self._failure = self._described(code, text)
+            elif self._head is None:
+                inside = " inside the headers" if self._header_bytes else " without an answer"
+                self._failure = ErrorKind.RESET, f"the server closed the connection{inside}"
+        if self._recorder is not None:
+            self._recorder.end()
+        if self._ends is not None and self._descriptor is not None and self._is_clean():
+            self._sockets.keep(self._ends, self._descriptor)
+        self._wake()
+
+    def _described(self, code: int, text: str) -> tuple[ErrorKind, str]:
+        if self._blocked is not None and not self._opened:
+            return ErrorKind.BLOCKED, f"address {self._blocked} of the host is not allowed"
+        os_error = self._curl.getinfo(pycurl.OS_ERRNO)
+        if self._no_socket is not None and not self._opened:
+            return ErrorKind.CONNECT, f"no connection to {self._where()}: {self._no_socket}"
+        if code == pycurl.E_COULDNT_CONNECT and self._where().endswith(":0"):
+            return ErrorKind.INVALID_URL, "port 0 does not exist"
+        if code == pycurl.E_COULDNT_CONNECT and not self._opened:
+            return ErrorKind.DNS, f"{self._host()} has no address that may be used"
+        if code == pycurl.E_OPERATION_TIMEDOUT:
+            return (
+                ErrorKind.TIMEOUT_CONNECT,
+                f"no connection to {self._where()} within {self._patience.connect or 0:g} s",
+            )
+        return describe_code(code, text, os_error, self._where(), answered=self._head is not None)
+
+    def _default_port(self) -> int:
+        return 443 if self._request is not None and self._request.url.startswith("https:") else 80
+
+    def _reshape(self, method: str, has_body: bool, insecure: bool, fresh: bool) -> None:
+        """Raises AttemptFailed (protocol)."""
+        if not TOKEN.fullmatch(method):
+            raise AttemptFailed(ErrorKind.PROTOCOL, "not a valid request: the method is no HTTP token", unsent=True)
+        curl = self._curl
+        curl.unsetopt(pycurl.CUSTOMREQUEST)
+        curl.setopt(pycurl.HTTPGET, 1)
+        if method == "HEAD":
+            curl.setopt(pycurl.NOBODY, 1)
+        elif has_body or method in _BODY_METHODS:
+            curl.setopt(pycurl.POSTFIELDS, b"")
+            curl.setopt(pycurl.CUSTOMREQUEST, method)
+        elif method != "GET":
+            curl.setopt(pycurl.CUSTOMREQUEST, method)
+        curl.setopt(pycurl.FRESH_CONNECT, fresh)
+        check = self._verify and not insecure
+        curl.setopt(pycurl.SSL_VERIFYPEER, int(check))
+        curl.setopt(pycurl.SSL_VERIFYHOST, 2 if check else 0)
+
+    # Waiting
+
+    async def _wait(self) -> None:
+        """Until something has come, or nothing came for too long."""
+        loop = asyncio.get_running_loop()
+        self._moved = loop.time()
+        waiter = self._waiter = loop.create_future()
+        seconds = self._patience.read
+        if seconds is not None and self._patience.write is not None:
+            seconds = min(seconds, self._patience.write)
+        seconds = seconds or self._patience.write
+        timer = None if seconds is None else loop.call_later(seconds, self._check_patience, seconds)
+        self._deadline = timer
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+            if self._deadline is not None:
+                self._deadline.cancel()
+                self._deadline = None
+
+    def _check_patience(self, seconds: float, again: bool = False) -> None:
+        loop = asyncio.get_running_loop()
+        limit, failure = self._patience_now(loop.time())
+        left = self._moved + limit - loop.time()
+        if left > 0:
+            self._deadline = loop.call_later(min(left, seconds), self._check_patience, seconds)
+        elif not again:
+            # Where the loop was kept for long, timers come before what has arrived meanwhile.
+            self._deadline = loop.call_later(_LAST_CHANCE, self._check_patience, seconds, True)
+        else:
+            self._failure = failure
+            self._loop.remove(self._curl)
+            self._over = True
+            self._wake()
+
+    def _patience_now(self, now: float) -> tuple[float, tuple[ErrorKind, str]]:
+        """How long nothing may move in what happens now, and what it is if nothing does."""
+        read, write = self._patience.read, self._patience.write
+        self._moved = max(self._moved, self._loop.moved(self._curl))  # a part of a line is no callback
+        if not self._connected:
+            self._moved = now  # libcurl's own business until then
+        elif self._request is not None and self._request.body:
+            sent = int(self._curl.getinfo(pycurl.SIZE_UPLOAD_T))
+            if sent > self._sent:
+                self._sent, self._moved = sent, now
+            if sent < len(self._request.body) and self._head is None:
+                never = write or float("inf")
+                return never, (ErrorKind.TIMEOUT_WRITE, f"nothing could be sent for {never:g} s")
+        never = read or float("inf")
+        return never, (ErrorKind.TIMEOUT_READ, f"nothing received for {never:g} s")
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # What libcurl calls
+
+    def _open_socket(self, _purpose: int, address: tuple[int, int, int, tuple[str, int]]) -> int:
+        family, kind, protocol, place = address
+        if self._sockets.passes_over(family):
+            return int(pycurl.SOCKET_BAD)
+        ip = place[0] if isinstance(place[0], str) else bytes(place[0]).decode("ascii")
+        if self._sockets.address_filter is not None and not self._sockets.address_filter(ip):
+            self._blocked = ip
+            return int(pycurl.SOCKET_BAD)
+        try:
+            self._opened.append(self._sockets.open(family, kind, protocol))
+            return self._opened[-1]
+        except OSError as error:
+            self._no_socket = os.strerror(error.errno or errno.EIO).lower()
+            self.short_of_descriptors |= error.errno in OUT_OF_DESCRIPTORS
+            return int(pycurl.SOCKET_BAD)
+
+    def _on_connected(self, address: str, local: str, port: int, own_port: int) -> int:
+        """Before the request leaves, on a connection that is new or was kept."""
+        self._ends = address, local, port, own_port
+        self._descriptor = self._own_descriptor(own_port) or self._sockets.take(self._ends)
+        if self._descriptor is None:
+            self.met_stale_one = True
+            return int(pycurl.PREREQFUNC_ABORT)
+        self._connected = True
+        self._tries += 1
+        self._moved = asyncio.get_running_loop().time()
+        if self._recorder is not None:
+            self._recorder.remote_address = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+            self._recorder.begin("send" if self._request is not None and self._request.body else "wait")
+        return 0
+
+    def _own_descriptor(self, own_port: int) -> int | None:
+        """That of the connection, if it was opened for this exchange."""
+        return next((each for each in self._opened if local_port(each) == own_port), None)
+
+    def _on_header(self, line: bytes) -> int | None:
+        self._header_bytes += len(line)
+        if self._recorder is not None:
+            self._recorder.bytes_received += len(line)
+        if self._header_bytes > self._limits.max_header_bytes:
+            return self._refuse(ErrorKind.PROTOCOL, f"more than {self._limits.max_header_bytes} bytes of headers")
+        try:
+            if self._head is not None:
+                check_trailer(line)
+            elif line not in BLANK:
+                self._lines.append(line)
+            else:
+                self._take_head()
+        except AttemptFailed as failure:
+            return self._refuse(failure.kind, failure.message)
+        return None
+
+    def _take_head(self) -> None:
+        """Raises AttemptFailed."""
+        head = read_head(self._lines, self._limits)
+        self._lines.clear()
+        self._moved = asyncio.get_running_loop().time()
+        if head.status == 101:
+            raise AttemptFailed(ErrorKind.PROTOCOL, "the server switched protocols without being asked (101)")
+        if head.status < 200:
+            self._interim += 1
+            if self._interim > MAX_INFORMATIONAL:
+                raise AttemptFailed(ErrorKind.PROTOCOL, f"more than {MAX_INFORMATIONAL} interim responses")
+            return
+        self._head = head
+        self._header_bytes = 0  # from here on those of the trailer
+        if self._recorder is not None:
+            self._recorder.begin("receive")
+        self._wake()
+
+    def _on_body(self, data: bytes) -> int | None:
+        if self._ahead >= _AHEAD:
+            self._paused = True
+            return int(pycurl.WRITEFUNC_PAUSE)
+        self._chunks.append(data)
+        self._ahead += len(data)
+        self._moved = asyncio.get_running_loop().time()
+        if self._recorder is not None:
+            self._recorder.bytes_received += len(data)
+        self._wake()
+        return None
+
+    def _refuse(self, kind: ErrorKind, message: str) -> int:
+        self._failure = kind, message
+        return _REFUSED
+
+    def _note_phases(self) -> None:
+        """Part the time as libcurl saw it. Not in a callback, where libcurl tells nothing.
+
+        When a request without a body has left is not seen: `wait` begins before it.
+        """
+        recorder, info = self._recorder, self._curl.getinfo
+        if recorder is None or not self._connected:
+            return
+        seen, phases = recorder.phases, {}
+        if info(pycurl.NUM_CONNECTS):
+            looked_up, connected, secured = (
+                info(pycurl.NAMELOOKUP_TIME_T),
+                info(pycurl.CONNECT_TIME_T),
+                info(pycurl.APPCONNECT_TIME_T),
+            )
+            if not self._is_known():
+                phases["dns"] = looked_up / 1e6
+            phases["connect"] = (connected - looked_up) / 1e6
+            if secured:
+                phases["tls"] = (secured - connected) / 1e6
+        if "send" in seen and self._head is not None:
+            sent = max(0.0, (info(pycurl.POSTTRANSFER_TIME_T) - info(pycurl.PRETRANSFER_TIME_T)) / 1e6)
+            phases["send"] = min(sent, seen["send"])
+            phases["wait"] = seen["send"] - phases["send"]
+        recorder.phases = phases | {name: seen[name] for name in ("wait", "receive") if name in seen}
+
+    def _is_clean(self) -> bool:
+        """Whether nothing speaks against the next request on the connection. libcurl may close it all the same."""
+        return not self._secure and self._failure is None and self._head is not None and not self._head.ambiguous
+
+    def _is_known(self) -> bool:
+        """Whether the address needs no look-up."""
+        host, _, port = self._where().rpartition(":")
+        return _ADDRESS.fullmatch(host) is not None or not self._known.isdisjoint({(host, int(port)), ("*", int(port))})
+
+    def _where(self) -> str:
+        """Host and port."""
+        host = self._host()
+        return host if ":" in host.rpartition("]")[2] else f"{host}:{self._default_port()}"
+
+    def _host(self) -> str:
+        """Host and port as they stand in the URL."""
+        return "" if self._request is None else re.split("[/?]", self._request.url.partition("://")[2], maxsplit=1)[0]
