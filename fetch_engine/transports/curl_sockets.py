@@ -11,6 +11,7 @@ import select
 import socket
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from fetch_engine.transports.interfaces import Interface
 
@@ -18,6 +19,14 @@ Ends = tuple[str, str, int, int]
 """A connection by its two ends, as libcurl names them: addresses, ours second, and ports."""
 
 _TIDY_AT = 1024
+
+
+class Carrier(Protocol):
+    """An exchange on a connection."""
+
+    def left_fine(self) -> int:
+        """The connection's descriptor if nothing that came over it speaks against the next request, else -1."""
+        ...
 
 
 class Sockets:
@@ -36,6 +45,7 @@ class Sockets:
         self._family = family
         self._keepalive = keepalive
         self._opened: dict[int, int] = {}  # descriptors, and what tells a socket from the next one of that number
+        self._carriers: dict[Ends, Carrier] = {}
         self._idle: dict[Ends, tuple[int, float]] = {}  # descriptor, and since when
 
     def passes_over(self, family: int) -> bool:
@@ -50,8 +60,20 @@ class Sockets:
             self._opened[opened.fileno()] = _inode(opened.fileno()) or 0
             return opened.detach()
 
-    def keep(self, ends: Ends, descriptor: int) -> None:
-        """A connection may carry the next request, as long as nothing happens on it."""
+    def carry(self, ends: Ends, carrier: Carrier) -> None:
+        """A connection carries a request; `keep` or `leave` follows."""
+        self._carriers[ends] = carrier
+
+    def leave(self, ends: Ends, carrier: Carrier) -> None:
+        """The request is over, and with it the connection."""
+        if self._carriers.get(ends) is carrier:
+            del self._carriers[ends]
+
+    def keep(self, ends: Ends, descriptor: int, carrier: Carrier) -> None:
+        """The request is over, and the connection may carry the next one as long as nothing happens on it."""
+        if self._carriers.get(ends) is not carrier:
+            return  # it carries the next one already
+        del self._carriers[ends]
         if len(self._idle) > _TIDY_AT:
             self._tidy()
         self._idle[ends] = descriptor, time.monotonic()
@@ -60,6 +82,10 @@ class Sockets:
         """The descriptor of a kept connection, None if it is not to be used: unknown, too old, closed by the server,
         or with bytes that nobody asked for."""
         descriptor, since = self._idle.pop(ends, (-1, 0.0))
+        carrier = self._carriers.get(ends)
+        if carrier is not None:
+            # libcurl has seen the end of a response of which nobody was told yet.
+            descriptor, since = carrier.left_fine(), time.monotonic()
         fresh = descriptor >= 0 and time.monotonic() - since <= self._keepalive and not _readable(descriptor)
         return descriptor if fresh else None
 

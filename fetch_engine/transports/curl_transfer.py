@@ -192,6 +192,8 @@ class Transfer:
         if self._shape is not None and self._shape[1]:
             self._curl.setopt(pycurl.POSTFIELDS, b"")  # it would keep the body
             self._shape = None
+        if self._ends is not None:
+            self._sockets.leave(self._ends, self)
         # libcurl counts how often a kept connection was dead, and after five times in the life of a handle gives up.
         is_good = self._tries <= 1
         self._forget()
@@ -214,8 +216,8 @@ class Transfer:
                 self._failure = ErrorKind.RESET, f"the server closed the connection{inside}"
         if self._recorder is not None:
             self._recorder.end()
-        if self._ends is not None and self._descriptor is not None and self._is_clean():
-            self._sockets.keep(self._ends, self._descriptor)
+        if self._ends is not None and self._failure is None and (descriptor := self.left_fine()) >= 0:
+            self._sockets.keep(self._ends, descriptor, self)
         self._wake()
 
     def _described(self, code: int, text: str) -> tuple[ErrorKind, str]:
@@ -338,6 +340,7 @@ class Transfer:
         if self._descriptor is None:
             self.met_stale_one = True
             return int(pycurl.PREREQFUNC_ABORT)
+        self._sockets.carry(self._ends, self)
         self._connected = True
         self._tries += 1
         self._moved = asyncio.get_running_loop().time()
@@ -427,9 +430,10 @@ class Transfer:
             phases["wait"] = seen["send"] - phases["send"]
         recorder.phases = phases | {name: seen[name] for name in ("wait", "receive") if name in seen}
 
-    def _is_clean(self) -> bool:
-        """Whether nothing speaks against the next request on the connection. libcurl may close it all the same."""
-        return not self._secure and self._failure is None and self._head is not None and not self._head.ambiguous
+    def left_fine(self) -> int:
+        """As a `Carrier`. libcurl closes a connection that it has read too much from, or that is to be closed."""
+        fine = not self._secure and self._head is not None and not self._head.ambiguous
+        return self._descriptor if fine and self._descriptor is not None else -1
 
     def _is_known(self) -> bool:
         """Whether the address needs no look-up."""
