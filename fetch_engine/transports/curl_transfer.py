@@ -298,7 +298,12 @@ class Transfer:
     def _patience_now(self, now: float) -> tuple[float, tuple[ErrorKind, str]]:
         """How long nothing may move in what happens now, and what it is if nothing does."""
         read, write = self._patience.read, self._patience.write
-        self._moved = max(self._moved, self._loop.moved(self._curl))  # a part of a line is no callback
+        active = self._loop.moved(self._curl) > self._moved
+        never = read or float("inf")
+        if self._head is not None and active:
+            return never, (ErrorKind.PROTOCOL, f"bytes came for {never:g} s, and none of the body")
+        if active:
+            self._moved = self._loop.moved(self._curl)  # a part of a line is no callback
         if not self._connected:
             self._moved = now  # libcurl's own business until then
         elif self._request is not None and self._request.body:
@@ -308,7 +313,6 @@ class Transfer:
             if sent < len(self._request.body) and self._head is None:
                 never = write or float("inf")
                 return never, (ErrorKind.TIMEOUT_WRITE, f"nothing could be sent for {never:g} s")
-        never = read or float("inf")
         return never, (ErrorKind.TIMEOUT_READ, f"nothing received for {never:g} s")
 
     def _wake(self) -> None:

@@ -1,7 +1,8 @@
-"""python -m tests.wire.fault_table: every fault through the program itself, and what came of it."""
+"""python -m tests.wire.fault_table [--transport fast]: every fault through the program itself, and what came of it."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
@@ -73,15 +74,15 @@ def beside(*, faults: bool) -> dict[str, float]:
         return told
 
 
-def run() -> Seen:
-    """All faults at once, with HEALTHY good fetches beside them, in one run of the program."""
+def run(transport: str) -> Seen:
+    """All faults at once, with HEALTHY good fetches beside them, in one run of the program over this transport."""
     with RawServer(misbehave) as server, healthy_server() as good, listed(server.url(""), good) as path:
         code = (
             "import sys\nfrom tests.wire.fault_table import peak\nfrom tui.cli import main\n"
             "code = main(sys.argv[1:])\nprint(peak(), file=sys.stderr)\nsys.exit(code)"
         )
         ran = subprocess.run(
-            [sys.executable, "-c", code, *OPTIONS, "-i", path],
+            [sys.executable, "-c", code, *OPTIONS, "--transport", transport, "-i", path],
             capture_output=True, text=True, timeout=100, check=False, env=os.environ | {"PYTHONWARNINGS": "error"},
         )  # fmt: skip
         *messages, report, most = ran.stderr.splitlines()
@@ -109,9 +110,9 @@ def seen_of(line: dict[str, Any]) -> str | int:
     return kind
 
 
-def table() -> int:
+def table(transport: str) -> int:
     """Print the table; returns how many faults came out wrong."""
-    seen, wrong = run(), 0
+    seen, wrong = run(transport), 0
     print(f"{'fault':44}{'expected':28}{'seen':20}{'seconds':>8}")
     for name, lines in seen.faults.items():
         fault = CATALOGUE[name]
@@ -134,4 +135,6 @@ def table() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(1 if table() else 0)
+    parser = argparse.ArgumentParser(prog="python -m tests.wire.fault_table")
+    parser.add_argument("--transport", default="httpx")
+    sys.exit(1 if table(parser.parse_args().transport) else 0)

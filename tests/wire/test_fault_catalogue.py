@@ -11,9 +11,9 @@ from .faults import CATALOGUE
 from .servers import FINE
 
 
-@pytest.fixture(scope="module")
-def seen() -> Seen:
-    return run()
+@pytest.fixture(scope="module", params=["httpx", "fast"])
+def seen(request: pytest.FixtureRequest) -> Seen:
+    return run(request.param)
 
 
 @pytest.mark.once
