@@ -211,6 +211,11 @@ class _Child:
         self.facts = FarFacts()
         self.gone = anyio.Event()
 
+    @property
+    def pid(self) -> int:
+        """0 before it was started."""
+        return self._process.pid
+
     def order(self, carried: Carried) -> None:
         job = carried.job
         carried.carrier = self
