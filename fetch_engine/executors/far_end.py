@@ -26,7 +26,6 @@ from fetch_engine.executors.records import (
     unpack_request,
 )
 from fetch_engine.fetching import Place
-from fetch_engine.places import JobPlace
 from fetch_engine.results import Attempt, ErrorKind
 from fetch_engine.scheduler import Scheduler
 from fetch_engine.task import FetchTask, Finished, Job, Outcome
@@ -48,10 +47,9 @@ class _Carried:
 class FarEnd:
     """One engine, with a shared session of its own that opens for the first order and closes when nothing is left.
 
-    settings: limits are those of this end. emit: takes each record, in the loop; must neither block nor raise.
-    asks: whether fetches that go to another host ask the sender of their order for a place there; else the lanes of
-    this end decide. Whatever these do, a host that asks for less is told of. is_paced: whether the sender bounds
-    starts in time. progress: seconds between two accounts of a fetch that runs for so long.
+    settings: limits are those of this end. emit: takes each record, in the loop; must neither block nor raise. Fetches
+    that go to another host ask the sender of their order for a place there. is_paced: whether the sender bounds starts
+    in time. progress: seconds between two accounts of a fetch that runs for so long.
     `async with` and all calls belong to one event loop.
     """
 
@@ -60,7 +58,6 @@ class FarEnd:
         settings: Settings,
         emit: Callable[[Record], None],
         *,
-        asks: bool = True,
         is_paced: bool | None = None,
         progress: float = 0.2,
         grace: float = 1.0,
@@ -82,7 +79,7 @@ class FarEnd:
             cookies=settings.cookies,
             netrc=settings.netrc,
             grace=grace,
-            executor=LocalExecutor(place=self._asking if asks else self._telling, is_paced=is_paced),
+            executor=LocalExecutor(place=self._place, is_paced=is_paced),
         )
 
     async def run(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -161,16 +158,12 @@ class FarEnd:
                 carried.told = account
                 self._emit((Kind.PROGRESS, carried.id, carried.run, account))
 
-    def _asking(self, scheduler: Scheduler, job: Job) -> Place:
+    def _place(self, _: Scheduler, job: Job) -> Place:
         carried = self._own[job.id]
-        return _AskingPlace(self._emit, carried.id, carried.run, self._asked)
-
-    def _telling(self, scheduler: Scheduler, job: Job) -> Place:
-        carried = self._own[job.id]
-        return _TellingPlace(self._emit, carried.id, carried.run, JobPlace(scheduler, job))
+        return _FarPlace(self._emit, carried.id, carried.run, self._asked)
 
 
-class _AskingPlace:
+class _FarPlace:
     """A place that the sender of the order gives."""
 
     __slots__ = ("_asked", "_emit", "_id", "_run")
@@ -195,26 +188,4 @@ class _AskingPlace:
         await self.move(host)
 
     def slow_down(self, host: str, seconds: float | None) -> None:
-        self._emit((Kind.SLOW, self._id, self._run, (host, seconds)))
-
-
-class _TellingPlace:
-    """A place among those of this end."""
-
-    __slots__ = ("_emit", "_id", "_place", "_run")
-
-    def __init__(self, emit: Callable[[Record], None], task_id: int, run: int, place: Place) -> None:
-        self._emit = emit
-        self._id = task_id
-        self._run = run
-        self._place = place
-
-    async def move(self, host: str) -> None:
-        await self._place.move(host)
-
-    async def rest(self, host: str, seconds: float) -> None:
-        await self._place.rest(host, seconds)
-
-    def slow_down(self, host: str, seconds: float | None) -> None:
-        self._place.slow_down(host, seconds)
         self._emit((Kind.SLOW, self._id, self._run, (host, seconds)))

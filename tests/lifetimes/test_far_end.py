@@ -113,17 +113,6 @@ async def test_a_place_elsewhere_is_asked_for() -> None:
     assert done(records)[2].attempts == 2
 
 
-async def test_without_asking_its_own_lanes_decide() -> None:
-    records: list[Record] = []
-    with checked_wire() as wire:
-        wire.busy = 1
-        wire.retry_after = "0"
-        async with opened(wire, records, retries=1, asks=False) as far_end:
-            far_end.take([order(1, "/to/b.test/ok"), order(2, "/busy")])
-            await until(lambda: len(done(records)) == 2)
-    assert [(kind, each) for kind, _, _, each in records if kind is not Kind.DONE] == [(Kind.SLOW, ("a.test", 0.0))]
-
-
 async def test_a_second_run_counts_the_first() -> None:
     records: list[Record] = []
     with checked_wire() as wire:
