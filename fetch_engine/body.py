@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from anyio import to_thread
 
 from fetch_engine.checksum import Checksum
 from fetch_engine.downloads import Download
 from fetch_engine.errors import AttemptFailed
+from fetch_engine.hashing import Hashes
 from fetch_engine.limits import Limits
 from fetch_engine.partial import Partial
 from fetch_engine.results import ErrorKind
@@ -24,10 +23,9 @@ class BodySink:
     """
 
     __slots__ = (
-        "_checked",
         "_checksum",
         "_download",
-        "_hash",
+        "_hashes",
         "_limits",
         "_preview",
         "_spool",
@@ -44,11 +42,8 @@ class BodySink:
         checksum: Checksum | None = None,
     ) -> None:
         self._limits = limits
-        self._hash = hashlib.sha256()
         self._checksum = checksum
-        self._checked = self._hash
-        if checksum is not None and checksum.algorithm != "sha256":
-            self._checked = hashlib.new(checksum.algorithm, usedforsecurity=False)
+        self._hashes = Hashes() if checksum is None else Hashes(checksum.algorithm)
         self._preview = bytearray()
         self._spool = spool if download is None else None
         self._spooled: SpoolFile | None = None
@@ -66,9 +61,8 @@ class BodySink:
 
     async def go_on(self, partial: Partial) -> None:
         """The body begins with what is there already. Raises AttemptFailed (storage)."""
-        hashes = {self._hash, self._checked}
         try:
-            self._preview += await to_thread.run_sync(partial.read, hashes, self._limits.preview_size)
+            self._preview += await to_thread.run_sync(partial.read, self._hashes.all, self._limits.preview_size)
         except OSError as error:
             reason = error.strerror or str(error)
         else:
@@ -79,9 +73,7 @@ class BodySink:
     def write(self, data: bytes) -> None:
         """Add bytes. Raises AttemptFailed (too-large) past `Limits.max_body`."""
         check_size(self.size + len(data), self._limits)
-        self._hash.update(data)
-        if self._checked is not self._hash:
-            self._checked.update(data)
+        self._hashes.update(data)
         missing = self._limits.preview_size - len(self._preview)
         if missing > 0:
             self._preview += data[:missing]
@@ -103,12 +95,13 @@ class BodySink:
     def is_due(self) -> bool:
         """Whether `flush` is to be awaited before more is written."""
         file = self._download or self._spooled
-        return file is not None and file.is_due
+        return (file is not None and file.is_due) or self._hashes.is_due
 
     async def flush(self) -> None:
-        """Write what waits for it. Raises AttemptFailed (storage) where a download cannot be written."""
+        """Write and hash what waits for it. Raises AttemptFailed (storage) where a download cannot be written."""
+        await self._hashes.settle()
         file = self._download or self._spooled
-        if file is not None:
+        if file is not None and file.is_due:
             await file.flush()
 
     async def finish(self) -> None:
@@ -116,8 +109,10 @@ class BodySink:
 
         Raises AttemptFailed: storage, or decode where the checksum differs, and then nothing is saved.
         """
-        if self._checksum is not None and self._checked.hexdigest() != self._checksum.digest:
-            found = f"{self._checksum.algorithm}:{self._checked.hexdigest()}"
+        await self._hashes.finish()
+        checked = self._hashes.checked
+        if self._checksum is not None and checked.hexdigest() != self._checksum.digest:
+            found = f"{self._checksum.algorithm}:{checked.hexdigest()}"
             raise AttemptFailed(ErrorKind.DECODE, f"not what was expected: the body is {found}")
         file = self._download or self._spooled
         if file is not None:
@@ -130,8 +125,8 @@ class BodySink:
 
     @property
     def sha256(self) -> str:
-        """Of all bytes so far, in hex."""
-        return self._hash.hexdigest()
+        """Of all bytes, in hex; once `finish` has been awaited."""
+        return self._hashes.sha256.hexdigest()
 
     @property
     def preview(self) -> bytes:

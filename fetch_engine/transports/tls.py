@@ -148,7 +148,7 @@ class TLSStream:
 
     async def read(self, max_bytes: int, seconds: float | None) -> bytes:
         while True:
-            data = self._decrypt(max_bytes)
+            data = self._decrypt(min(max_bytes, _RECORD))  # it gives one record at a time, whatever room there is
             if data is not None:
                 return data
             if self._outgoing.pending:
