@@ -81,7 +81,6 @@ async def test_a_body_that_ends_early_is_incomplete(client: Client) -> None:
         with pytest.raises(AttemptFailed) as caught:
             await client.get(server.url())
         assert caught.value.kind is ErrorKind.INCOMPLETE
-        assert str(SIZE - 1) in caught.value.message
         assert client.pool.idle == 0
 
 
