@@ -137,7 +137,7 @@ class FetchResult:
     body_path: file with the whole decoded body, where it was longer than the preview and the engine has a spool; it may
     be gone by now. not_spooled: why such a body has none.
     retried: the attempts before the last. carried_by: the worker that it ran on, None where the engine is.
-    transport: what carried the last hop: httpx or fast.
+    transport: what carried the last hop: httpx, httpx2 or fast.
     """
 
     url: str

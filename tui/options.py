@@ -42,7 +42,7 @@ Exit codes: 0 every URL got a response below 400; 1 some did not, or results cou
 3 something was still alive at the end; 130, 129, 143 after SIGINT, SIGHUP, SIGTERM."""
 THEMES = ("auto", "dark", "light", "ansi", "contrast")
 LIST_FORMS = ("auto", "lines", "ndjson", "sitemap")
-CLIENTS: tuple[Literal["auto", "httpx", "fast"], ...] = ("auto", "httpx", "fast")
+CLIENTS: tuple[Literal["auto", "httpx", "httpx2", "fast"], ...] = ("auto", "httpx", "httpx2", "fast")
 FORMATS = ("ndjson", "csv", "table", "har", "junit")
 
 
@@ -99,7 +99,7 @@ class Options:
     globoff: bool = False
     processes: int | None = None  # None: in this one
     cluster: str | None = None  # address of a Dask scheduler, or local[:N]
-    transport: Literal["auto", "httpx", "fast"] = "auto"
+    transport: Literal["auto", "httpx", "httpx2", "fast"] = "auto"
 
 
 class _Parser(argparse.ArgumentParser):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 TlsVersion = Literal["1.2", "1.3"]
-Client = Literal["auto", "httpx", "fast"]
+Client = Literal["auto", "httpx", "httpx2", "fast"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class TransportOptions:
     address_filter: told each IP address before it is connected to; False refuses it (kind `blocked`).
     interface: local IP address or name of a network device that connections leave from. ip_version: use addresses of
     this version of IP only. max_sockets: at most so many at once; None for what the limit of descriptors allows.
-    client: what carries requests. fast has to be installed; auto is fast where it is and where a request
+    client: what carries requests. httpx2 and fast have to be installed; auto is fast where it is and where a request
     needs nothing that it lacks, else httpx.
     """
 

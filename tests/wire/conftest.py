@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
@@ -25,6 +26,7 @@ WAYS = [
     pytest.param((_ASYNCIO, "httpx"), id="asyncio"),
     pytest.param((_UVLOOP, "httpx"), id="uvloop"),
     pytest.param((_TRIO, "httpx"), id="trio"),
+    pytest.param((_UVLOOP, "httpx2"), id="httpx2-uvloop", marks=pytest.mark.once),
     pytest.param((_ASYNCIO, "fast"), id="fast-asyncio", marks=pytest.mark.once),
     pytest.param((_UVLOOP, "fast"), id="fast-uvloop"),
 ]
@@ -128,7 +130,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """What opens a client runs over each transport, on each event loop that the transport has."""
     if "transport_name" in metafunc.fixturenames:
         only_httpx = metafunc.definition.get_closest_marker("only_httpx") is not None
-        metafunc.parametrize("way", [way for way in WAYS if not only_httpx or "fast" not in str(way.id)])
+        metafunc.parametrize("way", [way for way in WAYS if not only_httpx or way.id in ("asyncio", "uvloop", "trio")])
     elif "way" in metafunc.fixturenames:
         metafunc.parametrize("way", [pytest.param((each.values[0], ""), id=each.id) for each in BACKENDS])
 
@@ -160,6 +162,8 @@ async def open_client(
             client = Client(FastTransport(options or TransportOptions(), limits or Limits()))
         else:
             context = plain_context if options is None else build_ssl_context(options)
+            if transport_name == "httpx2":
+                options = dataclasses.replace(options or TransportOptions(), client="httpx2")
             client = Client(open_httpx_transport(options, limits or Limits(), context))
         opened.append(client)
         return client
