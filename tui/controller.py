@@ -268,6 +268,7 @@ class Controller:
             generations=session.generations(),
             collected=self._collected if now < self._collected_until else None,
             search_asked_only=self._held.is_asked_only,
+            processes=self._engine.processes,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fetch_engine.census import Census
+from fetch_engine.executors.process_facts import ProcessFacts
 from fetch_engine.globbing import UrlGlob
 from fetch_engine.requests import FetchRequest
 from fetch_engine.results import FetchError, FetchResult, FetchState
@@ -102,6 +103,7 @@ class Snapshot:
     generations: tuple[GenerationFacts, ...] = ()  # of the session, newest first
     collected: Collected | None = None
     search_asked_only: bool = False  # whether holders are searched for only on request, since that has become slow
+    processes: ProcessFacts | None = None  # child processes, where fetches run there
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from fetch_engine.transports.options import TransportOptions
 from tests.executors.peer import Peer
 from tests.lifetimes.fake_transport import FakeWire
 from tests.lifetimes.waiting import all_let_go, until
+from tests.tui.pty_terminal import PtyTerminal
 from tests.wire.servers import RawServer
 from tui.exit_report import describe
 
@@ -206,3 +207,16 @@ def test_ctrl_c_in_a_terminal_ends_all_with_a_clean_report(peer: Peer, url: Url)
     assert report["clean"], report
     facts = report["processes"]
     assert (facts["started"], facts["ended"], facts["lost"], facts["there"]["opened"]) == (2, 2, 0, 3)
+
+
+def test_the_dashboard_shows_the_processes_and_leaves_none(peer: Peer, url: Url) -> None:
+    command = [sys.executable, "-m", "tui.cli", "--processes", "2", "--no-store", "--exit-report"]
+    command += [url("/ok"), url("/hang"), url("/hang"), url("/big")]
+    with PtyTerminal(command, size=(140, 40), env={"PYTHONPATH": str(ROOT)}) as terminal:
+        terminal.wait_for("processes 2 alive  in them 2 handles alive  2 leases  2 sessions open")
+        terminal.send("q")
+        terminal.wait_for("Quit and cancel")
+        terminal.send("y")
+        terminal.wait_for('"lost": 0')
+        assert terminal.wait_exit() == 1
+        assert '"clean": true' in terminal.text

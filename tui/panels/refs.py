@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fetch_engine.executors.process_facts import ProcessFacts
 from fetch_engine.session import GenerationFacts
 from tui.columns import Column
 from tui.describe import code_word, short_url
@@ -75,10 +76,12 @@ class RefsPane(Table[HeldRow]):
         return 4 if self.content_height >= 14 else 3 if self.content_height >= 9 else 1
 
     def _told(self) -> list[Line]:
-        """The session, what the collector came to, and older generations where there is room."""
+        """The session, child processes, what the collector came to, and older generations where there is room."""
         if self.snapshot is None:
             return []
         lines = [self._session(self.snapshot)]
+        if self.snapshot.processes is not None and self.content_height >= 6:
+            lines.append(_processes(self.snapshot.processes))
         if self.snapshot.collected is not None:
             lines.append(_collected(self.snapshot.collected))
         room = min(OLDER, self.content_height - 8)
@@ -158,6 +161,16 @@ def _handles(count: int) -> str:
 
 def _sum(facts: GenerationFacts) -> str:
     return f" = {facts.taken} taken - {facts.taken - facts.leases} back"
+
+
+def _processes(facts: ProcessFacts) -> Line:
+    alive, there = facts.started - facts.ended, facts.there
+    line: Line = [("processes ", "faint"), (f"{alive} alive", "good" if alive else "faint")]
+    if facts.lost:
+        line.append((f"  {facts.lost} lost, {facts.rerun} fetches run again", "warn"))
+    sessions = there.sessions_opened - there.sessions_closed
+    held = f"  in them {there.alive} handles alive  {there.leases} leases  {sessions} sessions open"
+    return [*line, (held, "" if there.alive else "faint")]
 
 
 def _collected(collected: Collected) -> Line:
