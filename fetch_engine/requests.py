@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import re
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
@@ -122,9 +121,11 @@ def has_header(headers: Headers, name: str) -> bool:
 @functools.cache
 def user_agent() -> str:
     """Name and version of this program."""
+    from importlib.metadata import PackageNotFoundError, version  # half of what this module would take to import
+
     try:
-        return f"weakfetch-tui/{importlib.metadata.version('weakfetch-tui')}"
-    except importlib.metadata.PackageNotFoundError:
+        return f"weakfetch-tui/{version('weakfetch-tui')}"
+    except PackageNotFoundError:
         return "weakfetch-tui"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections import deque
 from xml.parsers import expat
-from xml.sax.saxutils import escape
 
 MAX_BYTES = 50 * 1024 * 1024  # of XML; as the protocol has it
 MAX_URL = 128 * 1024  # characters; well above the longest URL that the engine takes
@@ -134,5 +133,7 @@ class SitemapReader:
 
 def index_of(url: str) -> bytes:
     """A sitemap index that names this one list."""
+    from xml.sax.saxutils import escape  # it brings all of urllib.request
+
     loc = escape(url).encode("utf-8", "replace")
     return b"<sitemapindex><sitemap><loc>" + loc + b"</loc></sitemap></sitemapindex>"

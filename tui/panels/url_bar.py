@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sized
 from dataclasses import replace
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -24,9 +24,10 @@ from tui.keys import bindings
 from tui.painted import Line, Painted
 from tui.plain_text import fit, safe
 from tui.request_draft import Draft
-from tui.screens.history_search import HistorySearchScreen
-from tui.screens.request_editor import Edited, RequestEditorScreen
 from tui.secret_mask import SecretMask
+
+if TYPE_CHECKING:
+    from tui.screens.request_editor import Edited
 
 MAX_PASTE = 16_384  # characters of one line that the field takes
 SHORT = 1000  # characters or lines that are read in a millisecond or two
@@ -143,6 +144,8 @@ class UrlInput(Input):
             if line is not None:
                 self._put(line)
 
+        from tui.screens.history_search import HistorySearchScreen
+
         self.app.push_screen(HistorySearchScreen(self.history, self.value), found)
 
     def action_complete(self) -> None:
@@ -181,6 +184,8 @@ class UrlInput(Input):
         self._edit(Draft.of(replace(request, url=escape_glob(request.url))))
 
     def _edit(self, draft: Draft) -> None:
+        from tui.screens.request_editor import RequestEditorScreen  # with it Textual's editor for text
+
         self.app.push_screen(RequestEditorScreen(draft), self._edited)
 
     def _edited(self, edited: Edited | None) -> None:
