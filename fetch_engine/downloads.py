@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import secrets
+import stat
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -118,11 +119,21 @@ class Download:
         if self._partial is not None:
             self._partial.begin(self._validator)
             self._path, self._descriptor = self._partial.path, self._partial.descriptor
+            self._keep_private()
             return
         path = os.path.join(self._save.folder, f".{self._name}.{secrets.token_hex(4)}.part")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self._descriptor = os.open(path, flags, 0o666)
         self._path = path
+        self._keep_private()
+
+    def _keep_private(self) -> None:
+        """Who may not read the file that is replaced may not read the new one either (CVE-2022-32207)."""
+        if self._save.overwrite or self._save.resume:
+            with contextlib.suppress(FileNotFoundError):
+                found = os.lstat(os.path.join(self._save.folder, self._name))
+                if stat.S_ISREG(found.st_mode):
+                    os.fchmod(self._descriptor, stat.S_IMODE(found.st_mode) & 0o777)
 
     def _write(self) -> None:
         self._open()

@@ -107,10 +107,12 @@ async def test_files_that_are_there_stay_and_new_ones_are_numbered(url: Callable
 
 async def test_a_file_is_replaced_at_once_where_that_is_asked_for(url: Callable[[str], str], tmp_path: Path) -> None:
     (tmp_path / "x").write_text("old")
+    (tmp_path / "x").chmod(0o600)
     async with FetchEngine() as engine:
         result = await save(engine, url("/a.bin"), SaveTo(str(tmp_path), name="x", overwrite=True, sync=True))
     assert isinstance(result, FetchResult)
     assert (tmp_path / "x").read_bytes() == BODY
+    assert (tmp_path / "x").stat().st_mode & 0o777 == 0o600  # what was private stays so
     assert os.listdir(tmp_path) == ["x"]
 
 
