@@ -111,7 +111,7 @@ def test_addresses(plain: str) -> None:
 
 def test_a_host_that_does_not_answer_the_call() -> None:
     with full_backlog() as url:
-        assert outcome("--connect-timeout", "0.2", "-m", "20", url) == "timeout-connect"
+        assert outcome("--connect-timeout", "0.2", "-m", "5", url) == "timeout-connect"
 
 
 def test_which_requests_are_repeated_and_until_when() -> None:
