@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from fetch_engine.cookies import CookieJar
     from fetch_engine.credentials import Netrc
     from fetch_engine.executors.process_facts import ProcessFacts
+    from fetch_engine.executors.worker_facts import ClusterFacts
     from fetch_engine.transports.options import TransportOptions
 
 
@@ -226,6 +227,12 @@ class FetchEngine:
     def processes(self) -> ProcessFacts | None:
         """The child processes and what is in them, where fetches run there."""
         facts: ProcessFacts | None = getattr(self.executor, "processes", None)
+        return facts
+
+    @property
+    def cluster(self) -> ClusterFacts | None:
+        """The workers of a cluster, where fetches run there."""
+        facts: ClusterFacts | None = getattr(self.executor, "cluster", None)
         return facts
 
     @property

@@ -267,6 +267,7 @@ class Controller:
             bugs=len(inspection.bugs),
             generations=session.generations(),
             collected=self._collected if now < self._collected_until else None,
+            cluster=self._engine.cluster,
             search_asked_only=self._held.is_asked_only,
             processes=self._engine.processes,
         )

@@ -30,6 +30,8 @@ class ExitReport:
     descriptors_before: int
     descriptors_after: int
     processes: ProcessFacts | None = None
+    run_again: int | None = None  # on a cluster
+    late: int | None = None  # outcomes that did not count
 
     @classmethod
     def of(cls, engine: FetchEngine, *, fetches: int, descriptors_before: int) -> ExitReport:
@@ -45,6 +47,8 @@ class ExitReport:
             descriptors_before=descriptors_before,
             descriptors_after=open_descriptors(),
             processes=engine.processes,
+            run_again=None if engine.cluster is None else engine.cluster.rerun,
+            late=None if engine.cluster is None else engine.cluster.late,
         )
 
     @property
@@ -60,8 +64,9 @@ class ExitReport:
     def as_json(self) -> str:
         """One line, with `clean` as the last key."""
         values = dataclasses.asdict(self)
-        if self.processes is None:
-            del values["processes"]
+        for name in ("processes", "run_again", "late"):
+            if values[name] is None:
+                del values[name]
         return json.dumps({**values, "clean": self.clean})
 
     def as_text(self) -> str:
@@ -72,7 +77,13 @@ class ExitReport:
             f"sessions {self.sessions_opened} opened, {self.sessions_closed} closed; "
             f"descriptors {self.descriptors_before} before, {self.descriptors_after} after"
             f"{'' if self.processes is None else f'; {describe(self.processes)}'}"
+            f"{self._of_cluster()}"
         )
+
+    def _of_cluster(self) -> str:
+        if not (self.run_again or self.late):
+            return ""
+        return f"; cluster: {self.run_again} fetches run again, {self.late} outcomes late"
 
 
 def describe(facts: ProcessFacts) -> str:

@@ -20,7 +20,7 @@ def source_for(options: Options, descriptor: int) -> UrlSource:
 async def fetch_list(options: Options, url: str) -> bytes:
     """The list at this URL, as the options have everything fetched, but by GET. Raises ListFailed."""
     request = request_for(options, url)
-    engine = engine_for(replace(options, processes=None), preview_size=MAX_BYTES)
+    engine = engine_for(replace(options, processes=None, cluster=None), preview_size=MAX_BYTES)
     try:
         async with engine:
             result = await engine.submit(FetchRequest(url, headers=request.headers))

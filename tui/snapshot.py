@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fetch_engine.census import Census
 from fetch_engine.executors.process_facts import ProcessFacts
+from fetch_engine.executors.worker_facts import ClusterFacts
 from fetch_engine.globbing import UrlGlob
 from fetch_engine.requests import FetchRequest
 from fetch_engine.results import FetchError, FetchResult, FetchState
@@ -102,6 +103,7 @@ class Snapshot:
     bugs: int = 0  # how many of them are
     generations: tuple[GenerationFacts, ...] = ()  # of the session, newest first
     collected: Collected | None = None
+    cluster: ClusterFacts | None = None  # where fetches run on one
     search_asked_only: bool = False  # whether holders are searched for only on request, since that has become slow
     processes: ProcessFacts | None = None  # child processes, where fetches run there
 

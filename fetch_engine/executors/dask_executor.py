@@ -15,7 +15,7 @@ import anyio.lowlevel
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.executors.cluster_address import parse_cluster
 from fetch_engine.executors.protocol import Settings
-from fetch_engine.executors.worker_facts import WorkerFacts
+from fetch_engine.executors.worker_facts import ClusterFacts
 from fetch_engine.fetching import describe_failure
 from fetch_engine.results import ErrorKind
 from fetch_engine.scheduler import Scheduler
@@ -52,7 +52,7 @@ class DaskExecutor:
         self._settings: Settings
         self._pickled = b""
         self._scheduler: Scheduler
-        self._reruns = self._late = 0
+        self._before = ClusterFacts()  # of earlier generations
         if self.address.url is None:
             from fetch_engine.executors.dask_local import prepare_local
 
@@ -76,19 +76,18 @@ class DaskExecutor:
         return not self._count
 
     @property
-    def workers(self) -> tuple[WorkerFacts, ...]:
-        """Every worker of the cluster, none before the first fetch."""
-        return () if self._session is None else self._session.workers()
-
-    @property
-    def reruns(self) -> int:
-        """How many fetches were run again, since their worker or the connection was lost."""
-        return self._reruns + (0 if self._session is None else self._session.flights.rerun)
-
-    @property
-    def late(self) -> int:
-        """How many outcomes came for fetches that had been given up, and did not count."""
-        return self._late + (0 if self._session is None else self._session.flights.late)
+    def cluster(self) -> ClusterFacts:
+        """The cluster now; without workers as long as no handle wants any."""
+        before, session = self._before, self._session
+        if session is None:
+            return before
+        flights = session.flights
+        return ClusterFacts(
+            session.workers(),
+            before.rerun + flights.rerun,
+            before.late + flights.late,
+            before.reconnected + session.reconnected,
+        )
 
     def prepare(self, settings: Settings) -> None:
         if settings.open_transport is not None:
@@ -132,8 +131,7 @@ class DaskExecutor:
             patience=self._patience,
         )
         await session.open()
-        self._reruns, self._late = self.reruns, self.late
-        self._session = session
+        self._before, self._session = self.cluster, session
         return session
 
     def submit(self, jobs: Sequence[Job]) -> None:

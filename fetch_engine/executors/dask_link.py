@@ -365,6 +365,7 @@ class DaskLink:
         client, self._client = self._client, None
         for worker in self.workers.values():
             self._release(worker)
+        self.workers.clear()
         await _close(client)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 from dataclasses import dataclass
 
 
@@ -47,12 +45,28 @@ class WorkerFacts:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ClusterFacts:
+    """A cluster at one instant. rerun: fetches that were run again since their worker or the connection was lost.
+    late: outcomes of fetches that had been given up by then, which did not count. reconnected: how often the
+    connection to the scheduler was made again."""
+
+    workers: tuple[WorkerFacts, ...] = ()
+    rerun: int = 0
+    late: int = 0
+    reconnected: int = 0
+
+
 def versions_here() -> Versions:
     """Of this process."""
+    import platform
+
     return Versions(platform.python_version(), _version("weakfetch-tui"), _version("distributed"))
 
 
 def _version(package: str) -> str:
+    import importlib.metadata
+
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

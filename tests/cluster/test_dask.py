@@ -101,8 +101,8 @@ async def test_a_worker_that_goes_costs_nothing_but_time(cluster: Any, pages: Pa
                 await next(iter(cluster.workers.values())).close()
         assert statuses == [200] * 300
         assert len(pages.hits) == 300
-        assert sum(pages.hits.values()) - 300 <= executor.reruns
-        assert 0 < executor.reruns <= 20
+        assert sum(pages.hits.values()) - 300 <= executor.cluster.rerun
+        assert 0 < executor.cluster.rerun <= 20
 
 
 async def test_a_link_that_is_cut_costs_nothing_but_time_and_no_request_is_made_twice_that_must_not(
@@ -136,7 +136,7 @@ async def test_a_link_that_is_cut_costs_nothing_but_time_and_no_request_is_made_
             if request.method == "POST":
                 assert pages.hits[request.url.removeprefix(pages.base)] <= 1
         assert 0 < unknown <= 20
-        assert executor.reruns > 0
+        assert executor.cluster.rerun > 0
         assert executor._session.reconnected == 1  # type: ignore[union-attr]
 
 

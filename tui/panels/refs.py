@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fetch_engine.executors.process_facts import ProcessFacts
 from fetch_engine.session import GenerationFacts
+from tui.cluster_lines import cluster_lines
 from tui.columns import Column
 from tui.describe import code_word, short_url
 from tui.painted import Line, Span
@@ -84,7 +85,11 @@ class RefsPane(Table[HeldRow]):
             lines.append(_processes(self.snapshot.processes))
         if self.snapshot.collected is not None:
             lines.append(_collected(self.snapshot.collected))
-        room = min(OLDER, self.content_height - 8)
+        if self.snapshot.cluster is not None:
+            # Half of the pane at most: the rows below are what it is for.
+            most = max(1, self.content_height // 2 - 1)
+            lines += cluster_lines(self.snapshot.cluster, self.snapshot.census.alive, self.glyphs, most)
+        room = min(OLDER, self.content_height - 7 - len(lines))
         older = self.snapshot.generations[1:] if room > 0 else ()
         return lines + [self._generation(generation) for generation in older[:room]]
 
