@@ -13,7 +13,7 @@ import anyio
 import pytest
 import trustme
 
-from fetch_engine import FetchError, FetchRequest, FetchResult
+from fetch_engine import FetchError, FetchRequest, FetchResult, RetryPolicy
 from tui.engine_options import engine_for, request_for
 from tui.options import parse
 from tui.resume import open_run
@@ -114,16 +114,25 @@ def test_a_host_that_does_not_answer_the_call() -> None:
         assert outcome("--connect-timeout", "0.2", "-m", "5", url) == "timeout-connect"
 
 
-def test_which_requests_are_repeated_and_until_when() -> None:
+def test_which_requests_are_repeated_and_until_when(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    def wait(policy: RetryPolicy, *_: object) -> float:
+        waits.append(policy.delay)
+        return 0.0
+
+    monkeypatch.setattr(RetryPolicy, "wait", wait)
+
     def busy(connection: Connection) -> None:
         while connection.request():
             connection.answer(b"", status="503 Busy")
 
     with RawServer(busy) as server:
-        args = ["--retry", "2", "--retry-delay", "0"]
+        args = ["--retry", "2", "--retry-delay", "0.25"]
         assert [found.attempts for found in outcomes(*args, "-X", "POST", server.url())] == [1]
         assert [found.attempts for found in outcomes(*args, "-X", "POST", "--retry-all-methods", server.url())] == [3]
         assert [found.attempts for found in outcomes(*args, "--retry-max-time", "0.0001", server.url())] == [1]
+    assert waits == [0.25, 0.25]
 
 
 def test_the_pace_of_a_host() -> None:
