@@ -13,8 +13,9 @@ import sys
 import time
 from collections.abc import Callable
 
-YOUNG = 5_000  # objects made and not freed until the youngest are looked at; Python's own choice is 700
-OLDER = 20  # such looks until those that survived are looked at again
+# Each look at the youngest objects takes a millisecond or two; looks at those that survived would take as long as there
+# are fetches in flight. They wait for a full collection: what is freed by counting references needs none.
+YOUNG = 1_000  # objects made and not freed until the youngest are looked at
 NEVER = 2**30
 EVERY = 30.0  # seconds between two full collections
 QUIET = 2.0  # seconds without a key before one
@@ -40,7 +41,7 @@ class Pauses:
     def start(self) -> None:
         """In a running loop: take over from Python's own choice."""
         sys.setswitchinterval(SWITCH)
-        gc.set_threshold(YOUNG, OLDER, NEVER)  # gc.freeze() would hide from the collector what leaks later
+        gc.set_threshold(YOUNG, NEVER, NEVER)  # gc.freeze() would hide from the collector what leaks later
         self._repeat()
 
     def tick(self) -> None:

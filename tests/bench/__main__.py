@@ -47,9 +47,12 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, metavar="N", help="turns of each contender (default: 5; --quick: 1)")
     parser.add_argument("--with-posting", action="store_true", help="install posting from PyPI to measure it too")
     parser.add_argument("--million", action="store_true", help="also measure the memory with 1,000,000 URLs")
+    parser.add_argument("--alone", action="store_true", help="keys: without the other programs, in half the time")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every value there too")
     given = parser.parse_args()
-    settings = Settings(given.rounds or (1 if given.quick else 5), given.quick, given.with_posting, given.million)
+    settings = Settings(
+        given.rounds or (1 if given.quick else 5), given.quick, given.with_posting, given.million, given.alone
+    )
     machine = machine_line()
     print(f"{machine}\nMedian (least-most) of n runs, taken in turns; x: the median as a multiple of the reference's.")
     groups, failed = [], []

@@ -38,7 +38,8 @@ def run(settings: Settings) -> list[Group]:
     keys = settings.pick(100, 30)
     rows, in_flight = settings.pick(100_000, 10_000), settings.pick(1_000, 100)
     contenders: dict[str, Run] = {"weakfetch-tui": lambda: _dashboard(keys, rows, in_flight)}
-    contenders |= key_peers.contenders(settings, keys, rows)
+    if not settings.alone:
+        contenders |= key_peers.contenders(settings, keys, rows)
     load = os.getloadavg()[0]
     title = f"key to screen, {rows:,} rows, {SIZE[0]}x{SIZE[1]}, {keys} keys a kind and turn, load {load:.1f}"
     group = Group(title)

@@ -61,19 +61,20 @@ def app_with(*records: FinishedRecord) -> DashboardApp:
 
 
 class Heartbeat:
-    """The longest time the event loop did not come round."""
+    """The times in which the event loop did not come round, as far as this program itself was at work in them."""
 
     def __init__(self) -> None:
         self.gaps: list[float] = []
         self._task: asyncio.Task[None] | None = None
 
     async def _beat(self) -> None:
-        before = time.perf_counter()
+        before, worked = time.perf_counter(), time.process_time()
         while True:
             await asyncio.sleep(0.001)
-            now = time.perf_counter()
-            self.gaps.append(now - before)
-            before = now
+            # Of all threads: one of them that has the interpreter's lock works while the loop waits.
+            now, work = time.perf_counter(), time.process_time()
+            self.gaps.append(min(now - before, work - worked))
+            before, worked = now, work
 
     async def __aenter__(self) -> Heartbeat:
         self._task = asyncio.create_task(self._beat())
@@ -101,8 +102,7 @@ async def test_five_megabytes_of_json_leave_the_loop_alone(
             await until(lambda: pane.body is not None and pane.body.found is not None)
             await pilot.press("n", "N")
         assert len(heart.gaps) > 10
-        # Generous: other work on the machine is in it as well. Alone it is below 0.05.
-        assert sorted(heart.gaps)[-3] < 0.2
+        assert sorted(heart.gaps)[-2] < 0.05  # 0.02 at most as a rule; the very worst may have a collection in it
         assert ("first 1.0 of 5.0 MB" in text_of(pane)) != whole
 
 
