@@ -103,6 +103,7 @@ class FetchEngine:
         )
         self.executor.start(opened)  # it may refuse this event loop
         self._group, self._opened = group, opened
+        self._post_death = opened.mailbox.post_death  # once: a bound method for each handle is one object more
         await group.__aenter__()
         collector_watch.watch()
         self._host_task = anyio.get_current_task().id
@@ -164,11 +165,12 @@ class FetchEngine:
         self._registry[job.id] = task
         # The finalizer holds the mailbox and the job. With anything in it that leads to the handle, or to the engine,
         # the handle would never die. It does not run at interpreter exit: no loop is left to act on it.
-        weakref.finalize(task, mailbox.post_death, Scheduler.reap, job).atexit = False
+        weakref.finalize(task, self._post_death, Scheduler.reap, job).atexit = False
         if pin:
             self.pin(task)
             job.pinned_until_done = True
-        mailbox.post_now(Scheduler.admit, job)
+        mailbox.put(Scheduler.admit, job)
+        scheduler.advance()
         return task
 
     def fetch(self, request: str | FetchRequest, *, timeout: float | None = None) -> FetchTask:

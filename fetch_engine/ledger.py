@@ -69,20 +69,24 @@ class Ledger:
             self.queued -= 1
         self.finished += 1
         self._shelve(job)
+        self.age()
 
     def reap(self, job: Job) -> None:
         """A handle died; its fetch may be queued, running or ended."""
         if job.by_gc:
             self.freed_by_gc.append((safe_url(job.request.url), self._clock()))
         self._pinned.discard(job.id)
-        for shelf in (self._fresh, self._outlived, self._kept):
-            shelf.pop(job.id, None)
+        never_ran = job.outcome is None and not job.has_run
+        if job.outcome is not None:
+            for shelf in (self._fresh, self._outlived, self._kept):
+                if shelf.pop(job.id, None) is not None:
+                    break
         self.closed += 1
         self.by_gc += job.by_gc
         if job.outcome is not None:
             self.finished -= 1
             return
-        self.dropped_before_start += job.recorder.started is None
+        self.dropped_before_start += never_ran
         if job.started:
             self.running -= 1
             self.dropping += 1
@@ -115,7 +119,8 @@ class Ledger:
             self._outlived[task_id] = job
 
     def census(self) -> Census:
-        """The counts, outlived ones as of the last `age`."""
+        """The counts."""
+        self.age()
         return Census(
             opened=self.opened,
             closed=self.closed,

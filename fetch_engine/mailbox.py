@@ -17,6 +17,8 @@ from fetch_engine import collector_watch
 
 AT_ONCE = 5000  # entries acted on before the loop gets its turn
 
+_forks = 0  # of this process and those that it descends from; asking the system for the process's id takes longer
+
 Action = Callable[[Any, Any], None]
 Entry = tuple[Action, Any]
 
@@ -35,7 +37,7 @@ class Mailbox:
     function that any thread may call to have another one called in the loop. is_in_loop: whether the caller is there.
     """
 
-    __slots__ = ("__weakref__", "_armed", "_entries", "_late", "_owner", "_pid", "_wake", "is_in_loop")
+    __slots__ = ("__weakref__", "_armed", "_entries", "_late", "_made_in", "_owner", "_wake", "is_in_loop")
 
     def __init__(
         self,
@@ -48,7 +50,7 @@ class Mailbox:
         self._late: dict[Action, deque[None]] = {}
         self._armed = False
         self._wake: Callable[[], None] | None = waker(self._woken)
-        self._pid = os.getpid()
+        self._made_in = _forks
         self.is_in_loop = is_in_loop
 
     def __len__(self) -> int:
@@ -59,10 +61,10 @@ class Mailbox:
         self._count_the_rest()
         return len(self._late.get(action, ()))
 
-    def post(self, action: Action, subject: Any, getpid: Callable[[], int] = os.getpid) -> None:
+    def post(self, action: Action, subject: Any) -> None:
         """Leave an entry. Any thread, any moment; never raises, never blocks."""
         # A forked child inherits the wake-up of its parent's loop and must not use it.
-        if getpid() != self._pid:
+        if _forks != self._made_in:
             return
         wake = self._wake
         if wake is None:
@@ -90,7 +92,7 @@ class Mailbox:
 
     def post_now(self, action: Action, subject: Any) -> None:
         """Leave an entry, and have it acted on at once where the caller is in the loop."""
-        if self._wake is None or os.getpid() != self._pid:
+        if self._wake is None or _forks != self._made_in:
             return
         if self.is_in_loop():
             self.put(action, subject)
@@ -103,10 +105,10 @@ class Mailbox:
     def act(self, engine: object, spare: Callable[[], bool]) -> None:
         """Act on the entries; where there is none, call `spare` until it finds nothing to do. After AT_ONCE of both
         the loop gets its turn."""
+        entries = self._entries
         for _ in range(AT_ONCE):
-            entry = self._take()
-            if entry is not None:
-                action, subject = entry
+            if entries:
+                action, subject = entries.popleft()
                 action(engine, subject)
             elif not spare():
                 return
@@ -144,3 +146,11 @@ class Mailbox:
             return self._entries.popleft()
         except IndexError:
             return None
+
+
+def _count_fork() -> None:
+    global _forks  # noqa: PLW0603 - it is the process that was forked
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_count_fork)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from types import TracebackType
 
 import anyio
 import anyio.lowlevel
@@ -64,15 +63,16 @@ async def _read(
     host: str,
     floor: SpeedFloor | None = None,
 ) -> None:
-    codings = (value for name, value in response.headers if name.lower() == "content-encoding")
-    decoder = open_decoder(codings, terms.limits.max_codings)
+    codings = all_headers(response.headers, "content-encoding")
+    decoder = open_decoder(codings, terms.limits.max_codings) if codings else None
     if decoder is None:
         length = _content_length(response.headers)
         recorder.expected_size = None if length is None else sink.size + length
         check_size(recorder.expected_size or 0, terms.limits)
     pacing, turns = terms.pacing, terms.turns
     turn = time.perf_counter()
-    async with _Chunks(response) as chunks:
+    chunks = response.chunks()
+    try:
         async for chunk in chunks:
             recorder.reads += 1
             recorder.read_bytes += len(chunk)
@@ -100,27 +100,17 @@ async def _read(
             if pacing.is_on:
                 recorder.resting_until = time.perf_counter() + seconds
                 await anyio.sleep(seconds)
+    finally:
+        await _close(chunks)
     if decoder is not None:
         decoder.finish()
 
 
-class _Chunks:
-    """The chunks of a response; an async generator among them is closed here, not whenever it is collected."""
-
-    __slots__ = ("_chunks",)
-
-    def __init__(self, response: WireResponse) -> None:
-        self._chunks = response.chunks()
-
-    async def __aenter__(self) -> AsyncIterator[bytes]:
-        return self._chunks
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        aclose = getattr(self._chunks, "aclose", None)
-        if aclose is not None:
-            await aclose()
+async def _close(chunks: AsyncIterator[bytes]) -> None:
+    """Close an async generator here, not whenever it is collected."""
+    aclose = getattr(chunks, "aclose", None)
+    if aclose is not None:
+        await aclose()
 
 
 async def drain(response: WireResponse) -> None:
@@ -128,16 +118,29 @@ async def drain(response: WireResponse) -> None:
     left = DRAIN_BYTES
     # Whatever goes wrong with a body nobody wants, its head has been received.
     with anyio.CancelScope(deadline=anyio.current_time() + DRAIN_SECONDS), contextlib.suppress(AttemptFailed):
-        async with _Chunks(response) as chunks:
+        chunks = response.chunks()
+        try:
             async for chunk in chunks:
                 left -= len(chunk)
                 if left < 0:
                     return
+        finally:
+            await _close(chunks)
 
 
 def header(headers: Headers, name: str) -> str | None:
     """The first header of this name (in lower case), or None."""
-    return next((value for key, value in headers if key.lower() == name), None)
+    size = len(name)
+    for key, value in headers:
+        if len(key) == size and key.lower() == name:
+            return value
+    return None
+
+
+def all_headers(headers: Headers, name: str) -> list[str]:
+    """Every header of this name (in lower case)."""
+    size = len(name)
+    return [value for key, value in headers if len(key) == size and key.lower() == name]
 
 
 def _content_length(headers: Headers) -> int | None:

@@ -18,6 +18,7 @@ class Recorder:
 
     The transport calls `begin(phase)` when a phase of the current hop starts and `end()` when the last one is over;
     beginning a phase ends the one before it. It adds bytes read from the socket to `bytes_received`.
+    submitted: as time.perf_counter(), now if it is not given.
     """
 
     __slots__ = (
@@ -48,9 +49,9 @@ class Recorder:
         "url",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, submitted: float | None = None) -> None:
         self.state = FetchState.QUEUED
-        self.submitted = time.perf_counter()
+        self.submitted = time.perf_counter() if submitted is None else submitted
         self.started: float | None = None
         self.queued: float | None = None
         self.url: str | None = None  # of the current hop, without user and password
@@ -90,7 +91,7 @@ class Recorder:
         self.attempts += 1
         self.attempt_started = time.perf_counter()
         self.hops.clear()
-        self.start_hop()
+        self._begin_hop(self.attempt_started)
 
     def await_retry(self, seconds: float) -> None:
         """The attempt is over, and the next one is to start in so many seconds."""
@@ -106,7 +107,10 @@ class Recorder:
 
     def start_hop(self) -> None:
         """A request to one URL begins; its phases start empty."""
-        self.hop_started = time.perf_counter()
+        self._begin_hop(time.perf_counter())
+
+    def _begin_hop(self, now: float) -> None:
+        self.hop_started = now
         self.phases = {}
         self._phase = None
         self.status = None

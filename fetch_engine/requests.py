@@ -63,9 +63,9 @@ def as_new(request: FetchRequest) -> FetchRequest:
     return FetchRequest(**{each.name: getattr(request, each.name) for each in fields(FetchRequest)})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HopRequest:
-    """What one hop asks for: headers and body may differ from those of the hop before it."""
+    """What one hop asks for: headers and body may differ from those of the hop before it. Nobody changes it."""
 
     target: Target
     method: str
@@ -93,7 +93,12 @@ def first_hop(request: FetchRequest, target: Target, more: Headers = ()) -> HopR
     """
     if not TOKEN.fullmatch(request.method):
         raise AttemptFailed(ErrorKind.PROTOCOL, "the request method is no HTTP token")
-    given = tuple(_checked(name, value) for name, value in request.headers)
+    headers = _completed(request.headers, more) if request.headers or more else _default_headers()
+    return HopRequest(target, request.method, headers, request.body, request.insecure, request.proxy)
+
+
+def _completed(headers: Headers, more: Headers) -> Headers:
+    given = tuple(_checked(name, value) for name, value in headers)
     # A part of a coded body cannot be decoded (Fetch standard, HTTP-network-or-cache fetch).
     coding = "identity" if has_header(given, "range") else ACCEPT_ENCODING
     names = {name.lower() for name, _ in given}
@@ -102,7 +107,12 @@ def first_hop(request: FetchRequest, target: Target, more: Headers = ()) -> HopR
         if name.lower() not in names:
             names.add(name.lower())
             missing.append((name, value))
-    return HopRequest(target, request.method, (*missing, *given), request.body, request.insecure, request.proxy)
+    return (*missing, *given)
+
+
+@functools.cache
+def _default_headers() -> Headers:
+    return _completed((), ())
 
 
 def _with_cookies(headers: Headers, jar: CookieJar, target: Target) -> Headers:

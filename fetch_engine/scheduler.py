@@ -84,7 +84,6 @@ class Scheduler:
                 granted, self._granted = self._granted, []
                 self.executor.submit(granted)
             self._watch_lanes()
-            self.ledger.age()
             if self._changed is not None and (self.ledger.idle or self._is_drained()):
                 self._owed.append(self._changed.set)
                 self._changed = None
@@ -100,6 +99,19 @@ class Scheduler:
         self.advance()
         while self._owed and self.mailbox.is_in_loop():
             self._owed.popleft()()
+
+    def start(self, job: Job) -> None:
+        """As `proceed(Scheduler.begin, job)`, which costs much more than this where nothing else is to be done."""
+        if self._advancing or len(self.mailbox):
+            self.proceed(Scheduler.begin, job)
+            return
+        self._advancing = True
+        try:
+            self.begin(job)
+        finally:
+            self._advancing = False
+        if self._owed or len(self.mailbox):
+            self.proceed()
 
     async def join(self) -> None:
         """Wait until nothing is queued, running or unwinding."""

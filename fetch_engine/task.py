@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Generator
 from types import TracebackType
@@ -61,6 +62,7 @@ class Job:
     """
 
     __slots__ = (
+        "_recorder",
         "begun",
         "by_gc",
         "cancel_error",
@@ -76,10 +78,10 @@ class Job:
         "outcome",
         "pinned_until_done",
         "reaped",
-        "recorder",
         "request",
         "scope",
         "started",
+        "submitted",
         "timeout",
         "watcher",
     )
@@ -101,7 +103,8 @@ class Job:
         self.on_cancel = on_cancel
         self.timeout = timeout
         self.watcher = watcher
-        self.recorder = Recorder()
+        self.submitted = time.perf_counter()
+        self._recorder: Recorder | None = None
         self.outcome: Outcome | None = None
         self.event: anyio.Event | None = None
         self.generation: Generation | None = None
@@ -115,6 +118,19 @@ class Job:
         self.by_gc = False  # its handle died in the garbage collector
         self.pinned_until_done = False
         self.ended_at = 0.0
+
+    @property
+    def recorder(self) -> Recorder:
+        """The running account; made when somebody asks, as most of many that wait are not asked for theirs."""
+        recorder = self._recorder
+        if recorder is None:
+            recorder = self._recorder = Recorder(self.submitted)
+        return recorder
+
+    @property
+    def has_run(self) -> bool:
+        """Whether its request has been started."""
+        return self._recorder is not None and self._recorder.started is not None
 
     def refuse(self, kind: ErrorKind, message: str) -> None:
         """Have the runner end soon, for this reason; the first reason counts. `stop` must follow if it runs."""
@@ -130,11 +146,10 @@ class Job:
         """It has ended. `tell` must follow if it is watched."""
         self.outcome = outcome
         if isinstance(outcome, FetchResult):
-            self.recorder.state = FetchState.DONE
-        elif outcome.kind is ErrorKind.CANCELLED:
-            self.recorder.state = FetchState.CANCELLED
+            state = FetchState.DONE
         else:
-            self.recorder.state = FetchState.FAILED
+            state = FetchState.CANCELLED if outcome.kind is ErrorKind.CANCELLED else FetchState.FAILED
+        self.recorder.state = state
 
     @property
     def is_watched(self) -> bool:

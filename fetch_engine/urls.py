@@ -39,9 +39,9 @@ _LONGEST_NORMAL = 4096  # characters
 _LONGEST_HOST = 254
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Target:
-    """A URL in normal form.
+    """A URL in normal form. Nobody changes it.
 
     url: absolute, ASCII, without userinfo and fragment. host: lower case, IDNA encoded, IPv6 without brackets.
     port: never 0. fragment: without "#", or None. authorization: the value of a Basic Authorization header

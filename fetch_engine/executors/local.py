@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -33,8 +34,9 @@ class LocalExecutor:
         self._place = place
         self._is_paced = is_paced
         self._granted: deque[Job] = deque()  # given a place, not yet taken by a runner
-        self._workers = 0
-        self._free_workers = 0  # started, or about to be free: each takes one of `_granted`
+        self._workers = 0  # runners that have a job, or are about to look for one
+        self._free_workers = 0  # of them, those that take one of `_granted`
+        self._parked: list[anyio.Event] = []  # one for each runner that waits to be hired again
         self._settings: Settings
         self._open_transport: Callable[[], Awaitable[Transport]]
         self._scheduler: Scheduler
@@ -71,7 +73,10 @@ class LocalExecutor:
         while len(self._granted) > self._free_workers:
             self._free_workers += 1
             self._workers += 1
-            self._scheduler.spawn(self._work)
+            if self._parked:
+                self._scheduler.later(self._parked.pop().set)
+            else:
+                self._scheduler.spawn(self._work)
 
     def stop(self, job: Job) -> None:
         if job.scope is not None:
@@ -88,47 +93,66 @@ class LocalExecutor:
         return None
 
     async def _work(self) -> None:
-        """Run the jobs that were given a place, until there is none."""
-        scheduler = self._scheduler
+        """Run the jobs that were given a place; where there is none, wait for one."""
+        event: anyio.Event | None = None  # while it is parked, or has just been hired again
         try:
             self._free_workers -= 1
-            while self._granted:
+            while True:
+                while self._granted:
+                    await self._run_granted()
+                event = anyio.Event()
+                self._parked.append(event)
+                self._workers -= 1
+                self._scheduler.proceed()
+                await event.wait()
+                event = None
+                self._free_workers -= 1
+        finally:
+            if event is None:
+                self._workers -= 1
+            elif event in self._parked:
+                self._parked.remove(event)
+            else:
+                self._workers -= 1
+                self._free_workers -= 1
+            self._hire()  # one that was cancelled leaves the job that it would have gone on with
+            self._scheduler.proceed()
+
+    async def _run_granted(self) -> None:
+        """Run one after the other in one scope, which is used up when one of them is stopped."""
+        with anyio.CancelScope() as scope:
+            while self._granted and not scope.cancel_called:
                 job = self._granted.popleft()
                 outcome: Outcome | None = None
                 try:
-                    outcome = await self._run(job)
+                    outcome = await self._run(job, scope)
                 finally:
                     if outcome is None:
                         error = job.cancel_error or (ErrorKind.CANCELLED, "the engine was cancelled")
                         outcome = describe_failure(job.request, job.recorder, AttemptFailed(*error))
                     self._free_workers += 1  # so that the place goes to a job of this runner, not to a new one
-                    scheduler.proceed(Scheduler.end, (job, outcome))
+                    self._scheduler.proceed(Scheduler.end, (job, outcome))
                     self._free_workers -= 1
                     del job, outcome
-        finally:
-            self._workers -= 1
-            self._hire()  # one that was cancelled leaves the job that it would have gone on with
-            scheduler.proceed()
 
-    async def _run(self, job: Job) -> Outcome | None:
+    async def _run(self, job: Job, scope: anyio.CancelScope) -> Outcome | None:
         scheduler = self._scheduler
-        scheduler.proceed(Scheduler.begin, job)
+        scheduler.start(job)
         while job.begun is None:
             await anyio.lowlevel.checkpoint()
         if job.cancel_error is not None or job.generation is None:
             return None
-        with anyio.CancelScope() as scope:
-            job.scope = scope
-            try:
-                place = self._place(scheduler, job)
-                was_open = job.generation.client is not None
+        job.scope = scope
+        try:
+            place = self._place(scheduler, job)
+            transport: Any = job.generation.client
+            if transport is None:
                 transport = await scheduler.session.client(job.generation)
-                if self._is_paced and not was_open:
+                if self._is_paced:
                     await place.move(job.host)  # those that waited for the client would start all at once
                 job.recorder.start()  # once more: waiting for the client to open counts as queued
-                return await fetch(job.request, transport, self._terms, job.recorder, place)
-            except AttemptFailed as failure:
-                return describe_failure(job.request, job.recorder, failure)
-            finally:
-                job.scope = None
-        return None
+            return await fetch(job.request, transport, self._terms, job.recorder, place)
+        except AttemptFailed as failure:
+            return describe_failure(job.request, job.recorder, failure)
+        finally:
+            job.scope = None
