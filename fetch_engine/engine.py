@@ -222,7 +222,8 @@ class FetchEngine:
 
     @property
     def session(self) -> SharedSession:
-        """The shared HTTP session: open or not, generation, leases."""
+        """The shared HTTP session: open or not, generation, leases. Where fetches run in child processes a generation
+        is a set of these, and each has HTTP sessions of its own, of which `processes` tells."""
         return self._scheduler.session
 
     @property
