@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Protocol
 
 import pycurl  # type: ignore[import-untyped]
@@ -60,7 +61,7 @@ class CurlLoop:
             self._multi.remove_handle(curl)
 
     def moved(self, curl: pycurl.Curl) -> float:
-        """When, in the loop's time, its socket was last ready; 0 for never."""
+        """When its socket was last ready, as `time.monotonic()`; 0 for never."""
         return self._acted.get(curl.getinfo(pycurl.ACTIVESOCKET), 0.0)
 
     def close(self) -> None:
@@ -107,7 +108,7 @@ class CurlLoop:
         self._act(pycurl.SOCKET_TIMEOUT, 0)
 
     def _act(self, descriptor: int, event: int) -> None:
-        self._acted[descriptor] = self._loop.time()
+        self._acted[descriptor] = time.monotonic()
         self._multi.socket_action(descriptor, event)
         _, finished, failed = self._multi.info_read()
         for curl in finished:

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import re
+import time
 from collections import deque
 from collections.abc import Callable, Set
 
@@ -264,7 +265,7 @@ class Transfer:
     async def _wait(self) -> None:
         """Until something has come, or nothing came for too long."""
         loop = asyncio.get_running_loop()
-        self._moved = loop.time()
+        self._moved = time.monotonic()
         waiter = self._waiter = loop.create_future()
         seconds = self._patience.read
         if seconds is not None and self._patience.write is not None:
@@ -282,8 +283,8 @@ class Transfer:
 
     def _check_patience(self, seconds: float, again: bool = False) -> None:
         loop = asyncio.get_running_loop()
-        limit, failure = self._patience_now(loop.time())
-        left = self._moved + limit - loop.time()
+        limit, failure = self._patience_now(time.monotonic())
+        left = self._moved + limit - time.monotonic()
         if left > 0:
             self._deadline = loop.call_later(min(left, seconds), self._check_patience, seconds)
         elif not again:
@@ -347,7 +348,7 @@ class Transfer:
         self._sockets.carry(self._ends, self)
         self._connected = True
         self._tries += 1
-        self._moved = asyncio.get_running_loop().time()
+        self._moved = time.monotonic()
         if self._recorder is not None:
             self._recorder.remote_address = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
             self._recorder.begin("send" if self._request is not None and self._request.body else "wait")
@@ -378,7 +379,7 @@ class Transfer:
         """Raises AttemptFailed."""
         head = read_head(self._lines, self._limits)
         self._lines.clear()
-        self._moved = asyncio.get_running_loop().time()
+        self._moved = time.monotonic()
         if head.status == 101:
             raise AttemptFailed(ErrorKind.PROTOCOL, "the server switched protocols without being asked (101)")
         if head.status < 200:
@@ -398,7 +399,7 @@ class Transfer:
             return int(pycurl.WRITEFUNC_PAUSE)
         self._chunks.append(data)
         self._ahead += len(data)
-        self._moved = asyncio.get_running_loop().time()
+        self._moved = time.monotonic()
         if self._recorder is not None:
             self._recorder.bytes_received += len(data)
         self._wake()
