@@ -76,7 +76,7 @@ def encode_form(request: FetchRequest, *, with_secrets: bool) -> tuple[str, byte
         if masked_body(body) != body:
             body = masked_body(body)
             missing.append("body")
-    return json.dumps(values, default=_plain, separators=(",", ":")), body, json.dumps(missing)
+    return _encode_json(values), body, json.dumps(missing)
 
 
 def decode_form(detail: str, body: bytes, missing: str) -> StoredRequest:
@@ -95,7 +95,7 @@ def encode(outcome: Outcome, *, with_secrets: bool) -> tuple[int | None, str | N
     if not with_secrets:
         _mask(values)
     kind = str(outcome.kind) if isinstance(outcome, FetchError) else None
-    detail = json.dumps(values, default=_plain, separators=(",", ":"))
+    detail = _encode_json(values)
     return outcome.status, kind, detail, preview
 
 
@@ -133,6 +133,9 @@ def _plain(value: object) -> object:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     raise TypeError(f"{type(value).__name__} cannot be stored")
+
+
+_encode_json = json.JSONEncoder(default=_plain, separators=(",", ":")).encode  # json.dumps would make one each time
 
 
 @functools.cache

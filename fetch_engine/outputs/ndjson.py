@@ -11,6 +11,9 @@ from fetch_engine.outputs.accounts import Account, milliseconds
 from fetch_engine.outputs.secrets import Secrets
 from fetch_engine.results import FetchError, FetchResult, Timings
 
+_PHASES = tuple(field.name for field in dataclasses.fields(Timings) if field.name != "total")
+_encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False).encode  # json.dumps would make one for each line
+
 
 class NdjsonFormat:
     """A line for each fetch, and nothing else."""
@@ -70,11 +73,11 @@ def ndjson_line(task_url: str, outcome: FetchResult | FetchError, secrets: Secre
         ],
         "transport": outcome.transport,
     }
-    return json.dumps(line, ensure_ascii=True, allow_nan=False)
+    return _encode(line)
 
 
 def _phases(timings: Timings) -> dict[str, float | None]:
     """Each phase in milliseconds; `total` is there as `elapsed_ms` already."""
-    seconds = {field.name: getattr(timings, field.name) for field in dataclasses.fields(timings)}
-    del seconds["total"]
-    return {name: None if value is None else milliseconds(value) for name, value in seconds.items()}
+    return {
+        name: None if (seconds := getattr(timings, name)) is None else milliseconds(seconds) for name in _PHASES
+    }

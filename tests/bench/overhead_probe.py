@@ -78,7 +78,7 @@ def engine_over(answer: Answer, concurrency: int) -> FetchEngine:
         return InstantTransport(answer)
 
     limits = Limits(concurrency=concurrency, per_host=concurrency, preview_size=0)
-    return FetchEngine(limits=limits, open_transport=open_transport, grace=0.0)
+    return FetchEngine(limits=limits, open_transport=open_transport)
 
 
 def urls(count: int) -> Iterator[str]:
