@@ -106,6 +106,8 @@ def test_addresses(plain: str) -> None:
     named = plain.replace("127.0.0.1", "localhost")
     assert outcome("-4", named) == outcome(named) == 200
     assert outcome("-6", named) in ("connect", "dns")
+    assert outcome("--interface", "127.0.0.1", plain) == 200
+    assert outcome("--interface", "192.0.2.1", plain) == "connect"  # an address of nobody here
     assert outcome("--deny-private", plain) == outcome("--deny-private", named) == "blocked"
 
 
