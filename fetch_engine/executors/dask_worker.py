@@ -96,7 +96,13 @@ async def lease(session: str, key: str, settings: bytes) -> None:
     def send(records: bytes) -> None:
         worker.log_event(session, (worker.address, records))
 
-    await hook.run(key, Session(pickle.loads(settings), send).run(hook.sessions, session))
+    why = ""
+    try:
+        await hook.run(key, Session(pickle.loads(settings), send).run(hook.sessions, session))
+    except Exception as error:  # noqa: BLE001 - see below
+        why = f"{type(error).__name__}: {error}"
+    # One that can surely be unpickled there: a client that cannot is never told that a future has failed.
+    raise RuntimeError(why or "the session ended by itself")
 
 
 async def fly(session: str, key: str, number: int, orders: bytes) -> bytes | None:
@@ -105,7 +111,10 @@ async def fly(session: str, key: str, number: int, orders: bytes) -> bytes | Non
     here = None if hook is None else hook.sessions.get(session)
     if hook is None or here is None:
         return None
-    return pickle.dumps(await hook.run(key, here.fly(number, pickle.loads(orders))))
+    try:
+        return pickle.dumps(await hook.run(key, here.fly(number, pickle.loads(orders))))
+    except Exception:  # noqa: BLE001 - as in `lease`; the client makes it again, or fails it after a few times
+        return None
 
 
 async def obey(session: str, commands: bytes, dask_worker: Worker | None = None) -> bytes:

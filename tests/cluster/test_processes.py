@@ -182,26 +182,43 @@ async def test_killed_frozen_and_restarted(hosts: Hosts, pages: Pages) -> None:
     assert executor.cluster.rerun > 0
 
 
+DEADLY = """
+import os
+from distributed.cli.dask_worker import main
+from fetch_engine.executors import far_end
+unpack = far_end.unpack_request
+def deadly(values):
+    request = unpack(values)
+    if request.url.endswith("/poison"):
+        os._exit(9)
+    return request
+far_end.unpack_request = deadly
+main()
+"""
+
+
 async def test_one_that_kills_its_worker_is_found_and_the_others_end(hosts: Hosts, pages: Pages) -> None:
     hosts.scheduler()
-    (hosts.folder / "deadly.py").write_text(
-        "import os\n"
-        "from fetch_engine.executors import far_end\n"
-        "unpack = far_end.unpack_request\n"
-        "def deadly(values):\n"
-        "    request = unpack(values)\n"
-        "    if request.url.endswith('/poison'):\n"
-        "        os._exit(9)\n"
-        "    return request\n"
-        "far_end.unpack_request = deadly\n"
-    )
-    hosts.worker("--preload", "deadly.py", nanny="--nanny")
+    deaths = 0
+
+    async def keep_one_worker() -> None:
+        nonlocal deaths
+        while True:
+            worker = hosts.start("-c", DEADLY, hosts.address, "--nthreads", "1", "--no-nanny",
+                                 "--dashboard-address", "127.0.0.1:0")  # fmt: skip
+            while worker.poll() is None:  # noqa: ASYNC110 - processes have no event
+                await asyncio.sleep(0.05)
+            deaths += 1
+
+    keeper = asyncio.ensure_future(keep_one_worker())
     executor = DaskExecutor(hosts.address)
     async with FetchEngine(executor=executor, limits=Limits(per_host=4)) as engine:
         tasks = [engine.submit(f"{pages.base}/20/1/{number}") for number in range(20)]
         poison = engine.submit(f"{pages.base}/0/1/poison")
         await asyncio.wait_for(engine.join(), 90)
+        keeper.cancel()
         assert poison.outcome is not None
         assert not isinstance(poison.outcome, FetchResult)
         assert "died" in poison.outcome.message
+        assert 3 <= deaths <= 6
         assert [task.outcome.status for task in tasks] == [200] * 20  # type: ignore[union-attr]
