@@ -208,3 +208,9 @@ def test_what_is_stored_and_for_how_long(tmp_path: Path, monkeypatch: pytest.Mon
         with pytest.raises(InterruptedError):
             open_run(parse([*args, "http://h/"], stdout_is_terminal=False, environ={}), lambda _: 0)
     assert given == [(False, 30.0, 2**30), (True, 2.5, 5 * 2**20)]
+
+
+def test_a_body_is_saved_here_under_its_own_name(plain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert outcome("-O", f"{plain}name.bin") == 200
+    assert (tmp_path / "name.bin").read_bytes() == b"hello, world"
