@@ -78,6 +78,4 @@ def ndjson_line(task_url: str, outcome: FetchResult | FetchError, secrets: Secre
 
 def _phases(timings: Timings) -> dict[str, float | None]:
     """Each phase in milliseconds; `total` is there as `elapsed_ms` already."""
-    return {
-        name: None if (seconds := getattr(timings, name)) is None else milliseconds(seconds) for name in _PHASES
-    }
+    return {name: None if (seconds := getattr(timings, name)) is None else milliseconds(seconds) for name in _PHASES}

@@ -25,6 +25,7 @@ BENCHES = {
     "startup": ("startup", "time to the first full frame; CPU of --help"),
     "pool": ("pool_cost", "the pool: stock httpx and ours at 1, 16 and 100 connections"),
     "ledger": ("ledger", "what is left after 10,000 fetches with the collector off"),
+    "cluster": ("cluster", "fetches on 1, 2 and 4 Dask workers beside those here, from hosts that take 200 ms"),
     "soak": ("soak", "200,000 fetches of every outcome in one process: memory, descriptors, ledger"),
     "keys": ("key_latency", "key to screen with 100,000 rows and 1,000 fetches in flight"),
     "bytes": ("terminal_bytes", "bytes to the terminal, live and idle"),
