@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NoReturn, TypeVar
+from typing import Literal, TypeVar
 
 from tui.access_options import Access, add_access_options, credential_headers, read_access
 from tui.complaint import complain
 from tui.config_file import ConfigError
+from tui.option_parser import PROGRAM, Checker, Parser, Version
 from tui.option_types import (
     cluster,
     count,
@@ -32,7 +33,6 @@ from tui.save_options import Save, add_save_options, read_save
 from tui.settings import merge_headers, with_settings
 
 T = TypeVar("T")
-PROGRAM = "weakfetch-tui"
 EPILOG = """\
 Options can be set by their long names in weakfetch-tui/config.toml in the
 configuration folder ($XDG_CONFIG_HOME or ~/.config), as `max-time = 60`, and in
@@ -102,41 +102,6 @@ class Options:
     transport: Literal["auto", "httpx", "httpx2", "fast"] = "auto"
 
 
-class _Parser(argparse.ArgumentParser):
-    def print_help(self, file: object = None) -> None:
-        _show(self.format_help())
-
-    def error(self, message: str) -> NoReturn:
-        complain(f"{message}\nTry '{PROGRAM} --help'.")
-        sys.exit(2)
-
-
-class _Checker(_Parser):
-    """Says by an exception what is wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(message)
-
-
-class _Version(argparse.Action):
-    def __call__(self, *_: object) -> NoReturn:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            number = version(PROGRAM)
-        except PackageNotFoundError:  # run from its sources
-            number = "(not installed)"
-        _show(f"{PROGRAM} {number}\n")
-        sys.exit(0)
-
-
-def _show(text: str) -> None:
-    """Print at once: argparse and the interpreter's exit would each deal with a failure in their own way."""
-    if sys.stdout is not None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-
-
 def _report(text: str) -> tuple[str, str]:
     name, _, path = text.partition(":")
     if name not in FORMATS or not path:
@@ -144,7 +109,7 @@ def _report(text: str) -> tuple[str, str]:
     return name, path
 
 
-def _parser(kind: type[_Parser] = _Parser) -> argparse.ArgumentParser:
+def _parser(kind: type[Parser] = Parser) -> argparse.ArgumentParser:
     parser = kind(
         prog=PROGRAM,
         description="Fetch URLs concurrently, and see each fetch live exactly as long as somebody wants it.",
@@ -153,7 +118,7 @@ def _parser(kind: type[_Parser] = _Parser) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("urls", nargs="*", metavar="URL", help="what to fetch; '-' reads URLs from standard input")
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    parser.add_argument("--version", action=Version, nargs=0, help="print the version")
 
     group = parser.add_argument_group("input and output")
     group.add_argument(
@@ -317,7 +282,7 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str
     parser = _parser()
     end = argv.index("--") if "--" in argv else len(argv)
     try:
-        given, keys, fixed = with_settings(parser, _parser(_Checker), _without_greed(argv[:end]), environ)
+        given, keys, fixed = with_settings(parser, _parser(Checker), _without_greed(argv[:end]), environ)
     except ConfigError as error:
         complain(str(error))
         sys.exit(2)

@@ -22,7 +22,8 @@ from fetch_engine.store_writer import RunToWrite, RunWriter
 from tui.engine_options import request_for, with_line
 from tui.journal import Journal
 from tui.list_fetch import source_for
-from tui.options import PROGRAM, Options
+from tui.option_parser import PROGRAM
+from tui.options import Options
 from tui.run_inputs import GlobSource, RunInputs, UrlList, described
 
 Open = Callable[[str], int]

@@ -1,0 +1,50 @@
+"""The parser of the command line: how it helps, complains and tells its version."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import NoReturn
+
+from tui.complaint import complain
+
+PROGRAM = "weakfetch-tui"
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in the program's own way, and ends it."""
+
+    def print_help(self, file: object = None) -> None:
+        _show(self.format_help())
+
+    def error(self, message: str) -> NoReturn:
+        complain(f"{message}\nTry '{PROGRAM} --help'.")
+        sys.exit(2)
+
+
+class Checker(Parser):
+    """Says it by a ValueError."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
+
+
+class Version(argparse.Action):
+    """Prints the installed version."""
+
+    def __call__(self, *_: object) -> NoReturn:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            number = version(PROGRAM)
+        except PackageNotFoundError:  # run from its sources
+            number = "(not installed)"
+        _show(f"{PROGRAM} {number}\n")
+        sys.exit(0)
+
+
+def _show(text: str) -> None:
+    """Print at once: argparse and the interpreter's exit would each deal with a failure in their own way."""
+    if sys.stdout is not None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
