@@ -4,13 +4,12 @@ import re
 import sys
 import tomllib
 
+EXTRAS = ("uvloop", "trio", "fast", "httpx2", "dask")
+
 with open("pyproject.toml", "rb") as file:
     project = tomllib.load(file)["project"]
-for requirement in [
-    *project["dependencies"],
-    *project["optional-dependencies"]["uvloop"],
-    *project["optional-dependencies"]["trio"],
-]:
+extras = project["optional-dependencies"]
+for requirement in [*project["dependencies"], *(each for name in EXTRAS for each in extras[name])]:
     name, _, marker = requirement.partition(";")
     found = re.match(r"([A-Za-z0-9._-]+)\s*(?:>=|~=)\s*([0-9.]+)", name)
     if found is None:
