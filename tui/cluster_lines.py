@@ -36,7 +36,7 @@ def _worker(worker: WorkerFacts, glyphs: Glyphs) -> Line:
     line.append((f"  fetches {worker.fetches}/{worker.slots}", ""))
     line.append((f"  leases {worker.leases}", ""))
     if worker.connections is not None:
-        line.append((f"  connections {worker.connections}", ""))
+        line.append((f"  conns {worker.connections}", ""))
     line.append((f"  {rate(worker.rate)}", ""))
     if worker.versions is not None:
         line.append(

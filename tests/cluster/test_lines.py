@@ -28,7 +28,7 @@ def test_workers_that_something_is_wrong_with_come_first() -> None:
     assert [line.split()[1] for line in lines[1:]] == ["refused", "silent", "ready"]
     assert "2 here" in lines[1]
     assert "\x1b" not in lines[1]
-    assert "fetches 3/256  leases 5  connections 2" in lines[3]
+    assert "fetches 3/256  leases 5  conns 2" in lines[3]
     assert "Python 3.11.7 dask 2026.8.0" in lines[3]
 
 

@@ -96,8 +96,9 @@ def timing_lines(outcome: Outcome, glyphs: Glyphs, width: int) -> list[Line]:
     address = outcome.remote_address if isinstance(outcome, FetchResult) else None
     where = f" from {safe(address, 60)}" if address else ""
     by = f" by {outcome.transport}" if outcome.transport else ""
-    by += f" on worker {safe(outcome.carried_by, 80)}" if outcome.carried_by else ""
     lines += [[], [(f"{attempts}, {amount(outcome.bytes_received)} off the wire{where}{by}", "faint")]]
+    if outcome.carried_by:
+        lines.append([(f"on worker {safe(outcome.carried_by, 80)}", "faint")])
     return lines + [_attempt(number, attempt) for number, attempt in enumerate(outcome.retried, 1)]
 
 
