@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Literal
 
 from fetch_engine.errors import AttemptFailed
+from fetch_engine.redaction import masked_url
 from fetch_engine.results import ErrorKind
 from fetch_engine.transports.connections import ConnectionPool
 from fetch_engine.transports.exchange import Exchange, Outgoing
@@ -88,6 +89,9 @@ class Library:
                     request.extensions["wire"].insecure,
                     request.extensions["wire"].proxy,
                 )
+                asked = request.extensions["wire"].url
+                if (shown := masked_url(asked)) != asked:
+                    request.url = httpx.URL(shown)  # from here on only httpx's log has a use for it
                 head, exchange = await self._pool.request(
                     outgoing, request.extensions["timeouts"], request.extensions["recorder"]
                 )

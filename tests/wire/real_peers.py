@@ -8,12 +8,15 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from .servers import port_on_each
 
 NGINX = """
 daemon off; worker_processes 1; pid {root}/pid; error_log {root}/log crit;
@@ -66,13 +69,6 @@ def program(name: str) -> str:
     return path
 
 
-def free_port() -> int:
-    """A port on 127.0.0.1 that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
 @contextlib.contextmanager
 def running(command: Sequence[str], *ports: int, cwd: Path) -> Iterator[None]:
     """The command, once it listens on the ports."""
@@ -105,21 +101,21 @@ class Nginx:
 
 
 @contextlib.contextmanager
-def nginx(root: Path, certificate: bytes) -> Iterator[Nginx]:
+def nginx(certificate: bytes) -> Iterator[Nginx]:
     """nginx with TLS, HTTP/2, gzip and a few places."""
     path = program("nginx")
-    www = root / "www"
-    www.mkdir()
-    for folder in (root, www):
-        folder.chmod(0o755)  # started by root, its worker is another user
-    for folder in root.parents:
-        if folder.stat().st_uid == os.getuid() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o011)
-    (root / "cert.pem").write_bytes(certificate)
-    plain, tls = free_port(), free_port()
-    (root / "nginx.conf").write_text(NGINX.format(root=root, plain=plain, tls=tls))
-    with running([path, "-c", str(root / "nginx.conf"), "-e", str(root / "log")], plain, tls, cwd=root):
-        yield Nginx(f"http://127.0.0.1:{plain}", f"https://127.0.0.1:{tls}", www)
+    # Not in pytest's folder, which each new pytest closes to others: started by root, nginx's worker is another user.
+    with tempfile.TemporaryDirectory(prefix="weakfetch-nginx-") as made:
+        root = Path(made)
+        www = root / "www"
+        www.mkdir()
+        for folder in (root, www):
+            folder.chmod(0o755)
+        (root / "cert.pem").write_bytes(certificate)
+        plain, tls = port_on_each("127.0.0.1"), port_on_each("127.0.0.1")
+        (root / "nginx.conf").write_text(NGINX.format(root=root, plain=plain, tls=tls))
+        with running([path, "-c", str(root / "nginx.conf"), "-e", str(root / "log")], plain, tls, cwd=root):
+            yield Nginx(f"http://127.0.0.1:{plain}", f"https://127.0.0.1:{tls}", www)
 
 
 @contextlib.contextmanager
@@ -127,7 +123,7 @@ def hypercorn(root: Path, certificate: bytes) -> Iterator[str]:
     """hypercorn with TLS and HTTP/2; says method and size of the body three times."""
     (root / "served.py").write_text(HYPERCORN)
     (root / "cert.pem").write_bytes(certificate)
-    port = free_port()
+    port = port_on_each("127.0.0.1")
     command = [sys.executable, "-W", "ignore", "-m", "hypercorn", "--certfile", "cert.pem", "--keyfile", "cert.pem"]
     with running([*command, "--bind", f"127.0.0.1:{port}", "served:app"], port, cwd=root):
         yield f"https://127.0.0.1:{port}"
@@ -136,7 +132,7 @@ def hypercorn(root: Path, certificate: bytes) -> Iterator[str]:
 @contextlib.contextmanager
 def httpbin(root: Path) -> Iterator[str]:
     """httpbin, which answers what it is asked for; served by the server that comes with it."""
-    port = free_port()
+    port = port_on_each("127.0.0.1")
     command = [sys.executable, "-W", "ignore", "-m", "flask", "--app", "httpbin", "run", "--port", str(port)]
     with running(command, port, cwd=root):
         yield f"http://127.0.0.1:{port}"
@@ -145,7 +141,7 @@ def httpbin(root: Path) -> Iterator[str]:
 @contextlib.contextmanager
 def tinyproxy(root: Path, extra: str = "") -> Iterator[int]:
     """tinyproxy's port. extra: lines of its configuration."""
-    path, port = program("tinyproxy"), free_port()
+    path, port = program("tinyproxy"), port_on_each("127.0.0.1")
     (root / "tinyproxy.conf").write_text(TINYPROXY.format(port=port, extra=extra))
     with running([path, "-d", "-c", str(root / "tinyproxy.conf")], port, cwd=root):
         yield port
@@ -154,6 +150,6 @@ def tinyproxy(root: Path, extra: str = "") -> Iterator[int]:
 @contextlib.contextmanager
 def microsocks(root: Path, *options: str) -> Iterator[int]:
     """microsocks' port."""
-    path, port = program("microsocks"), free_port()
+    path, port = program("microsocks"), port_on_each("127.0.0.1")
     with running([path, "-i", "127.0.0.1", "-p", str(port), *options], port, cwd=root):
         yield port

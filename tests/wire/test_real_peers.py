@@ -27,8 +27,8 @@ def certificate(authority: trustme.CA) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def server(certificate: bytes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
-    with nginx(tmp_path_factory.mktemp("nginx"), certificate) as started:
+def server(certificate: bytes) -> Iterator[Nginx]:
+    with nginx(certificate) as started:
         (started.folder / "hello.txt").write_text("hello, world\n" * 100)
         (started.folder / "big.bin").write_bytes(BIG)
         yield started

@@ -161,9 +161,9 @@ async def test_phases_and_wire_bytes_reach_the_recorder(client: Client) -> None:
 
     def handle(connection: Connection) -> None:
         while connection.request():
-            time.sleep(0.05)
+            time.sleep(0.15)
             connection.send(response[:-2])
-            time.sleep(0.05)
+            time.sleep(0.15)
             connection.send(response[-2:])
 
     with RawServer(handle) as server:

@@ -77,19 +77,19 @@ class RefsPane(Table[HeldRow]):
         return 4 if self.content_height >= 14 else 3 if self.content_height >= 9 else 1
 
     def _told(self) -> list[Line]:
-        """The session, child processes, what the collector came to, and older generations where there is room."""
+        """The session, processes, a cluster, what the collector came to, and older generations where there is room."""
         if self.snapshot is None:
             return []
         lines = [self._session(self.snapshot)]
         if self.snapshot.processes is not None and self.content_height >= 6:
             lines.append(_processes(self.snapshot.processes))
-        if self.snapshot.collected is not None:
-            lines.append(_collected(self.snapshot.collected))
         if self.snapshot.cluster is not None:
             # Half of the pane at most: the rows below are what it is for.
             most = max(1, self.content_height // 2 - 1)
             lines += cluster_lines(self.snapshot.cluster, self.snapshot.census.alive, self.glyphs, most)
         room = min(OLDER, self.content_height - 7 - len(lines))
+        if self.snapshot.collected is not None:
+            lines.append(_collected(self.snapshot.collected))
         older = self.snapshot.generations[1:] if room > 0 else ()
         return lines + [self._generation(generation) for generation in older[:room]]
 
