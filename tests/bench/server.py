@@ -19,7 +19,7 @@ PATIENCE = 10.0  # seconds until a server answers
 
 NGINX = """
 daemon off; worker_processes 1; pid {root}/pid; error_log {root}/log crit;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 4096; }}
 http {{
   access_log off; keepalive_requests 10000000; sendfile on;
   client_body_temp_path {root}; proxy_temp_path {root}; fastcgi_temp_path {root}; uwsgi_temp_path {root};

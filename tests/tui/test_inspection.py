@@ -39,6 +39,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tui.inspection.EVERY", 0.05)
     monkeypatch.setattr(held, "STALE", 0.3)
     monkeypatch.setattr(held, "SHARE", 1.0)
+    monkeypatch.setattr(held, "CHEAP", 60.0)  # a search among all that other tests have left is slow
 
 
 @pytest.fixture(autouse=True)

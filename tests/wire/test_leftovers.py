@@ -145,12 +145,13 @@ async def test_responses_left_early_and_cancelled(client: Client) -> None:
     with RawServer(handle) as server:
         for way in (leave, cancelled, timed_out):
             recorders: list[weakref.ref[Watched]] = []
-            for _ in range(10):
-                recorder = Watched()
-                recorders.append(weakref.ref(recorder))
-                with collector_off(), contextlib.suppress(AttemptFailed):
-                    await way(recorder)
-                del recorder
-                for _ in range(3):
-                    await anyio.lowlevel.checkpoint()
+            with collector_off():
+                for _ in range(10):
+                    recorder = Watched()
+                    recorders.append(weakref.ref(recorder))
+                    with contextlib.suppress(AttemptFailed):
+                        await way(recorder)
+                    del recorder
+                    for _ in range(3):
+                        await anyio.lowlevel.checkpoint()
             assert [gone() for gone in recorders] == [None] * 10, way.__name__
