@@ -123,6 +123,7 @@ class Controller:
 
     def submit(self, url: str) -> int:
         """Start a fetch now, whatever waits, and return its id."""
+        self._changed.set()
         return self._submit(self._make_request(url))
 
     def drop(self, task_id: int) -> None:
@@ -154,6 +155,7 @@ class Controller:
         """Publish snapshots until `stop`: at the redraw rate where something changed, and at once after a command."""
         async with anyio.create_task_group() as group:
             group.start_soon(self._inspection.heart.run)
+            group.start_soon(self._go_on)
             await self._publish_changes()
             group.cancel_scope.cancel()
         self._take_finished()
@@ -161,6 +163,13 @@ class Controller:
         self._owned.clear()
 
     # What it does
+
+    async def _go_on(self) -> None:
+        """What waits takes the place of what ended at once: the redraw rate is that of the screen alone."""
+        while True:
+            await self._finished.wait()
+            self._take_finished()
+            self._admit()
 
     async def _publish_changes(self) -> None:
         shown: tuple[object, ...] = ()
@@ -200,7 +209,6 @@ class Controller:
         task = self._engine.submit(request, watcher=self._finished)
         self._owned[task.id] = task
         self._accounts[task.id] = Account(request, task.recorder, time.monotonic())
-        self._changed.set()
         return task.id
 
     def _admit(self) -> None:

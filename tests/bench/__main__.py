@@ -17,6 +17,7 @@ from .targets import target_lines
 
 BENCHES = {
     "rate": ("fetch_rate", "requests/s and CPU per fetch beside curl, aria2c, wget2, oha, aiohttp and httpx"),
+    "screen": ("with_screen", "requests/s with the dashboard open, beside headless"),
     "body": ("large_body", "one body of 1 GiB, thrown away and saved, beside the same"),
     "link": ("slow_link", "500 fetches from a server that answers after 50 ms, beside the ideal schedule"),
     "memory": ("memory", "peak memory with 100,000 URLs"),
@@ -30,7 +31,7 @@ BENCHES = {
     "keys": ("key_latency", "key to screen with 100,000 rows and 1,000 fetches in flight"),
     "bytes": ("terminal_bytes", "bytes to the terminal, live and idle"),
 }
-TARGETS = ("rate", "body", "link", "memory", "handles", "overhead", "startup")
+TARGETS = ("rate", "screen", "body", "link", "memory", "handles", "overhead", "startup")
 
 
 def main() -> int:

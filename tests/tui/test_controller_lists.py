@@ -31,7 +31,9 @@ class Records(deque[FinishedRecord]):
             self.arrived.set()
 
 
-async def ended(commands: list[Command], enough: int) -> tuple[list[FinishedRecord], list[Snapshot]]:
+async def ended(
+    commands: list[Command], enough: int, per_second: float = 100
+) -> tuple[list[FinishedRecord], list[Snapshot]]:
     """The records that these commands lead to, the rest cancelled when there are enough, and all snapshots."""
     records = Records(enough)
     snapshots: list[Snapshot] = []
@@ -42,7 +44,7 @@ async def ended(commands: list[Command], enough: int) -> tuple[list[FinishedReco
                 snapshots.append,
                 records,
                 make_request=lambda url: FetchRequest(url, headers=(("X-Default", "1"),)),
-                per_second=100,
+                per_second=per_second,
             )
             async with anyio.create_task_group() as group:
                 group.start_soon(controller.run)
@@ -112,3 +114,10 @@ async def test_a_glob_without_a_request_takes_the_defaults() -> None:
     assert [record.request for record in records] == [
         FetchRequest(f"http://h/ok/{name}", headers=(("X-Default", "1"),)) for name in "ab"
     ]
+
+
+async def test_the_redraw_rate_holds_no_fetch_up() -> None:
+    urls = tuple(f"http://h/ok/{number}" for number in range(200))
+    records, snapshots = await ended([AddUrls(urls)], len(urls), per_second=0.01)
+    assert {record.url for record in records} == set(urls)
+    assert len(snapshots) < 5  # nor does a fetch that starts or ends ask for a redraw
