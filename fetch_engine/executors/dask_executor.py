@@ -7,6 +7,7 @@ import functools
 import pickle
 from collections import deque
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,8 @@ class DaskExecutor:
         self._count = 0
         self._is_dispatching = False
         self._session: DaskSession | None = None
-        self._cluster: Any = None
+        self._cluster: Any = None  # of our own, open as long as this stack
+        self._local = AsyncExitStack()
         self._settings: Settings
         self._pickled = b""
         self._scheduler: Scheduler
@@ -63,7 +65,7 @@ class DaskExecutor:
         """Why the cluster cannot be used, as far as can be told before a fetch; in any loop of asyncio."""
         if self.address.url is None:
             return None
-        from fetch_engine.executors.dask_link import check
+        from fetch_engine.executors.dask_client import check
 
         return await check(self.address.url)
 
@@ -115,10 +117,10 @@ class DaskExecutor:
 
         address = self.address.url
         if address is None:
-            from fetch_engine.executors.dask_local import open_local
+            from fetch_engine.executors.dask_local import local_cluster
 
             if self._cluster is None:
-                self._cluster = await open_local(self.address.workers)
+                self._cluster = await self._local.enter_async_context(local_cluster(self.address.workers))
             address = self._cluster.scheduler_address
         session = DaskSession(
             self._scheduler,
@@ -148,9 +150,8 @@ class DaskExecutor:
         return None
 
     async def aclose(self) -> None:
-        cluster, self._cluster = self._cluster, None
-        if cluster is not None:
-            await cluster.close()
+        self._cluster = None
+        await self._local.aclose()
 
     def _stop(self, job: Job) -> None:
         if self._opening.pop(job.id, None) is not None:

@@ -191,7 +191,7 @@ async def test_a_window_of_requests_is_there_at_a_time(cluster: Any, pages: Page
 
 
 async def test_nobody_there_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fetch_engine.executors.dask_link.CONNECT_LIMIT", 0.3)
+    monkeypatch.setattr("fetch_engine.executors.dask_client.CONNECT_LIMIT", 0.3)
     async with FetchEngine(executor=DaskExecutor("tcp://127.0.0.1:9")) as engine:
         with pytest.raises(FetchFailed, match=r"no Dask scheduler at tcp://127\.0\.0\.1:9"):
             await engine.submit("http://localhost/")

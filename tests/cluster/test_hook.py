@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from distributed import Client, WorkerPlugin, get_worker
 
-from fetch_engine.executors import dask_link
+from fetch_engine.executors import dask_client
 from fetch_engine.executors.dask_worker import HOOK, Hook
 from tests.lifetimes.waiting import until
 
@@ -89,7 +89,7 @@ async def test_what_is_pinned_to_a_worker_is_not_run_elsewhere_when_that_goes(cl
 
 
 async def test_a_client_whose_connection_is_lost_does_not_come_back_by_itself(cluster: Any) -> None:
-    client, why = await dask_link._connect(cluster.scheduler_address)
+    client, why = await dask_client.connect(cluster.scheduler_address)
     assert why is None
     client.scheduler_comm.comm.abort()
     await until(lambda: client.status == "closed", 20.0)
