@@ -125,6 +125,7 @@ def hypercorn(root: Path, certificate: bytes) -> Iterator[str]:
     (root / "cert.pem").write_bytes(certificate)
     port = port_on_each("127.0.0.1")
     command = [sys.executable, "-W", "ignore", "-m", "hypercorn", "--certfile", "cert.pem", "--keyfile", "cert.pem"]
+    command += ["--workers", "0"]  # in one process
     with running([*command, "--bind", f"127.0.0.1:{port}", "served:app"], port, cwd=root):
         yield f"https://127.0.0.1:{port}"
 

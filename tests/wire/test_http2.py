@@ -448,7 +448,7 @@ def hypercorn_port(authority: trustme.CA, tmp_path_factory: pytest.TempPathFacto
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "hypercorn", "--bind", f"127.0.0.1:{port}", "--log-file", "/dev/null"]
-    command += ["--certfile", str(pem), "--keyfile", str(pem), "app:app"]
+    command += ["--workers", "0", "--certfile", str(pem), "--keyfile", str(pem), "app:app"]  # in one process
     with subprocess.Popen(command, cwd=directory, stderr=subprocess.DEVNULL) as process:
         try:
             deadline = time.monotonic() + 20
