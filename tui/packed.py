@@ -7,6 +7,7 @@ passes over tuples of plain values: with 100,000 records packed a full collectio
 from __future__ import annotations
 
 from dataclasses import astuple, fields
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -91,7 +92,8 @@ def weight(packed: Packed) -> int:
     """Bytes of body and headers, about."""
     if len(packed) != _RESULT_LENGTH:
         return 0
-    return len(packed[_PREVIEW]) + sum(len(name) + len(value) + _HEADER_COST for name, value in packed[_HEADERS])
+    headers = packed[_HEADERS]
+    return len(packed[_PREVIEW]) + sum(map(len, chain.from_iterable(headers))) + _HEADER_COST * len(headers)
 
 
 def trimmed(packed: Packed, glimpse: int) -> Packed:

@@ -41,7 +41,7 @@ class Pauses:
     def start(self) -> None:
         """In a running loop: take over from Python's own choice."""
         sys.setswitchinterval(SWITCH)
-        gc.set_threshold(YOUNG, NEVER, NEVER)  # gc.freeze() would hide from the collector what leaks later
+        gc.set_threshold(YOUNG, NEVER, NEVER)  # gc.freeze() would hide holders from the search for them
         self._repeat()
 
     def tick(self) -> None:
