@@ -12,6 +12,7 @@ from fetch_engine.limits import Limits
 from fetch_engine.partial import Partial
 from fetch_engine.results import ErrorKind
 from fetch_engine.spool import SpoolFile, SpoolFolder
+from fetch_engine.uploads import Upload
 
 
 class BodySink:
@@ -38,7 +39,7 @@ class BodySink:
         self,
         limits: Limits,
         spool: SpoolFolder | None = None,
-        download: Download | None = None,
+        download: Download | Upload | None = None,
         checksum: Checksum | None = None,
     ) -> None:
         self._limits = limits

@@ -25,6 +25,7 @@ from fetch_engine.requests import FetchRequest
 from fetch_engine.retry import RetryPolicy
 from fetch_engine.scheduler import Scheduler
 from fetch_engine.session import SharedSession
+from fetch_engine.sink import Sink
 from fetch_engine.spool import SpoolFolder
 from fetch_engine.task import FetchTask, Finished, Job
 from fetch_engine.transports.protocol import Transport
@@ -46,7 +47,7 @@ class FetchEngine:
     grace: seconds the session stays open without a lease. idle_close: seconds without a running request after which
     the session is closed even though finished handles hold leases (None: never). outlived_after: seconds after which a
     finished, unpinned, held handle counts as outlived. spool: where bodies longer than the preview go; it stays the
-    caller's, who closes it.
+    caller's, who closes it. sink: where bodies of requests go that do not say where theirs is saved.
     cookies: sent and stored by their rules, for all fetches; None neither sends nor stores any. netrc: credentials by
     host. Both stay the caller's too. first_id: of the first fetch, where earlier ones have had ids. executor: where
     fetches run, for this engine alone; None for the engine's own loop. Raises ValueError for what it cannot do.
@@ -68,6 +69,7 @@ class FetchEngine:
         spool: SpoolFolder | None = None,
         cookies: CookieJar | None = None,
         netrc: Netrc | None = None,
+        sink: Sink | None = None,
         first_id: int = 1,
         executor: Executor | None = None,
     ) -> None:
@@ -86,7 +88,7 @@ class FetchEngine:
         self._host_task = 0
         self._left = False
         self.executor.prepare(
-            Settings(self.limits, self.timeouts, self.retry, transport, open_transport, spool, cookies, netrc)
+            Settings(self.limits, self.timeouts, self.retry, transport, open_transport, spool, cookies, netrc, sink)
         )
 
     async def __aenter__(self) -> FetchEngine:

@@ -67,11 +67,14 @@ def safe_name(name: str) -> str:
 
 def numbered(name: str, number: int) -> str:
     """The same name with a number before its suffix, for where the name is taken; 0 leaves it as it is."""
-    if not number:
-        return name
+    return marked(name, str(number)) if number else name
+
+
+def marked(name: str, mark: str) -> str:
+    """The name with this before its suffix."""
     suffix = _SUFFIX.search(name)
     at = suffix.start() if suffix is not None and suffix.start() else len(name)
-    return f"{name[:at]}-{number}{name[at:]}"
+    return f"{name[:at]}-{mark}{name[at:]}"
 
 
 def _url_name(url: str) -> str:

@@ -11,6 +11,7 @@ import anyio.lowlevel
 
 from fetch_engine.body import BodySink, check_size
 from fetch_engine.decoders import open_decoder
+from fetch_engine.downloads import Download
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import KIB
 from fetch_engine.recorder import Recorder
@@ -21,6 +22,7 @@ from fetch_engine.speed_floor import SpeedFloor
 from fetch_engine.terms import Terms
 from fetch_engine.transports.protocol import WireResponse
 from fetch_engine.turns import NOTED
+from fetch_engine.uploads import Upload
 
 # The body of a redirect is read only so that its connection can be used again.
 DRAIN_BYTES = 16 * KIB
@@ -36,7 +38,12 @@ async def receive(
 ) -> BodySink:
     """Read the whole body. saving: how it is saved, None if it is not. Raises AttemptFailed."""
     bodiless = request.method == "HEAD" or response.status in (204, 304)
-    download = None if saving is None or bodiless else saving.download(response)
+    download: Download | Upload | None = None
+    if not bodiless:
+        if saving is not None:
+            download = saving.download(response)
+        elif terms.sink is not None and 200 <= response.status < 300:
+            download = terms.sink.take(recorder.url or request.url)
     async with BodySink(terms.limits, terms.spool, download, request.checksum) as sink:
         if bodiless:
             await drain(response)

@@ -134,8 +134,9 @@ class FetchResult:
     elapsed: seconds from submit to the end. bytes_received: from the wire, all hops and attempts.
     body_size and sha256: of the decoded body. preview: its first bytes, at most `Limits.preview_size`.
     timings: of the last hop, with `queued` from submit and `total` as `elapsed`. tls: of the last hop's connection.
-    body_path: file with the whole decoded body, where it was longer than the preview and the engine has a spool; it may
-    be gone by now. not_spooled: why such a body has none.
+    body_path: file with the whole decoded body, where it was saved, or longer than the preview and the engine has a
+    spool, from which it may be gone by now. In a sink: where the worker sees it, a path or a URL without password.
+    not_spooled: why a body that was to be spooled is not.
     retried: the attempts before the last. carried_by: the worker that it ran on, None where the engine is.
     transport: what carried the last hop: httpx, httpx2 or fast.
     """

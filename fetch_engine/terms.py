@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.pacing import BytePacing
 from fetch_engine.retry import RetryBudgets, RetryPolicy
+from fetch_engine.sink import Sink
 from fetch_engine.spool import SpoolFolder
 from fetch_engine.turns import Turns
 
@@ -19,7 +20,8 @@ class Terms:
     """What holds for all fetches of an engine, and what they share. Made in the loop.
 
     spool: for bodies longer than the preview. cookies: sent and stored by their rules; None neither sends nor stores.
-    netrc: credentials for URLs that are asked for, not for those that redirects lead to.
+    netrc: credentials for URLs that are asked for, not for those that redirects lead to. sink: for bodies of requests
+    that do not say where theirs is saved.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class Terms:
         spool: SpoolFolder | None = None,
         cookies: CookieJar | None = None,
         netrc: Netrc | None = None,
+        sink: Sink | None = None,
     ) -> None:
         self.cookies = cookies
         self.netrc = netrc
@@ -37,6 +40,7 @@ class Terms:
         self.timeouts = timeouts or Timeouts()
         self.retry = retry or RetryPolicy()
         self.spool = spool
+        self.sink = None if sink is None else sink.open()
         self.budgets = RetryBudgets(self.retry)
         self.pacing = BytePacing(self.limits.byte_rate, self.limits.host_byte_rate)
         # Of all that have a long body to decode, one runs between two turns of the loop, and not each.

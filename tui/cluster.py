@@ -42,6 +42,9 @@ def check_cluster(options: Options) -> None:
         return
     if executor.address.warning is not None:
         complain(f"warning: {executor.address.warning}")
+    sink = options.save.sink
     why = asyncio.run(executor.check())
     if why is not None:
         raise ValueError(f"argument --cluster: {why}")
+    if sink is not None and (why := asyncio.run(executor.check_sink(sink))) is not None:
+        raise ValueError(f"argument --sink: {why}")

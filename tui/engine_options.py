@@ -92,6 +92,7 @@ def engine_settings(options: Options, preview_size: int = 64 * KIB) -> dict[str,
         "transport": transport,
         "cookies": read_jar(access),
         "netrc": read_netrc(access),
+        "sink": options.save.sink,
         "executor": cluster_executor(options) or process_executor(options),
     }
 

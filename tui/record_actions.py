@@ -77,7 +77,8 @@ class RecordActions(DOMNode):
             path = os.path.join(path, name)
         left = source.available()
         if left < source.size:
-            question = f"Only the {of_how_much(left, source.size)} is left. Save that?"
+            where = f" here, all of it at {source.elsewhere}" if source.elsewhere is not None else ""
+            question = safe(f"Only the {of_how_much(left, source.size)} is left{where}. Save that?", 400)
             self.app.push_screen(ConfirmScreen(question, "save"), partial(self._save_part, source, path))
         else:
             self._save_part(source, path, True)
@@ -122,7 +123,10 @@ class RecordActions(DOMNode):
         self.app.run_worker(self._show_body(source, command), group="outside", exclusive=True)
 
     async def _show_body(self, source: BodySource, command: list[str]) -> None:
-        if said := await show_body(self.app, source, command):
+        said = await show_body(self.app, source, command)
+        if not said and source.elsewhere is not None:
+            said = await asyncio.to_thread(source.why_incomplete)
+        if said:
             self._say(said, bad=True)
 
     def _with_body(self) -> Subject | None:

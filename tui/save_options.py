@@ -8,7 +8,10 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fetch_engine.sink import Sink
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class Save:
     resume: bool = False
     sync: bool = False
     checksum: str | None = None
+    sink: Sink | None = None
 
 
 def add_save_options(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +45,21 @@ def add_save_options(parser: argparse.ArgumentParser) -> None:
         help="'-': go on with what an earlier run left, if the server proves that it is the same; replaces files",
     )  # fmt: skip
     group.add_argument("--fsync", action="store_true", help="have each file on the disk before it gets its name")
+    group.add_argument(
+        "--sink", type=_sink, metavar="FOLDER-or-URL",
+        help="with --cluster: the workers save bodies of 2xx responses there, under names that are new; a folder that"
+        " all share, or s3://, gs://, sftp://, ... (needs the extra `sink`)",
+    )  # fmt: skip
     group.add_argument("--checksum", metavar="ALGORITHM:HEX", help="fail unless the body of the one URL hashes to this")
+
+
+def _sink(text: str) -> Sink:
+    from fetch_engine.sink import Sink
+
+    try:
+        return Sink(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def read_save(given: Any, *, one_url: bool) -> Save:
@@ -49,6 +67,11 @@ def read_save(given: Any, *, one_url: bool) -> Save:
     for option, value in (("-o/--output", given.output), ("--checksum", given.checksum)):
         if value is not None and not one_url:
             raise ValueError(f"argument {option}: it takes exactly one URL")
+    if given.sink is not None:
+        if given.cluster is None:
+            raise ValueError("argument --sink: it needs --cluster; here -O and --output-dir save bodies")
+        if given.output or given.remote_name or given.output_dir:
+            raise ValueError("argument --sink: not with -o, -O or --output-dir, which say themselves where to")
     if given.checksum is not None:
         from fetch_engine.checksum import Checksum
 
@@ -64,7 +87,7 @@ def read_save(given: Any, *, one_url: bool) -> Save:
     elif given.remote_header_name or given.continue_at or given.fsync:
         raise ValueError("-J, -C and --fsync need -o, -O or --output-dir")
     else:
-        return Save(checksum=given.checksum)
+        return Save(checksum=given.checksum, sink=given.sink)
     return Save(
         folder=folder or ".",
         name=name,

@@ -59,7 +59,7 @@ def write_body(source: BodySource, path: str, *, overwrite: bool) -> int:
 
 def copy_body(source: BodySource, write: Callable[[bytes], object]) -> None:
     """Hand what is left of a body to `write`, piece by piece."""
-    if not source.in_memory and source.path is not None:
+    if not source.in_memory and source.path is not None and source.available() == source.size:
         try:
             file = open(source.path, "rb")  # noqa: SIM115
         except OSError:

@@ -12,6 +12,7 @@ from distributed import Client
 
 from fetch_engine.executors import dask_worker
 from fetch_engine.executors.worker_facts import versions_here
+from fetch_engine.sink import Sink
 
 CONNECT_LIMIT = 10.0  # seconds
 ANSWER_LIMIT = 10.0  # seconds for an answer of the scheduler
@@ -41,6 +42,22 @@ async def check(address: str) -> str | None:
         if isinstance(one, Exception) or one.misfit(versions_here()) is not None
     ]
     return f"no worker of it can be used: {misfits[0]}" if misfits and len(misfits) == len(found) else None
+
+
+async def check_sink(address: str, sink: Sink) -> str | None:
+    """Why the workers of this scheduler can write nothing there; None if nothing is known to be in the way."""
+    if sink.protocol is None:
+        return None
+    client, why = await connect(address)
+    if client is None:
+        return why
+    try:
+        found = await asyncio.wait_for(client.run(Sink.problem, sink, on_error="ignore"), ANSWER_LIMIT)
+    except (OSError, TimeoutError):
+        return None
+    finally:
+        await close(client)
+    return next((f"{worker}: {one}" for worker, one in found.items() if one is not None), None)
 
 
 async def connect(address: str) -> tuple[Any, str | None]:

@@ -24,6 +24,7 @@ from fetch_engine.task import Job, Outcome
 
 if TYPE_CHECKING:
     from fetch_engine.executors.dask_session import DaskSession
+    from fetch_engine.sink import Sink
 
 SLOTS = 256  # fetches that a worker takes at a time
 
@@ -68,6 +69,14 @@ class DaskExecutor:
         from fetch_engine.executors.dask_client import check
 
         return await check(self.address.url)
+
+    async def check_sink(self, sink: Sink) -> str | None:
+        """Why the workers can write nothing there, as far as can be told before a fetch; as `check`."""
+        if self.address.url is None:
+            return sink.problem()
+        from fetch_engine.executors.dask_client import check_sink
+
+        return await check_sink(self.address.url, sink)
 
     @property
     def capacity(self) -> int | None:

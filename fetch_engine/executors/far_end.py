@@ -78,6 +78,7 @@ class FarEnd:
             spool=settings.spool,
             cookies=settings.cookies,
             netrc=settings.netrc,
+            sink=settings.sink,
             grace=grace,
             executor=LocalExecutor(place=self._place, is_paced=is_paced),
         )

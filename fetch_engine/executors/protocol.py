@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.retry import RetryPolicy
 from fetch_engine.session import Client
+from fetch_engine.sink import Sink
 from fetch_engine.spool import SpoolFolder
 from fetch_engine.task import Job
 from fetch_engine.terms import Terms
@@ -38,6 +39,7 @@ class Settings:
     spool: SpoolFolder | None = None
     cookies: CookieJar | None = None
     netrc: Netrc | None = None
+    sink: Sink | None = None
 
     def with_spool(self, spool: SpoolFolder | None) -> Settings:
         """The same with another spool."""
@@ -45,7 +47,7 @@ class Settings:
 
     def terms(self) -> Terms:
         """For the fetches of one loop, in which it must be called."""
-        return Terms(self.limits, self.timeouts, self.retry, self.spool, self.cookies, self.netrc)
+        return Terms(self.limits, self.timeouts, self.retry, self.spool, self.cookies, self.netrc, self.sink)
 
 
 class Executor(Protocol):

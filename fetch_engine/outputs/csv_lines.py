@@ -23,6 +23,7 @@ COLUMNS = (
     "redirects",
     "content_type",
     "remote_address",
+    "saved_as",
 )
 # A spreadsheet takes a cell that begins so for a formula, those of full width in some locales.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
@@ -56,6 +57,7 @@ class CsvFormat:
                 len(outcome.redirects),
                 response and response.content_type,
                 response and response.remote_address,
+                response and response.body_path,
             )
         )
 

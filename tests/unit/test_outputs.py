@@ -146,8 +146,8 @@ def test_csv_is_the_rfc() -> None:
     lines = out.decode().split("\r\n")
     assert lines == [
         ",".join(COLUMNS),
-        f'"http://a.example/""a,b""",http://a.example/,200,,,5,{"0" * 64},500.0,1,0,text/plain,192.0.2.1:443',
-        "http://a.example/,,,dns,x,0,,0.0,0,0,,",
+        f'"http://a.example/""a,b""",http://a.example/,200,,,5,{"0" * 64},500.0,1,0,text/plain,192.0.2.1:443,',
+        "http://a.example/,,,dns,x,0,,0.0,0,0,,,",
         "",
     ]
 

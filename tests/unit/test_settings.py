@@ -100,7 +100,7 @@ OF_ONE_RUN = {
         "exit-report",
         "fail-on",
     ),
-    *("output", "remote-name", "output-dir", "remote-header-name", "continue-at", "fsync", "checksum"),
+    *("output", "remote-name", "output-dir", "remote-header-name", "continue-at", "fsync", "checksum", "sink"),
     *(
         "retry-all-methods",
         "user",

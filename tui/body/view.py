@@ -145,6 +145,8 @@ class BodyView:
         lines: list[Line] = [[], [(f"-- {self._extent()} --", "faint")]]
         if self._missing:
             lines += [[(part, "faint")] for part in wrap(safe(self._missing), width)]
+        elif self.source.elsewhere is not None:
+            lines += [[(part, "faint")] for part in wrap(safe(f"at {self.source.elsewhere}"), width)]
         return lines + [[(part, "faint")] for part in wrap(f"sha256 {self._sha256}", width)]
 
     def _extent(self) -> str:

@@ -1,0 +1,113 @@
+"""Bodies to a sink: under names of their own, whole or not at all, and what cannot be written fails once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fetch_engine import FetchEngine, FetchRequest, Limits
+from fetch_engine.downloads import SaveTo
+from fetch_engine.results import ErrorKind, FetchError
+from fetch_engine.sink import Sink
+from tests.lifetimes.waiting import until
+
+from .servers import Connection, RawServer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.once]
+
+BODY = bytes(range(256)) * 4096  # 1 MiB
+
+
+class Server:
+    def __init__(self) -> None:
+        self.hold = False
+        self.cut = False
+
+    def handle(self, connection: Connection) -> None:
+        while request := connection.request():
+            path = request.split()[1].decode()
+            if self.hold or self.cut:
+                head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
+                connection.send(head + BODY[: len(BODY) * 3 // 4])
+                if self.hold:
+                    connection.gone()
+                return
+            connection.answer(BODY, status="404 Not Found" if path == "/none" else "200 OK")
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+def url(server: Server) -> Iterator[str]:
+    with RawServer(server.handle) as running:
+        yield running.url("")
+
+
+@pytest.fixture(params=["", "file://"], ids=["folder", "url"])
+def place(request: Any, tmp_path: Path) -> str:
+    return f"{request.param}{tmp_path}/in/sink"
+
+
+def contents(pointer: str) -> bytes:
+    return Path(pointer.removeprefix("file://")).read_bytes()
+
+
+async def outcomes(place: str, *requests: str | FetchRequest) -> list[Any]:
+    async with FetchEngine(sink=Sink(place), limits=Limits(preview_size=100)) as engine:
+        tasks = [engine.submit(one) for one in requests]
+        await engine.join()
+        return [task.outcome for task in tasks]
+
+
+async def test_each_body_has_a_name_of_its_own(url: str, place: str, tmp_path: Path) -> None:
+    results = await outcomes(place, *[f"{url}/a/report.tar.gz"] * 8, f"{url}/none")
+    missing = results.pop()
+    assert (missing.status, missing.body_path) == (404, None)
+    found = {result.body_path for result in results}
+    assert len(found) == 8
+    for result in results:
+        assert result.body_path.startswith(f"{place}/report-")
+        body = contents(result.body_path)
+        assert body == BODY
+        assert (result.body_size, result.sha256) == (len(body), hashlib.sha256(body).hexdigest())
+        assert result.preview == BODY[:100]
+    assert sorted(os.listdir(tmp_path / "in/sink")) == sorted(os.path.basename(path) for path in found)
+
+
+async def test_a_request_that_says_where_goes_there(url: str, place: str, tmp_path: Path) -> None:
+    (result,) = await outcomes(place, FetchRequest(f"{url}/a", save=SaveTo(str(tmp_path / "own"))))
+    assert result.body_path == str(tmp_path / "own" / "a")
+
+
+async def test_of_a_body_that_breaks_off_nothing_stays(url: str, server: Server, place: str, tmp_path: Path) -> None:
+    server.cut = True
+    (outcome,) = await outcomes(place, f"{url}/a")
+    assert outcome.kind is ErrorKind.INCOMPLETE
+    assert os.listdir(tmp_path / "in/sink") == []
+
+
+async def test_cancelled_in_the_midst_nothing_stays(url: str, server: Server, place: str, tmp_path: Path) -> None:
+    server.hold = True
+    async with FetchEngine(sink=Sink(place)) as engine:
+        task = engine.submit(f"{url}/a")
+        await until(lambda: bool(list(tmp_path.glob("in/sink/.*"))), 10.0)
+        task.cancel()
+        await engine.join()
+    assert isinstance(task.outcome, FetchError)
+    assert task.outcome.kind is ErrorKind.CANCELLED
+    assert os.listdir(tmp_path / "in/sink") == []
+
+
+async def test_what_cannot_be_written_fails(url: str, place: str, tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("no folder")
+    for outcome in await outcomes(place, f"{url}/a", f"{url}/b"):
+        assert outcome.kind is ErrorKind.STORAGE
+        assert "cannot save" in outcome.message
