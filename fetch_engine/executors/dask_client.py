@@ -11,6 +11,7 @@ from typing import Any
 from distributed import Client
 
 from fetch_engine.executors import dask_worker
+from fetch_engine.executors.dask_tls import lacking_certificates
 from fetch_engine.executors.worker_facts import versions_here
 from fetch_engine.sink import Sink
 
@@ -62,6 +63,8 @@ async def check_sink(address: str, sink: Sink) -> str | None:
 
 async def connect(address: str) -> tuple[Any, str | None]:
     """A client of the scheduler there, in this loop, or why there is none."""
+    if (why := lacking_certificates(address)) is not None:
+        return None, why
     client: Any = Client
     opened = None
     try:
