@@ -75,7 +75,7 @@ class Pages:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Pages]:
+async def serving(host: str = "127.0.0.1") -> AsyncIterator[Pages]:
     """Serve in this loop, on a free port."""
     pages = Pages()
     tasks: set[asyncio.Task[None]] = set()
@@ -85,8 +85,8 @@ async def serving() -> AsyncIterator[Pages]:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, backlog=1000)
-    pages.base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(connected, host, 0, backlog=1000)
+    pages.base = f"http://{host}:{server.sockets[0].getsockname()[1]}"
     try:
         yield pages
     finally:
@@ -97,7 +97,7 @@ async def serving() -> AsyncIterator[Pages]:
 
 
 async def _main() -> None:
-    async with serving() as pages:
+    async with serving(*sys.argv[2:]) as pages:
         print(pages.base, flush=True)
         await asyncio.sleep(float(sys.argv[1]))
 

@@ -107,6 +107,7 @@ def test_without_certificates_the_program_says_where_to_name_them(tmp_path: Path
     ended = subprocess.run(
         [sys.executable, "-c", command, "--headless", "--no-store", "--cluster", "tls://127.0.0.1:9", "http://h/"],
         env={**os.environ, "DASK_CONFIG": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)},
+        check=False,
         capture_output=True,
         text=True,
         timeout=60,
