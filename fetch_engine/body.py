@@ -100,7 +100,8 @@ class BodySink:
 
     async def flush(self) -> None:
         """Write and hash what waits for it. Raises AttemptFailed (storage) where a download cannot be written."""
-        await self._hashes.settle()
+        if self._hashes.is_due:
+            await self._hashes.flush()
         file = self._download or self._spooled
         if file is not None and file.is_due:
             await file.flush()

@@ -12,25 +12,24 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import anyio
 from anyio import to_thread
 
+from fetch_engine.behind import Behind, Crew
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.file_names import file_name, numbered
-from fetch_engine.limits import KIB
 from fetch_engine.partial import Partial, Validator
 from fetch_engine.results import ErrorKind
 
-PIECE = 256 * KIB  # bytes written at a time, at least
 EVERY = 1.0  # seconds after which what came is written however little it is: a killed program loses no more
 _MOST_NUMBERS = 10_000
+_MOST_PIECES = os.sysconf("SC_IOV_MAX")
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK})
 
-T = TypeVar("T")
+WRITERS = Crew("writing", 8)  # a disk may be slow; what waits for it is no work for a processor
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ class Download:
     partial: the file to go on with, or None for a temporary one. validator: what proves later that the same is resumed.
     """
 
-    __slots__ = ("_descriptor", "_name", "_partial", "_path", "_pending", "_pieces", "_save", "_validator", "_written")
+    __slots__ = ("_behind", "_descriptor", "_name", "_partial", "_path", "_save", "_validator", "_written")
 
     def __init__(
         self, save: SaveTo, name: str, partial: Partial | None = None, validator: Validator | None = None
@@ -74,41 +73,51 @@ class Download:
         self._validator = validator
         self._descriptor = -1
         self._path = ""
-        self._pieces: list[bytes] = []
-        self._pending = 0
+        self._behind = Behind(WRITERS)
         self._written = time.monotonic()
 
     @property
     def is_due(self) -> bool:
-        """Whether enough is waiting for a `flush`."""
-        return self._pending >= PIECE or (self._pending > 0 and time.monotonic() - self._written > EVERY)
+        """Whether `flush` is to be awaited before more is added."""
+        behind = self._behind
+        if behind.size and behind.is_free and time.monotonic() - self._written > EVERY:
+            return True
+        return behind.is_due
 
     def add(self, data: bytes) -> None:
-        """Bytes for the next `flush`."""
-        self._pieces.append(data)
-        self._pending += len(data)
+        """Bytes to be written."""
+        self._behind.add(data)
 
     async def flush(self) -> None:
-        """Write what is waiting."""
-        await self._in_thread(self._write)
+        """Begin to write what is waiting, once what came before is written."""
+        await self._settle()
+        self._behind.hand_over(self._write)
         self._written = time.monotonic()
 
     async def finish(self) -> str:
         """Write the rest and give the file its name; returns its path."""
-        return await self._in_thread(self._complete)
+        await self._settle()
+        try:
+            return await to_thread.run_sync(self._complete)
+        except OSError as error:
+            reason = _reason(error)
+        raise self._failure(reason)
 
     async def discard(self) -> None:
         """Close and remove what is not whole; keep it where it can be resumed."""
-        if self._path or self._partial is not None:
-            with anyio.CancelScope(shield=True):
+        with anyio.CancelScope(shield=True):
+            await self._behind.settle()
+            if self._path or self._partial is not None:
                 await to_thread.run_sync(self._leave)
 
-    async def _in_thread(self, action: Callable[[], T]) -> T:
-        try:
-            return await to_thread.run_sync(action)
-        except OSError as error:
-            reason = error.strerror or str(error)
-        raise AttemptFailed(ErrorKind.STORAGE, f"cannot save {self._name}: {reason}")
+    async def _settle(self) -> None:
+        error = await self._behind.settle()
+        if error is not None:
+            reason, error = _reason(error), None
+            raise self._failure(reason)
+
+    def _failure(self, reason: str) -> AttemptFailed:
+        return AttemptFailed(ErrorKind.STORAGE, f"cannot save {self._name}: {reason}")
 
     # In a thread
 
@@ -135,13 +144,12 @@ class Download:
                 if stat.S_ISREG(found.st_mode):
                     os.fchmod(self._descriptor, stat.S_IMODE(found.st_mode) & 0o777)
 
-    def _write(self) -> None:
+    def _write(self, pieces: Sequence[bytes]) -> None:
         self._open()
-        pieces, self._pieces, self._pending = self._pieces, [], 0
         write_all(self._descriptor, pieces)
 
     def _complete(self) -> str:
-        self._write()
+        self._write(self._behind.take())
         if self._save.sync:
             os.fsync(self._descriptor)
         place = self._move()
@@ -169,8 +177,8 @@ class Download:
 
     def _leave(self) -> None:
         with contextlib.suppress(OSError):
-            if self._partial is not None and self._validator is not None and self._pieces:
-                self._write()
+            if self._partial is not None and self._validator is not None and self._behind.size:
+                self._write(self._behind.take())
         path, self._path = self._path, ""
         self._close()
         if self._partial is not None:
@@ -186,11 +194,21 @@ class Download:
 
 
 def write_all(descriptor: int, pieces: Sequence[bytes]) -> None:
-    """Write all of it. Raises OSError."""
-    for piece in pieces:
-        left = memoryview(piece)
-        while left:
-            left = left[os.write(descriptor, left) :]
+    """Write all of it, many pieces with one call. Raises OSError."""
+    left = [memoryview(piece) for piece in pieces if piece]
+    while left:
+        written = os.writev(descriptor, left[:_MOST_PIECES])
+        done = 0
+        while done < len(left) and written >= len(left[done]):
+            written -= len(left[done])
+            done += 1
+        del left[:done]
+        if written:
+            left[0] = left[0][written:]
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)
 
 
 def _move_new(path: str, place: str) -> None:

@@ -14,14 +14,15 @@ import shutil
 import stat
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import anyio
 from anyio import to_thread
 
-from fetch_engine.limits import GIB, KIB
+from fetch_engine.behind import Behind
+from fetch_engine.downloads import WRITERS, write_all
+from fetch_engine.limits import GIB
 
-PIECE = 256 * KIB  # bytes written at a time, at least
 _PREFIX = "bodies-"
 
 
@@ -55,18 +56,17 @@ class SpoolFolder:
 
     def append(self, path: str, pieces: Sequence[bytes]) -> None:
         """Write to the end of a file. Raises OSError where the disk, or this folder, has no room for it."""
-        data = memoryview(b"".join(pieces))
+        size = sum(map(len, pieces))
         with self._lock:
             if path not in self._growing:
                 raise OSError("the spool is closed")
-            self._make_room(len(data))
-            self._growing[path] += len(data)
-            self.size += len(data)
+            self._make_room(size)
+            self._growing[path] += size
+            self.size += size
         # Without O_CREAT: where the folder was removed meanwhile, nothing is left behind.
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         try:
-            while data:
-                data = data[os.write(descriptor, data) :]
+            write_all(descriptor, pieces)
         finally:
             os.close(descriptor)
 
@@ -150,35 +150,36 @@ class SpoolFile:
     error: why there is no file any more; a disk that is full fails no fetch.
     """
 
-    __slots__ = ("_folder", "_path", "_pending", "_pieces", "error")
+    __slots__ = ("_behind", "_folder", "_path", "error")
 
     def __init__(self, folder: SpoolFolder) -> None:
         self._folder = folder
         self._path: str | None = None
-        self._pieces: list[bytes] = []
-        self._pending = 0
+        self._behind = Behind(WRITERS)
         self.error: str | None = None
 
     @property
     def is_due(self) -> bool:
-        """Whether enough is waiting for a `flush`."""
-        return self._pending >= PIECE
+        """Whether `flush` is to be awaited before more is added."""
+        return self._behind.is_due
 
     def add(self, data: bytes) -> None:
-        """Bytes for the next `flush`."""
+        """Bytes to be written."""
         if self.error is None:
-            self._pieces.append(data)
-            self._pending += len(data)
+            self._behind.add(data)
 
     async def flush(self) -> None:
-        """Write what is waiting."""
-        pieces, self._pieces, self._pending = self._pieces, [], 0
-        if pieces and self.error is None:
-            await self._in_thread(lambda: self._write(pieces))
+        """Begin to write what is waiting, once what came before is written."""
+        error = await self._behind.settle()
+        if error is not None:
+            self.error, error = error.strerror or str(error), None
+            await self.discard()
+        elif self._behind.size:
+            self._behind.hand_over(self._write)
 
     async def finish(self) -> str | None:
         """Write the rest; the path, or None if nothing was added or there was an error."""
-        if self._pieces and self.error is None:
+        for _ in range(2):  # what is being written, and what waits for it
             await self.flush()
         path, self._path = self._path, None
         if path is not None:
@@ -187,18 +188,12 @@ class SpoolFile:
 
     async def discard(self) -> None:
         """Remove the file unless it was finished, also in a scope that was cancelled."""
-        path, self._path = self._path, None
-        self._pieces = []
-        if path is not None:
-            with anyio.CancelScope(shield=True):
+        with anyio.CancelScope(shield=True):
+            await self._behind.settle()
+            self._behind.take()
+            path, self._path = self._path, None
+            if path is not None:
                 await to_thread.run_sync(self._folder.remove, path)
-
-    async def _in_thread(self, write: Callable[[], None]) -> None:
-        try:
-            await to_thread.run_sync(write)
-        except OSError as error:
-            self.error = error.strerror or str(error)
-            await self.discard()
 
     def _write(self, pieces: Sequence[bytes]) -> None:
         if self._path is None:

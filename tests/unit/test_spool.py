@@ -17,8 +17,9 @@ import anyio
 import pytest
 
 from fetch_engine import FetchEngine, FetchFailed, FetchResult, Limits, Timeouts
+from fetch_engine.behind import BLOCK
 from fetch_engine.body import BodySink
-from fetch_engine.spool import PIECE, SpoolFolder
+from fetch_engine.spool import SpoolFolder
 from tests.wire.conftest import until
 from tests.wire.servers import Connection, RawServer, answering
 
@@ -46,7 +47,7 @@ async def fill(spool: SpoolFolder, body: bytes, *, preview_size: int = 10, step:
     return sink
 
 
-@pytest.mark.parametrize("size", [0, 10, 11, 999, PIECE, PIECE + 1, 3 * PIECE + 5])
+@pytest.mark.parametrize("size", [0, 10, 11, 999, BLOCK, BLOCK + 1, 3 * BLOCK + 5])
 @pytest.mark.parametrize("step", [7919, 300_000])
 async def test_a_body_longer_than_the_preview_is_all_in_its_file(tmp_path: pathlib.Path, size: int, step: int) -> None:
     spool = SpoolFolder(str(tmp_path / "spool"))
@@ -86,7 +87,7 @@ async def test_a_full_disk_fails_no_fetch(tmp_path: pathlib.Path, monkeypatch: p
 
     with RawServer(answering(response(BODY))) as server, monkeypatch.context() as patch:
         async with FetchEngine(spool=spool, limits=Limits(preview_size=100)) as engine:
-            patch.setattr("fetch_engine.spool.os.write", full)
+            patch.setattr("fetch_engine.downloads.os.writev", full)
             result = await engine.submit(server.url())
             patch.undo()
     assert isinstance(result, FetchResult)

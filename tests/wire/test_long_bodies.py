@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from fetch_engine import FetchEngine, FetchResult, Limits, hashing
+from fetch_engine import FetchEngine, FetchResult, Limits, behind
 from fetch_engine.checksum import Checksum
 from fetch_engine.errors import AttemptFailed, FetchFailed
 from fetch_engine.limits import Timeouts
@@ -109,9 +109,9 @@ async def test_a_length_without_a_body_is_waited_for_by_nobody(client: Client, m
         assert server.accepted == 1
 
 
-@pytest.mark.parametrize("backlog", [0, hashing.BACKLOG])
-async def test_the_hash_is_that_of_all_bytes(backlog: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hashing, "BACKLOG", backlog)
+@pytest.mark.parametrize("ahead", [0, behind.MOST_AHEAD])
+async def test_the_hash_is_that_of_all_bytes(ahead: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(behind, "MOST_AHEAD", ahead)
     with RawServer(answer) as server:
         async with FetchEngine(limits=Limits(preview_size=10)) as engine:
             tasks = [engine.submit(server.url(f"/{number}")) for number in range(4)]
