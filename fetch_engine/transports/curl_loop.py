@@ -28,10 +28,12 @@ class Ended(Protocol):
 class CurlLoop:
     """Runs handles in the asyncio loop in which the first one is added, uvloop or not; trio has no such loop.
 
-    idle: connections kept for later at most. most: connections in all.
+    idle: connections kept for later at most. most: connections in all. ahead: bytes that wait for whoever reads them,
+    as the transfers count them.
     """
 
     def __init__(self, idle: int, most: int) -> None:
+        self.ahead = 0
         self._found: asyncio.AbstractEventLoop | None = None
         self._running: dict[pycurl.Curl, Ended] = {}
         self._watched: dict[int, int] = {}

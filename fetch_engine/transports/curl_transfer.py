@@ -29,7 +29,9 @@ TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 # RFC 9110 section 9.2.2; libcurl repeats any request on a connection that was kept and turns out to be dead.
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})  # a body of no bytes is told by Content-Length: 0
-_AHEAD = 256 * 1024  # bytes received before anybody wants them
+_AHEAD = 256 * 1024  # bytes received before anybody wants them, where the other transfers have many of those too
+_MOST_AHEAD = 2 * 1024 * 1024  # in any case: more than comes between two turns of the loop
+_ALL_AHEAD = 16 * 1024 * 1024  # of all transfers; past it each has _AHEAD
 _ADDRESS = re.compile(r"\[.*\]|[0-9.]+")
 _NEVER = 2**31 - 1  # ms, 24 days; 0 would be libcurl's default
 _LAST_CHANCE = 0.005  # seconds
@@ -174,6 +176,7 @@ class Transfer:
         if self._chunks:
             data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
             self._chunks.clear()
+            self._loop.ahead -= self._ahead
             self._ahead = 0
             if self._paused:
                 self._paused = False
@@ -195,6 +198,7 @@ class Transfer:
             self._shape = None
         if self._ends is not None:
             self._sockets.leave(self._ends, self)
+        self._loop.ahead -= self._ahead
         # libcurl counts how often a kept connection was dead, and after five times in the life of a handle gives up.
         is_good = self._tries <= 1
         self._forget()
@@ -394,11 +398,12 @@ class Transfer:
         self._wake()
 
     def _on_body(self, data: bytes) -> int | None:
-        if self._ahead >= _AHEAD:
+        if self._ahead >= _AHEAD and (self._ahead >= _MOST_AHEAD or self._loop.ahead >= _ALL_AHEAD):
             self._paused = True
             return int(pycurl.WRITEFUNC_PAUSE)
         self._chunks.append(data)
         self._ahead += len(data)
+        self._loop.ahead += len(data)
         self._moved = time.monotonic()
         if self._recorder is not None:
             self._recorder.bytes_received += len(data)

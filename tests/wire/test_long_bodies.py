@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import threading
 
 import pytest
 
@@ -98,6 +100,28 @@ async def test_leaving_a_body_in_its_middle_closes_the_connection(client: Client
                 break
         await until(lambda: closed == [True])
         assert client.pool.idle == 0
+
+
+@pytest.mark.once
+async def test_of_a_body_that_nobody_reads_little_is_received(client: Client) -> None:
+    stuck = threading.Event()
+
+    def handle(connection: Connection) -> None:
+        connection.request()
+        connection.send(head(100 * SIZE))
+        connection.socket.settimeout(0.2)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                connection.socket.sendall(BODY)
+        stuck.set()
+
+    recorder = Recorder()
+    with RawServer(handle) as server:
+        async with client.transport.stream(WireRequest("GET", server.url()), Timeouts(), recorder) as response:
+            async for _ in response.chunks():
+                break
+            await until(stuck.is_set)
+            assert recorder.bytes_received < 5_000_000
 
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", "200 OK"), ("GET", "304 Not Modified")])
