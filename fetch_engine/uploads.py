@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import anyio
 from anyio import to_thread
 
-from fetch_engine.downloads import PIECE
+from fetch_engine.behind import BLOCK as PIECE
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.results import ErrorKind
 
