@@ -1,20 +1,31 @@
-"""A client of httpx, or of httpx2, over our own connections: the same code on either library."""
+"""A transport of httpx, or of httpx2, over our own connections: the same code on either library.
+
+It is asked without a client in between: cookies, redirects, credentials and proxies are the engine's, and what is left
+of a client would only cost time.
+"""
 
 from __future__ import annotations
 
 import functools
 import importlib
+import re
 from collections.abc import AsyncIterator
 from typing import Any, Literal
 
 from fetch_engine.errors import AttemptFailed
-from fetch_engine.redaction import masked_url
+from fetch_engine.limits import Timeouts
+from fetch_engine.recorder import Recorder
 from fetch_engine.results import ErrorKind
 from fetch_engine.transports.connections import ConnectionPool
 from fetch_engine.transports.exchange import Exchange, Outgoing
 from fetch_engine.transports.failures import describe
+from fetch_engine.transports.protocol import WireRequest
 
 _PORTS = {"http": 80, "https": 443}
+_MOST_ORIGINS = 1024
+_BODILESS = frozenset({"GET", "HEAD"})
+# Where httpx would find nothing to encode and no dot segments to take out.
+_ORIGIN_AND_TARGET = re.compile(r"(https?://[0-9A-Za-z.:\[\]-]+)(?!.*/\.)(/[0-9A-Za-z_~!$&()*+,;=:@?%/.-]*)")
 
 
 class Chunks:
@@ -43,10 +54,12 @@ class Chunks:
 
 
 class Library:
-    """httpx, or what has its API, and what is made of its classes. `nothing`: a stream without a byte."""
+    """httpx, or what has its API, and what is made of its classes."""
 
     def __init__(self, httpx: Any) -> None:
         self.httpx = httpx
+        # Parsing is a third of what a request costs; of most lists, all URLs are of a few origins.
+        self._origin = functools.lru_cache(_MOST_ORIGINS)(httpx.URL)
 
         class Nothing(httpx.AsyncByteStream):  # type: ignore[misc]
             async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -65,16 +78,13 @@ class Library:
             async def aclose(self) -> None:
                 self._exchange.close()
 
-        class Response(httpx.Response):  # type: ignore[misc]
-            # The client would parse Location and fail on a bad one; redirects are the engine's.
-            has_redirect_location = False
-
         class PoolTransport(httpx.AsyncBaseTransport):  # type: ignore[misc]
             def __init__(self, pool: ConnectionPool) -> None:
                 self._pool = pool
 
-            async def handle_async_request(self, request: Any) -> Response:
-                url = request.url
+            async def handle_async_request(self, request: Any) -> Any:
+                url, extensions = request.url, request.extensions
+                wire = extensions["wire"]
                 if url.scheme not in _PORTS:
                     message = f"{url.scheme!r} is neither http nor https"
                     raise AttemptFailed(ErrorKind.UNSUPPORTED_SCHEME, message, unsent=True)
@@ -83,19 +93,14 @@ class Library:
                     url.scheme,
                     url.raw_host.decode("ascii"),
                     _PORTS[url.scheme] if url.port is None else url.port,
-                    url.raw_path,
+                    extensions.get("target", url.raw_path),
                     request.headers.raw,
-                    request.content,
-                    request.extensions["wire"].insecure,
-                    request.extensions["wire"].proxy,
+                    wire.body,
+                    wire.insecure,
+                    wire.proxy,
                 )
-                asked = request.extensions["wire"].url
-                if (shown := masked_url(asked)) != asked:
-                    request.url = httpx.URL(shown)  # from here on only httpx's log has a use for it
-                head, exchange = await self._pool.request(
-                    outgoing, request.extensions["timeouts"], request.extensions["recorder"]
-                )
-                return Response(
+                head, exchange = await self._pool.request(outgoing, extensions["timeouts"], extensions["recorder"])
+                return httpx.Response(
                     head.status,
                     headers=head.headers,
                     stream=Body(exchange),
@@ -105,28 +110,30 @@ class Library:
             async def aclose(self) -> None:
                 self._pool.close()
 
-        class NoCookies(httpx.Cookies):  # type: ignore[misc]
-            """Neither stores nor sends: what one fetch was given is no other's business."""
-
-            def extract_cookies(self, response: Any) -> None:
-                pass
-
-            def set_cookie_header(self, request: Any) -> None:
-                pass
-
-        no_cookies = NoCookies()
-
-        class Client(httpx.AsyncClient):  # type: ignore[misc]
-            @property
-            def cookies(self) -> NoCookies:
-                return no_cookies
-
-            @cookies.setter
-            def cookies(self, cookies: object) -> None:
-                raise AttributeError("cookies are the engine's")
-
         self.nothing = Nothing()
-        self._transport, self._client = PoolTransport, Client
+        self.transport = PoolTransport
+
+    def request(self, wire: WireRequest, timeouts: Timeouts, recorder: Recorder) -> Any:
+        """For a transport of `transport`. Raises InvalidURL of the library."""
+        extensions = {"wire": wire, "timeouts": timeouts, "recorder": recorder}
+        parts = _ORIGIN_AND_TARGET.fullmatch(wire.url)
+        if parts is None:
+            url = self.httpx.URL(wire.url)
+        else:
+            url = self._origin(parts[1])
+            extensions["target"] = parts[2].encode("ascii")
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in wire.headers]
+        if not any(name.lower() == b"host" for name, _ in headers):
+            # httpx would add it too, but fails over names that IDNA 2008 has no words for.
+            headers.insert(0, (b"Host", url.netloc))
+        if not wire.body and wire.method in _BODILESS:
+            # Given a stream, httpx adds no header.
+            return self.httpx.Request(wire.method, url, headers=headers, stream=self.nothing, extensions=extensions)
+        request = self.httpx.Request(
+            wire.method, url, headers=headers, content=wire.body or None, extensions=extensions
+        )
+        request.method = wire.method  # httpx turns it to upper case; methods are case-sensitive
+        return request
 
     @classmethod
     @functools.cache
@@ -136,7 +143,3 @@ class Library:
             return cls(importlib.import_module(name))
         except ModuleNotFoundError:
             raise ValueError(f"{name} is not installed") from None
-
-    def client(self, pool: ConnectionPool) -> Any:
-        """A client over this pool, which it closes."""
-        return self._client(transport=self._transport(pool), trust_env=False, follow_redirects=False, timeout=None)

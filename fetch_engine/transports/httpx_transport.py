@@ -1,4 +1,4 @@
-"""The default transport: `httpx.AsyncClient` over our own connections; or that of httpx2, which has the same API."""
+"""The default transport: one of httpx over our own connections; or of httpx2, which has the same API."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class HttpxTransport:
         self.pool = ConnectionPool(options, limits, context)
         self.name = "httpx2" if options.client == "httpx2" else "httpx"
         self._library = Library.of(self.name)
-        self._client = self._library.client(self.pool)
+        self._carrier = self._library.transport(self.pool)
 
     @property
     def connections(self) -> int:
@@ -49,10 +49,10 @@ class HttpxTransport:
         self, request: WireRequest, timeouts: Timeouts, recorder: Recorder
     ) -> AbstractAsyncContextManager[WireResponse]:
         recorder.transport = self.name
-        return _Exchange(self._library, self._client, request, timeouts, recorder)
+        return _Exchange(self._library, self._carrier, request, timeouts, recorder)
 
     async def aclose(self) -> None:
-        await self._client.aclose()
+        await self._carrier.aclose()
 
 
 class _Response:
@@ -74,47 +74,34 @@ class _Response:
 class _Exchange:
     """The block in which one response is read."""
 
-    __slots__ = ("_client", "_library", "_recorder", "_request", "_response", "_timeouts")
+    __slots__ = ("_carrier", "_exchange", "_library", "_recorder", "_request", "_timeouts")
 
     def __init__(
-        self, library: Library, client: Any, request: WireRequest, timeouts: Timeouts, recorder: Recorder
+        self, library: Library, carrier: Any, request: WireRequest, timeouts: Timeouts, recorder: Recorder
     ) -> None:
         self._library = library
-        self._client = client
+        self._carrier = carrier
         self._request = request
         self._timeouts = timeouts
         self._recorder = recorder
-        self._response: Any = None
+        self._exchange: Exchange | None = None
 
     async def __aenter__(self) -> _Response:
         try:
-            url = self._library.httpx.URL(self._request.url)
-            headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self._request.headers]
-            if not any(name.lower() == b"host" for name, _ in headers):
-                # httpx would add it too, but fails over names that IDNA 2008 has no words for.
-                headers.insert(0, (b"Host", url.netloc))
-            request = self._library.httpx.Request(
-                self._request.method,
-                url,
-                headers=headers,
-                content=self._request.body or None,
-                extensions={"wire": self._request, "timeouts": self._timeouts, "recorder": self._recorder},
-            )
-            request.method = self._request.method  # httpx turns it to upper case; methods are case-sensitive
-            response = self._response = await self._client.send(request, stream=True)
+            request = self._library.request(self._request, self._timeouts, self._recorder)
+            response = await self._carrier.handle_async_request(request)
         except AttemptFailed:
             raise
         except Exception as error:  # noqa: BLE001  (the one place that turns whatever comes from below into a kind)
             failure = describe(error)
         else:
-            return _Response(response.extensions["head"], response.extensions["exchange"])
+            exchange = self._exchange = response.extensions["exchange"]
+            return _Response(response.extensions["head"], exchange)
         raise AttemptFailed(*failure)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        response, self._response = self._response, None
-        if response is not None:
-            response.extensions["exchange"].close()
-            # httpx ties the response and its stream into a cycle, which only the garbage collector would free.
-            response.stream = self._library.nothing
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.close()

@@ -30,5 +30,4 @@ async def test_no_secret_is_logged(authority: trustme.CA, ca_file: str, caplog: 
                 result = await engine.submit(FetchRequest(url, headers=HEADERS))
                 assert result.status == 200
     logged = "\n".join(record.getMessage() for record in caplog.records)
-    assert "GET" in logged
     assert "hunter" not in logged
