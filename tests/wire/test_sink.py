@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,11 @@ class Server:
                 if self.hold:
                     connection.gone()
                 return
+            if path == "/long":
+                connection.send(f"HTTP/1.1 200 OK\r\nContent-Length: {64 * len(BODY)}\r\n\r\n".encode())
+                for _ in range(64):
+                    connection.send(BODY)
+                continue
             connection.answer(BODY, status="404 Not Found" if path == "/none" else "200 OK")
 
 
@@ -111,3 +117,14 @@ async def test_what_cannot_be_written_fails(url: str, place: str, tmp_path: Path
     for outcome in await outcomes(place, f"{url}/a", f"{url}/b"):
         assert outcome.kind is ErrorKind.STORAGE
         assert "cannot save" in outcome.message
+
+
+async def test_a_long_body_is_never_in_memory(url: str, place: str, tmp_path: Path) -> None:
+    tracemalloc.start()
+    try:
+        (result,) = await outcomes(place, f"{url}/long")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert result.body_size == 64 * len(BODY)
+    assert peak < 32 * len(BODY), peak
