@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fetch_engine.executors.worker_facts import ClusterFacts, WorkerFacts
+from fetch_engine.executors.worker_facts import ClusterFacts, Versions, WorkerFacts
 from tui.glyphs import Glyphs
 from tui.painted import Line
 from tui.plain_text import rate, safe
@@ -25,21 +25,27 @@ def cluster_lines(cluster: ClusterFacts, alive_here: int, glyphs: Glyphs, room: 
         line.append((f"  run again {cluster.rerun}, late {cluster.late}", "warn"))
     if cluster.reconnected:
         line.append((f"  reconnected {cluster.reconnected}", "warn"))
-    return [line, *(_worker(worker, glyphs) for worker in workers[: max(0, room - 1)])]
+    versions = {worker.versions for worker in workers if worker.versions is not None}
+    if len(versions) == 1:  # of all, once: a narrow pane has no room for them behind each
+        line.append((f"  {_versions(*versions)}", "faint"))
+    return [line, *(_worker(worker, glyphs, len(versions) > 1) for worker in workers[: max(0, room - 1)])]
 
 
-def _worker(worker: WorkerFacts, glyphs: Glyphs) -> Line:
+def _worker(worker: WorkerFacts, glyphs: Glyphs, with_versions: bool) -> Line:
     glyph = glyphs.opened if worker.state == "ready" else glyphs.closed
-    line: Line = [(f"  {glyph} {worker.state:<8} ", _ROLES.get(worker.state, "")), (safe(worker.name, 60), "strong")]
+    name = safe(worker.name.removeprefix("tcp://"), 60)
+    line: Line = [(f" {glyph} {worker.state:<8} ", _ROLES.get(worker.state, "")), (name, "strong")]
     if worker.note:
         return [*line, (f"  {safe(worker.note, 200)}", "warn")]
-    line.append((f"  fetches {worker.fetches}/{worker.slots}", ""))
+    line.append((f"  {worker.fetches}/{worker.slots} slots", ""))
     line.append((f"  leases {worker.leases}", ""))
     if worker.connections is not None:
         line.append((f"  conns {worker.connections}", ""))
     line.append((f"  {rate(worker.rate)}", ""))
-    if worker.versions is not None:
-        line.append(
-            (f"  Python {safe(worker.versions.python, 20)} dask {safe(worker.versions.distributed, 20)}", "faint")
-        )
+    if with_versions and worker.versions is not None:
+        line.append((f"  {_versions(worker.versions)}", "faint"))
     return line
+
+
+def _versions(versions: Versions) -> str:
+    return f"Python {safe(versions.python, 20)} dask {safe(versions.distributed, 20)}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fetch_engine.executors.worker_facts import ClusterFacts, Versions, WorkerFacts
@@ -24,12 +26,28 @@ def texts(cluster: ClusterFacts, room: int) -> list[str]:
 
 def test_workers_that_something_is_wrong_with_come_first() -> None:
     lines = texts(ClusterFacts(WORKERS, rerun=2, late=1, reconnected=1), 4)
-    assert lines[0] == "cluster 1 of 3 workers  alive here 7, there 4  run again 2, late 1  reconnected 1"
+    assert lines[0] == (
+        "cluster 1 of 3 workers  alive here 7, there 4  run again 2, late 1  reconnected 1  Python 3.11.7 dask 2026.8.0"
+    )
     assert [line.split()[1] for line in lines[1:]] == ["refused", "silent", "ready"]
     assert "2 here" in lines[1]
     assert "\x1b" not in lines[1]
-    assert "fetches 3/256  leases 5  conns 2" in lines[3]
-    assert "Python 3.11.7 dask 2026.8.0" in lines[3]
+    assert lines[3].endswith("10.0.0.1:4 (a)  3/256 slots  leases 5  conns 2  2K/s")
+
+
+def test_all_of_a_worker_is_seen_in_a_narrow_terminal() -> None:
+    versions = Versions("3.11.7", "0.1.0", "2026.8.0")
+    busy = WorkerFacts("tcp://192.168.100.100:44349", "ready", 64, 256, 64, 64, 64, 123e6, versions)
+    lines = texts(ClusterFacts((busy, busy)), 3)
+    assert lines[0].endswith("Python 3.11.7 dask 2026.8.0")
+    assert max(map(len, lines)) <= 76
+
+
+def test_different_versions_stand_behind_each_worker() -> None:
+    other = replace(WORKERS[0], versions=Versions("3.11.8", "0.1.0", "2026.8.0"))
+    lines = texts(ClusterFacts((WORKERS[0], other)), 3)
+    assert "Python" not in lines[0]
+    assert [line.split("Python ")[1] for line in lines[1:]] == ["3.11.7 dask 2026.8.0", "3.11.8 dask 2026.8.0"]
 
 
 def test_a_small_pane_has_the_sum() -> None:
