@@ -11,15 +11,18 @@ from fetch_engine.limits import Limits
 from fetch_engine.results import ErrorKind
 
 _STATUS = re.compile(r"HTTP/(1\.[01]) ([1-9][0-9]{2})(?: ([^\0\r\n\v\f]*))?")
-_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\0\r\n\v\f]*)")
+_FIELD = re.compile(r"(?m)^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*+([^\0\r\n\v\f]*+)\r*$")
 _LENGTH = re.compile(r"[0-9]{1,18}")
+_FRAMING = (len("content-length"), len("transfer-encoding"))
 BLANK = (b"\r\n", b"\n")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that takes three times as long to make, and there is one for each response
 class CurlHead:
-    """A head that is fine. ambiguous: it frames the body in two ways, so that nothing behind it can be trusted
-    (RFC 9112 section 6.3)."""
+    """A head that is fine. Nobody changes it.
+
+    ambiguous: it frames the body in two ways, so that nothing behind it can be trusted (RFC 9112 section 6.3).
+    """
 
     status: int
     reason: str
@@ -30,12 +33,11 @@ class CurlHead:
 
 def read_head(lines: Sequence[bytes], limits: Limits) -> CurlHead:
     """From the lines up to the blank one. Raises AttemptFailed (protocol)."""
-    text = b"".join(lines).decode("latin-1")
-    first, *rest = text.split("\n")
-    status = _STATUS.fullmatch(first.rstrip("\r"))
+    first, *rest = lines or (b"",)
+    status = _STATUS.fullmatch(first.decode("latin-1").rstrip("\r\n"))
     if status is None:
         raise _wrong("illegal status line")
-    headers = tuple(_field(line) for line in rest if line)
+    headers = _fields(rest)
     if len(headers) > limits.max_headers:
         raise _wrong(f"more than {limits.max_headers} header fields")
     version, code, reason = status.groups()
@@ -45,14 +47,15 @@ def read_head(lines: Sequence[bytes], limits: Limits) -> CurlHead:
 def check_trailer(line: bytes) -> None:
     """Raise AttemptFailed (protocol) for a line behind the last chunk that is no field."""
     if line not in BLANK:
-        _field(line.decode("latin-1").rstrip("\n"))
+        _fields((line,))
 
 
-def _field(line: str) -> tuple[str, str]:
-    field = _FIELD.fullmatch(line.rstrip("\r"))
-    if field is None:
+def _fields(lines: Sequence[bytes]) -> tuple[tuple[str, str], ...]:
+    """Raises AttemptFailed where a line is no field."""
+    fields = _FIELD.findall(b"".join(lines).decode("latin-1"))  # all at once: half of the time
+    if len(fields) != len(lines):
         raise _wrong("illegal header line")
-    return field[1], field[2].rstrip(" \t")
+    return tuple([(name, value.rstrip(" \t")) for name, value in fields])
 
 
 def _is_ambiguous(headers: tuple[tuple[str, str], ...]) -> bool:
@@ -61,6 +64,8 @@ def _is_ambiguous(headers: tuple[tuple[str, str], ...]) -> bool:
     lengths: set[str] = set()
     codings = []
     for name, value in headers:
+        if len(name) not in _FRAMING:
+            continue
         lower = name.lower()
         if lower == "content-length":
             lengths.update(part.strip(" \t") for part in value.split(","))

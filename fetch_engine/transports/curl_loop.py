@@ -15,6 +15,8 @@ _WANTS = {
     pycurl.POLL_INOUT: 3,
     pycurl.POLL_REMOVE: 0,
 }
+_NEVER = float("inf")
+_CLOCK = 0.001  # seconds, by which a loop's timer may be early
 
 
 class Ended(Protocol):
@@ -38,7 +40,9 @@ class CurlLoop:
         self._running: dict[pycurl.Curl, Ended] = {}
         self._watched: dict[int, int] = {}
         self._acted: dict[int, float] = {}
-        self._timer: asyncio.Handle | None = None
+        self._soon: asyncio.Handle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = self._fires = _NEVER  # when libcurl wants to be called, and when it is looked at; loop.time()
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_PIPELINING, 0)
         self._multi.setopt(pycurl.M_MAXCONNECTS, max(1, idle))
@@ -70,8 +74,10 @@ class CurlLoop:
         """End all transfers and close all connections."""
         for curl in list(self._running):
             self.remove(curl)
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._soon, self._timer):
+            if timer is not None:
+                timer.cancel()
+        self._soon = self._timer = None
         self._multi.close()
         for descriptor in list(self._watched):
             self._watch(pycurl.POLL_REMOVE, descriptor)
@@ -96,17 +102,34 @@ class CurlLoop:
             self._acted.pop(descriptor, None)
 
     def _set_timer(self, milliseconds: int) -> None:
+        """libcurl moves its one timer several times in each transfer, mostly to later: one that runs is left alone."""
+        if milliseconds < 0:
+            self._due = _NEVER
+        elif milliseconds == 0:
+            self._due = _NEVER
+            if self._soon is None:
+                # Not at once: libcurl does not allow itself to be called from its own callbacks.
+                self._soon = self._loop.call_soon(self._expire)
+        else:
+            self._due = self._loop.time() + milliseconds / 1000
+            if self._due < self._fires:
+                self._arm()
+
+    def _arm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
-        if milliseconds == 0:
-            # Not at once: libcurl does not allow itself to be called from its own callbacks.
-            self._timer = self._loop.call_soon(self._expire)
-        elif milliseconds > 0:
-            self._timer = self._loop.call_later(milliseconds / 1000, self._expire)
+        self._fires = self._due
+        self._timer = self._loop.call_at(self._due, self._look)
+
+    def _look(self) -> None:
+        self._timer, self._fires = None, _NEVER
+        if self._due <= self._loop.time() + _CLOCK:
+            self._act(pycurl.SOCKET_TIMEOUT, 0)
+        elif self._due < _NEVER:
+            self._arm()
 
     def _expire(self) -> None:
-        self._timer = None
+        self._soon = None
         self._act(pycurl.SOCKET_TIMEOUT, 0)
 
     def _act(self, descriptor: int, event: int) -> None:

@@ -47,14 +47,17 @@ class Transfer:
 
     __slots__ = (
         "_ahead",
+        "_armed",
         "_blocked",
         "_chunks",
+        "_connect_timeout",
         "_connected",
         "_curl",
         "_deadline",
         "_descriptor",
         "_ends",
         "_failure",
+        "_given",
         "_head",
         "_header_bytes",
         "_interim",
@@ -100,6 +103,10 @@ class Transfer:
         self._sockets = sockets
         self._shape: tuple[str, bool, bool, bool] | None = None
         self._secure = False
+        self._given: list[bytes] | None = None  # the header fields that libcurl has
+        self._connect_timeout: float | None = -1.0  # that it has
+        self._deadline: asyncio.TimerHandle | None = None
+        self._armed = 0.0
         self._lines: list[bytes] = []
         self._chunks: deque[bytes] = deque()
         self._waiter: asyncio.Future[None] | None = None
@@ -151,9 +158,14 @@ class Transfer:
         if request.body:
             curl.setopt(pycurl.POSTFIELDS, request.body)
         curl.setopt(pycurl.URL, request.url)
-        curl.setopt(pycurl.HTTPHEADER, lines)
+        if lines is not self._given:
+            curl.setopt(pycurl.HTTPHEADER, lines)
+            self._given = lines
         connect = timeouts.connect
-        curl.setopt(pycurl.CONNECTTIMEOUT_MS, _NEVER if connect is None else min(_NEVER, max(1, int(connect * 1000))))
+        if connect != self._connect_timeout:
+            milliseconds = _NEVER if connect is None else min(_NEVER, max(1, int(connect * 1000)))
+            curl.setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds)
+            self._connect_timeout = connect
         self._request, self._recorder, self._patience = request, recorder, timeouts
         self._over = False
         recorder.begin("connect")
@@ -198,6 +210,8 @@ class Transfer:
             self._shape = None
         if self._ends is not None:
             self._sockets.leave(self._ends, self)
+        if self._head is None and self._recorder is not None:
+            self._recorder.bytes_received += self._header_bytes
         self._loop.ahead -= self._ahead
         # libcurl counts how often a kept connection was dead, and after five times in the life of a handle gives up.
         is_good = self._tries <= 1
@@ -206,6 +220,9 @@ class Transfer:
 
     def close(self) -> None:
         """Free the handle."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
         self._curl.close()
 
     def ended(self, code: int, text: str) -> None:
@@ -275,25 +292,31 @@ class Transfer:
         if seconds is not None and self._patience.write is not None:
             seconds = min(seconds, self._patience.write)
         seconds = seconds or self._patience.write
-        timer = None if seconds is None else loop.call_later(seconds, self._check_patience, seconds)
-        self._deadline = timer
+        if seconds is not None and (self._deadline is None or seconds < self._armed):
+            self._arm(seconds, seconds)
         try:
             await waiter
         finally:
             self._waiter = None
-            if self._deadline is not None:
-                self._deadline.cancel()
-                self._deadline = None
 
-    def _check_patience(self, seconds: float, again: bool = False) -> None:
-        loop = asyncio.get_running_loop()
+    def _arm(self, delay: float, seconds: float, again: bool = False) -> None:
+        """Have patience looked at. The timer outlasts what is waited for, since one for each wait costs more."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._armed = seconds
+        self._deadline = asyncio.get_running_loop().call_later(delay, self._check_patience, seconds, again)
+
+    def _check_patience(self, seconds: float, again: bool) -> None:
+        self._deadline = None
+        if self._waiter is None:
+            return
         limit, failure = self._patience_now(time.monotonic())
         left = self._moved + limit - time.monotonic()
         if left > 0:
-            self._deadline = loop.call_later(min(left, seconds), self._check_patience, seconds)
+            self._arm(min(left, seconds), seconds)
         elif not again:
             # Where the loop was kept for long, timers come before what has arrived meanwhile.
-            self._deadline = loop.call_later(_LAST_CHANCE, self._check_patience, seconds, True)
+            self._arm(_LAST_CHANCE, seconds, True)
         else:
             self._failure = failure
             self._loop.remove(self._curl)
@@ -364,20 +387,25 @@ class Transfer:
 
     def _on_header(self, line: bytes) -> int | None:
         self._header_bytes += len(line)
-        if self._recorder is not None:
-            self._recorder.bytes_received += len(line)
         if self._header_bytes > self._limits.max_header_bytes:
             return self._refuse(ErrorKind.PROTOCOL, f"more than {self._limits.max_header_bytes} bytes of headers")
+        if self._head is None and line not in BLANK:
+            self._lines.append(line)
+            return None
         try:
-            if self._head is not None:
-                check_trailer(line)
-            elif line not in BLANK:
-                self._lines.append(line)
-            else:
+            if self._head is None:
                 self._take_head()
+            else:
+                self._take_trailer(line)
         except AttemptFailed as failure:
             return self._refuse(failure.kind, failure.message)
         return None
+
+    def _take_trailer(self, line: bytes) -> None:
+        """Raises AttemptFailed."""
+        if self._recorder is not None:
+            self._recorder.bytes_received += len(line)
+        check_trailer(line)
 
     def _take_head(self) -> None:
         """Raises AttemptFailed."""
@@ -392,9 +420,10 @@ class Transfer:
                 raise AttemptFailed(ErrorKind.PROTOCOL, f"more than {MAX_INFORMATIONAL} interim responses")
             return
         self._head = head
-        self._header_bytes = 0  # from here on those of the trailer
         if self._recorder is not None:
+            self._recorder.bytes_received += self._header_bytes
             self._recorder.begin("receive")
+        self._header_bytes = 0  # from here on those of the trailer
         self._wake()
 
     def _on_body(self, data: bytes) -> int | None:

@@ -126,7 +126,7 @@ async def test_half_a_tls_record_of_poison_is_seen(tls_client: Client, server_tl
 async def test_a_response_left_early_is_not_the_next_ones_answer(client: Client) -> None:
     def handle(connection: Connection) -> None:
         while connection.request():
-            connection.answer(b"x" * 1_000_000 if connection.number == 1 else b"good")
+            connection.answer(b"x" * 10_000_000 if connection.number == 1 else b"good")
 
     with RawServer(handle) as server:
         async with client.transport.stream(WireRequest("GET", server.url()), TIMEOUTS, Recorder()) as response:
