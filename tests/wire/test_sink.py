@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import gc
 import hashlib
 import os
+import resource
+import signal
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -20,6 +24,8 @@ from tests.lifetimes.waiting import until
 from .servers import Connection, RawServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.once]
+
+fsspec: Any = pytest.importorskip("fsspec")
 
 BODY = bytes(range(256)) * 4096  # 1 MiB
 
@@ -128,3 +134,61 @@ async def test_a_long_body_is_never_in_memory(url: str, place: str, tmp_path: Pa
         tracemalloc.stop()
     assert result.body_size == 64 * len(BODY)
     assert peak < 32 * len(BODY), peak
+
+
+async def test_a_full_disk_is_told_and_leaves_nothing(url: str, place: str, tmp_path: Path) -> None:
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, limit[1]))
+    try:
+        (outcome,) = await outcomes(place, f"{url}/a.bin")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, before)
+    assert (outcome.kind, outcome.attempts) == (ErrorKind.STORAGE, 1)
+    assert os.strerror(errno.EFBIG) in outcome.message
+    assert os.listdir(tmp_path / "in/sink") == []
+
+
+class ObjectStore(fsspec.AbstractFileSystem):  # type: ignore[misc]
+    """Shows an object when its file is closed, as S3 does, and by no other way."""
+
+    protocol = "objects"
+    objects: ClassVar[dict[str, bytes]] = {}
+
+    def _open(self, path: str, mode: str = "rb", block_size: Any = None, **_: Any) -> Any:
+        return ObjectFile(self, path, mode, block_size)
+
+
+class ObjectFile(fsspec.spec.AbstractBufferedFile):  # type: ignore[misc]
+    def _initiate_upload(self) -> None:
+        self.parts: list[bytes] = []
+
+    def _upload_chunk(self, final: bool = False) -> bool:
+        self.parts.append(self.buffer.getvalue())
+        if final:
+            ObjectStore.objects[self.path] = b"".join(self.parts)
+        return True
+
+    def discard(self) -> None:
+        self.parts = []
+
+
+@pytest.fixture
+def objects(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    fsspec.register_implementation("objects", ObjectStore, clobber=True)
+    monkeypatch.setattr("fetch_engine.uploads._OBJECT_STORES", frozenset({"objects"}))
+    ObjectStore.objects.clear()
+    return ObjectStore.objects
+
+
+async def test_an_object_store_has_whole_objects_only(url: str, server: Server, objects: dict[str, bytes]) -> None:
+    (result,) = await outcomes("objects://me:secret@bucket/run", f"{url}/a.bin")
+    assert result.body_path.startswith("objects://bucket/run/a-")
+    assert list(objects.values()) == [BODY]
+    objects.clear()
+    server.cut = True
+    (outcome,) = await outcomes("objects://bucket/run", f"{url}/a.bin")
+    assert outcome.kind is ErrorKind.INCOMPLETE
+    gc.collect()  # a file that is not closed closes itself
+    assert not objects
