@@ -18,6 +18,9 @@ _WANTS = {
 _NEVER = float("inf")
 _CLOCK = 0.001  # seconds, by which a loop's timer may be early
 
+_SPAN = 0.05  # seconds
+_FEW = 75  # transfers added in one
+
 
 class Ended(Protocol):
     """What is told when its transfer is over."""
@@ -43,6 +46,9 @@ class CurlLoop:
         self._soon: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due = self._fires = _NEVER  # when libcurl wants to be called, and when it is looked at; loop.time()
+        self._since = 0.0  # of this span, in which so many were added
+        self._added = 0
+        self._is_calm = True
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_PIPELINING, 0)
         self._multi.setopt(pycurl.M_MAXCONNECTS, max(1, idle))
@@ -60,6 +66,16 @@ class CurlLoop:
         """Start a transfer; `whose` is told of its end, unless it is removed before."""
         self._running[curl] = whose
         self._multi.add_handle(curl)
+        now = time.monotonic()
+        if now - self._since >= _SPAN:
+            self._is_calm = self._added < _FEW
+            self._since, self._added = now, 0
+        self._added += 1
+        if self._is_calm and self._soon is not None:
+            # libcurl would send in the loop's next turn, when all that are at work now are through with this one.
+            # Where there are many, sending together is worth more than a millisecond.
+            self._soon.cancel()
+            self._expire()
 
     def remove(self, curl: pycurl.Curl) -> None:
         """End a transfer. Its connection is closed, unless the response had come whole."""

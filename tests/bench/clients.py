@@ -1,12 +1,13 @@
 """A client in a process of its own: fetches the same 1 KiB again and again and prints what it took, as JSON.
 
-python -m tests.bench.clients httpx|aiohttp|transport|engine URL CONNECTIONS REQUESTS [--uvloop]
+python -m tests.bench.clients httpx|aiohttp|transport|engine|fast URL CONNECTIONS REQUESTS [--uvloop]
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import importlib
 import itertools
 import json
@@ -21,6 +22,7 @@ from fetch_engine import FetchEngine, FetchResult
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.recorder import Recorder
 from fetch_engine.transports.httpx_transport import open_httpx_transport
+from fetch_engine.transports.options import Client, TransportOptions
 from fetch_engine.transports.protocol import WireRequest
 from fetch_engine.transports.tls import build_ssl_context
 
@@ -101,10 +103,10 @@ async def our_transport(url: str, connections: int) -> AsyncIterator[RunMany]:
 
 
 @contextlib.asynccontextmanager
-async def our_engine(url: str, connections: int) -> AsyncIterator[RunMany]:
+async def our_engine(url: str, connections: int, client: Client = "httpx") -> AsyncIterator[RunMany]:
     """The engine as a program would use it."""
     limits = Limits(concurrency=connections, per_host=connections, preview_size=0)
-    async with FetchEngine(limits=limits) as engine:
+    async with FetchEngine(limits=limits, transport=TransportOptions(client=client)) as engine:
 
         async def run(count: int) -> None:
             async for task in engine.as_completed(itertools.repeat(url, count)):
@@ -117,6 +119,7 @@ async def our_engine(url: str, connections: int) -> AsyncIterator[RunMany]:
 
 
 CLIENTS = {"httpx": plain_httpx, "aiohttp": plain_aiohttp, "transport": our_transport, "engine": our_engine}
+CLIENTS["fast"] = functools.partial(our_engine, client="fast")
 
 
 async def measure(name: str, url: str, connections: int, requests: int) -> dict[str, float]:

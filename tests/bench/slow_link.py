@@ -14,6 +14,7 @@ from .targets import at_most
 
 DELAY = 0.05  # seconds
 CONNECTIONS = (8, 25, 50)
+CLIENTS = {"fast": "fast", "httpx": "engine"}  # by the transport that carries them
 LATE = "% over the ideal"
 
 
@@ -29,14 +30,13 @@ def run(settings: Settings) -> list[Group]:
             ideal = math.ceil(fetches / connections) * DELAY
             return {"s": seconds, "ideal s": ideal, LATE: (seconds / ideal - 1) * 100}
 
-        runs = {_name(connections): partial(late, "engine", connections) for connections in CONNECTIONS}
+        there = [way for way in CLIENTS if way != "fast" or importlib.util.find_spec("pycurl")]
+        ways = [(way, connections) for connections in CONNECTIONS for way in there]
+        runs = {_name(*way): partial(late, CLIENTS[way[0]], way[1]) for way in ways}
         group = take_turns(f"{fetches} fetches, each answered after {DELAY * 1000:.0f} ms", settings.rounds, runs)
-    group.targets = [
-        at_most(5, LATE, f"{group.title}: {_name(connections)}", group.median(_name(connections), LATE))
-        for connections in CONNECTIONS
-    ]
+    group.targets = [at_most(5, LATE, f"{group.title}: {_name(*way)}", group.median(_name(*way), LATE)) for way in ways]
     return [group]
 
 
-def _name(connections: int) -> str:
-    return f"the engine, {connections} connections"
+def _name(way: str, connections: int) -> str:
+    return f"{way}, {connections} connections"
