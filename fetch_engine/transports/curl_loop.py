@@ -19,7 +19,7 @@ _NEVER = float("inf")
 _CLOCK = 0.001  # seconds, by which a loop's timer may be early
 
 _SPAN = 0.05  # seconds
-_FEW = 75  # transfers added in one
+_FEW = 60  # transfers added in one
 
 
 class Ended(Protocol):
