@@ -15,7 +15,7 @@ CONFIGURATION = {
     "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "CRITICAL",
     # Dask keeps what it did last, messages with the bodies of requests among it: a thousand of each kind, for an hour.
     "distributed.admin.low-level-log-length": 0,
-    "distributed.admin.system-monitor.log-length": 60,
+    "distributed.admin.system-monitor.log-length": 1,
     "distributed.worker.profile.enabled": False,
 }
 
