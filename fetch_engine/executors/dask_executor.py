@@ -34,8 +34,9 @@ class DaskExecutor:
 
     address: of a scheduler, `tcp://` or `tls://` (certificates as in Dask's own configuration), or `local[:WORKERS]`
     for a cluster on this machine, started with the first fetch and stopped with the engine. slots: fetches that a
-    worker takes at a time. lost_after: seconds of silence after which a worker counts as lost. patience: seconds
-    without any worker after which fetches fail.
+    worker takes at a time. lost_after: seconds of silence after which a worker counts as lost here, and this
+    end there; each lets go of what it has with the other. patience: seconds without any worker after which fetches
+    fail.
     Concurrency, rates and what holds for a host are bounds for the cluster as a whole. Needs asyncio. Raises ValueError
     for an address that is none, ModuleNotFoundError without the extra `dask`.
     """

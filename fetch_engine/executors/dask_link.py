@@ -52,7 +52,7 @@ class DaskLink:
     """Open it, run `serve`, close it.
 
     address: of the scheduler. settings: pickled, for the sessions of the workers. lost_after: seconds of silence after
-    which a worker counts as lost.
+    which a worker counts as lost here, and this end there.
     """
 
     def __init__(self, owner: Owner, address: str, settings: bytes, *, lost_after: float) -> None:
@@ -192,6 +192,8 @@ class DaskLink:
                 worker.state, worker.last_seen = "silent", facts.get("last_seen")
                 self._release(worker)
                 self._owner.left(address, died=False)
+            elif worker.state == "ready" and now - worker.told_at > self._lost_after / 4:
+                self.command(address, "alive")
             elif worker.state == "silent" and worker.last_seen != facts.get("last_seen"):
                 worker.state, worker.heard_at = "starting", now
                 self._lease(worker)
@@ -203,7 +205,7 @@ class DaskLink:
     def _lease(self, worker: LinkWorker) -> None:
         key = f"{self._session}-lease-{next(self._keys)}"
         worker.lease = self._client.submit(
-            dask_worker.lease, self._session, key, self._settings, **pinned(key, worker.address)
+            dask_worker.lease, self._session, key, self._settings, self._lost_after, **pinned(key, worker.address)
         )
         self._group.start_soon(self._await_lease, worker, worker.lease)
 
@@ -224,6 +226,7 @@ class DaskLink:
         try:
             while worker.commands:
                 commands, worker.commands = worker.commands, []
+                worker.told_at = self.clock()
                 answers = await self._client.run(
                     dask_worker.obey,
                     self._session,

@@ -2,7 +2,8 @@
 
 Everything here is held by a Dask future of the client: the session by a lease, the handles of a batch by the batch. A
 stock worker runs a released coroutine to its end; `Hook` cancels it. So when the client lets go, or dies, its fetches
-end here within milliseconds, and with the lease the session.
+end here within milliseconds, and with the lease the session. A client that falls silent without a word is given up as
+it gives up a worker.
 """
 
 from __future__ import annotations
@@ -85,8 +86,9 @@ def versions() -> Versions:
     return versions_here()
 
 
-async def lease(session: str, key: str, settings: bytes) -> None:
-    """Keep a session open in this worker for as long as the key lives."""
+async def lease(session: str, key: str, settings: bytes, lost_after: float) -> None:
+    """Keep a session open in this worker for as long as the key lives; ends when nothing was heard of the client for
+    so many seconds."""
     worker = get_worker()
     hook = _hook(worker)
     if hook is None:
@@ -96,13 +98,13 @@ async def lease(session: str, key: str, settings: bytes) -> None:
     def send(records: bytes) -> None:
         worker.log_event(session, (worker.address, records))
 
-    why = ""
     try:
-        await hook.run(key, Session(pickle.loads(settings), send).run(hook.sessions, session))
+        await hook.run(key, Session(pickle.loads(settings), send, lost_after).run(hook.sessions, session))
+        return
     except Exception as error:  # noqa: BLE001 - see below
         why = f"{type(error).__name__}: {error}"
     # One that can surely be unpickled there: a client that cannot is never told that a future has failed.
-    raise RuntimeError(why or "the session ended by itself")
+    raise RuntimeError(why)
 
 
 async def fly(session: str, key: str, number: int, orders: bytes) -> bytes | None:
@@ -140,11 +142,14 @@ class Session:
 
     send: takes a pickled list of messages, each `(what, ...)`; records of the far end are `("at", record)`, and the
     last one of a fetch `("end", batch, id, pickled record)`, or `("long", batch, id)` where it has to be asked for.
+    lost_after: seconds without a command of the client after which it counts as lost.
     """
 
-    def __init__(self, settings: Settings, send: Callable[[bytes], None]) -> None:
+    def __init__(self, settings: Settings, send: Callable[[bytes], None], lost_after: float) -> None:
         self._send = send
         self._settings = settings
+        self._lost_after = lost_after
+        self._heard_at = time.monotonic()
         self.far = FarEnd(settings, self._emit, is_paced=False, progress=PROGRESS, grace=GRACE)
         self._of: dict[int, _Flight] = {}  # by the id of a fetch
         self._flights: weakref.WeakValueDictionary[int, _Flight] = weakref.WeakValueDictionary()
@@ -155,16 +160,19 @@ class Session:
         self._awake = asyncio.Event()
 
     async def run(self, sessions: dict[str, Session], name: str) -> None:
-        """Be there until cancelled."""
+        """Be there until cancelled, or until the client is lost."""
         async with anyio.create_task_group() as group:
             await group.start(self.far.run)
             sessions[name] = self
             try:
                 self._tell(("ready", versions_here(), time.perf_counter()))
-                group.start_soon(self._beat)
-                await self._report()
+                group.start_soon(self._report)
+                await self._beat()
+                group.cancel_scope.cancel()
             finally:
                 del sessions[name]
+                for flight in self._flights.values():
+                    flight.complete.set()
 
     async def fly(self, number: int, orders: list[Order]) -> dict[int, bytes]:
         """Fetch; leaving drops what has not ended. The last record of each fetch as a pickle, by its id."""
@@ -184,6 +192,7 @@ class Session:
 
     def obey(self, commands: list[Message]) -> list[Message]:
         """Carry out commands of the client; returns the last records that it asks for."""
+        self._heard_at = time.monotonic()
         taken: list[Message] = []
         for command in commands:
             match command:
@@ -251,6 +260,9 @@ class Session:
             await anyio.sleep(COALESCE)
 
     async def _beat(self) -> None:
-        while True:
+        """Tell how it is, for as long as anybody asks."""
+        while (now := time.monotonic()) - self._heard_at < self._lost_after:
             self._tell(("beat", self.far.facts()))
             await anyio.sleep(BEAT)
+            # If this process was stopped, that was not the client's silence.
+            self._heard_at += max(0.0, time.monotonic() - now - BEAT - 1.0)

@@ -23,7 +23,7 @@ class LinkWorker:
         self.lease: Any = None  # a future
         self.commands: list[tuple[Any, ...]] = []
         self.is_commanding = False
-        self.heard_at = self.beat_at = time.monotonic()
+        self.heard_at = self.beat_at = self.told_at = time.monotonic()
         self.last_seen: object = None  # by the scheduler, when it was lost for being silent
         self.ahead = 0.0  # seconds that its clock is ahead of the one here
         self.facts = FarFacts()
