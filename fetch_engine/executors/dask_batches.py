@@ -25,31 +25,32 @@ class BatchOwner(Protocol):
 
 
 class DaskBatches:
-    """client: of Dask, as long as its connection lasts. session: of ours, on the workers. group: lasts as long.
-    lose: called when a future turns out to be lost, as all of the connection are then.
+    """client: of Dask, as long as its connection lasts. prefix: of keys. group: lasts as long as the connection.
+    lose: called when a future turns out to be lost, as all of the connection are then. forget: called with a worker
+    that has no session any more.
     """
 
     def __init__(
         self,
         owner: BatchOwner,
         client: Any,
-        session: str,
+        prefix: str,
         group: anyio.abc.TaskGroup,
         lose: Callable[[], None],
+        forget: Callable[[str], None],
     ) -> None:
         self._owner = owner
         self._client = client
-        self._session = session
+        self._prefix = prefix
         self._group = group
         self._lose = lose
+        self._forget = forget
         self._futures: dict[int, tuple[str, Any]] = {}  # by batch: its worker, and the future
 
-    def fly(self, batch: Batch, orders: bytes) -> None:
-        """Send one to its worker."""
-        key = f"{self._session}-{batch.number}"
-        future = self._client.submit(
-            dask_worker.fly, self._session, key, batch.number, orders, **pinned(key, batch.worker)
-        )
+    def fly(self, batch: Batch, session: str, orders: bytes) -> None:
+        """Send one to that session of its worker."""
+        key = f"{self._prefix}-{batch.number}"
+        future = self._client.submit(dask_worker.fly, session, key, batch.number, orders, **pinned(key, batch.worker))
         self._futures[batch.number] = batch.worker, future
         self._group.start_soon(self._await, batch, future)
 
@@ -70,19 +71,23 @@ class DaskBatches:
             elif not self._owner.is_missing(batch):
                 self._owner.landed(batch, {})
             else:
-                self._owner.landed(batch, await self._gathered(future))
+                pickled = await self._gathered(future)
+                if pickled == b"" and batch.number in self._futures:
+                    self._forget(batch.worker)
+                else:
+                    self._owner.landed(batch, pickle.loads(pickled) if pickled else None)
         finally:
             self._futures.pop(batch.number, None)
             future.release()
 
-    async def _gathered(self, future: Any) -> dict[int, bytes] | None:
+    async def _gathered(self, future: Any) -> bytes | None:
         if future.status != "finished":
             return None
         try:
-            pickled = await asyncio.wait_for(future.result(), ANSWER_LIMIT)
+            found: bytes | None = await asyncio.wait_for(future.result(), ANSWER_LIMIT)
         except Exception:  # noqa: BLE001 - what could not be fetched is made again, or told to be of unknown outcome
             return None
-        return None if pickled is None else pickle.loads(pickled)
+        return found
 
 
 def pinned(key: str, worker: str) -> dict[str, Any]:

@@ -51,16 +51,18 @@ class Owner(BatchOwner, Protocol):
 class DaskLink:
     """Open it, run `serve`, close it.
 
-    address: of the scheduler. settings: pickled, for the sessions of the workers. lost_after: seconds of silence after
-    which a worker counts as lost here, and this end there.
+    name: of this client, the same for one that is opened after this one. address: of the scheduler. settings: pickled,
+    for the sessions of the workers. lost_after: seconds of silence after which a worker counts as lost here, and this
+    end there.
     """
 
-    def __init__(self, owner: Owner, address: str, settings: bytes, *, lost_after: float) -> None:
+    def __init__(self, owner: Owner, name: str, address: str, settings: bytes, *, lost_after: float) -> None:
         self._owner = owner
+        self._name = name
         self._address = address
         self._settings = settings
         self._lost_after = lost_after
-        self._session = f"{dask_scheduler.TOPICS}{uuid.uuid4().hex}"
+        self._topic = f"{dask_scheduler.TOPICS}{uuid.uuid4().hex}"
         self._keys = itertools.count(1)
         self._client: Any = None
         self._group: anyio.abc.TaskGroup
@@ -81,9 +83,11 @@ class DaskLink:
         """Be there until `close`, or until the connection is lost."""
         try:
             async with anyio.create_task_group() as self._group:
-                self._batches = DaskBatches(self._owner, self._client, self._session, self._group, self._lose)
+                self._batches = DaskBatches(
+                    self._owner, self._client, self._topic, self._group, self._lose, self._lease_again
+                )
                 self._group.start_soon(self._keep_nothing_there)
-                self._client.subscribe_topic(self._session, self._hear)
+                self._client.subscribe_topic(self._topic, self._hear)
                 self._client.subscribe_topic("all", self._hear_scheduler)
                 self._group.start_soon(self._watch)
                 await self._closing.wait()
@@ -104,7 +108,7 @@ class DaskLink:
     def fly(self, batch: Batch, orders: bytes) -> None:
         """Send a batch to its worker."""
         assert self._batches is not None
-        self._batches.fly(batch, orders)
+        self._batches.fly(batch, self.workers[batch.worker].session, orders)
 
     def command(self, address: str, *command: object) -> None:
         """Tell a worker; what is told while it has not answered goes out together."""
@@ -200,12 +204,18 @@ class DaskLink:
 
     async def _keep_nothing_there(self) -> None:
         with contextlib.suppress(OSError):  # the connection is lost, which is found out elsewhere
-            await self._client.run_on_scheduler(dask_scheduler.keep_nothing, self._session, self._client.id)
+            await self._client.run_on_scheduler(dask_scheduler.keep_nothing, self._topic, self._client.id)
 
     def _lease(self, worker: LinkWorker) -> None:
-        key = f"{self._session}-lease-{next(self._keys)}"
+        worker.session = key = f"{self._topic}-lease-{next(self._keys)}"
         worker.lease = self._client.submit(
-            dask_worker.lease, self._session, key, self._settings, self._lost_after, **pinned(key, worker.address)
+            dask_worker.lease,
+            self._name,
+            self._topic,
+            key,
+            self._settings,
+            self._lost_after,
+            **pinned(key, worker.address),
         )
         self._group.start_soon(self._await_lease, worker, worker.lease)
 
@@ -219,8 +229,12 @@ class DaskLink:
         elif self._client.status != "running":
             self._lose()
         else:
-            self._forget(worker.address, died=False)
-            self._look.set()
+            self._lease_again(worker.address)
+
+    def _lease_again(self, address: str) -> None:
+        """Its session has ended, and what it had with it."""
+        self._forget(address, died=False)
+        self._look.set()
 
     async def _command(self, worker: LinkWorker) -> None:
         try:
@@ -229,7 +243,7 @@ class DaskLink:
                 worker.told_at = self.clock()
                 answers = await self._client.run(
                     dask_worker.obey,
-                    self._session,
+                    worker.session,
                     pickle.dumps(commands),
                     workers=[worker.address],
                     on_error="ignore",

@@ -10,6 +10,7 @@ import asyncio
 import functools
 import pickle
 import time
+import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -55,7 +56,7 @@ class DaskSession:
     ) -> None:
         self._scheduler = scheduler
         self._report = end
-        self._make_link = functools.partial(DaskLink, self, address, settings, lost_after=lost_after)
+        self._make_link = functools.partial(DaskLink, self, uuid.uuid4().hex, address, settings, lost_after=lost_after)
         self._retry = retry
         self._slots = slots
         self._patience = patience

@@ -86,9 +86,10 @@ def versions() -> Versions:
     return versions_here()
 
 
-async def lease(session: str, key: str, settings: bytes, lost_after: float) -> None:
-    """Keep a session open in this worker for as long as the key lives; ends when nothing was heard of the client for
-    so many seconds."""
+async def lease(client: str, topic: str, key: str, settings: bytes, lost_after: float) -> None:
+    """Keep a session of this name open in this worker for as long as the key lives; ends when nothing was heard of the
+    client for so many seconds. An earlier one of the same client, by a connection that it has lost, ends now. topic: of
+    its messages."""
     worker = get_worker()
     hook = _hook(worker)
     if hook is None:
@@ -96,23 +97,27 @@ async def lease(session: str, key: str, settings: bytes, lost_after: float) -> N
         await worker.plugin_add(plugin=hook, name=HOOK, catch_errors=False)
 
     def send(records: bytes) -> None:
-        worker.log_event(session, (worker.address, records))
+        worker.log_event(topic, (worker.address, records))
 
+    for earlier in hook.sessions.values():
+        if earlier.client == client:
+            earlier.end()
+    why = ""
     try:
-        await hook.run(key, Session(pickle.loads(settings), send, lost_after).run(hook.sessions, session))
-        return
+        await hook.run(key, Session(client, pickle.loads(settings), send, lost_after).run(hook.sessions, key))
     except Exception as error:  # noqa: BLE001 - see below
         why = f"{type(error).__name__}: {error}"
-    # One that can surely be unpickled there: a client that cannot is never told that a future has failed.
-    raise RuntimeError(why)
+    if why:  # one that can surely be unpickled there: a client that cannot is never told that a future has failed
+        raise RuntimeError(why)
 
 
 async def fly(session: str, key: str, number: int, orders: bytes) -> bytes | None:
-    """Run a batch and return its last records, as a pickled dictionary by id; None if there is no such session here."""
+    """Run a batch and return its last records, as a pickled dictionary by id; nothing if there is no such session here,
+    None if it cannot be run."""
     hook = _hook(get_worker())
     here = None if hook is None else hook.sessions.get(session)
     if hook is None or here is None:
-        return None
+        return b""
     try:
         return pickle.dumps(await hook.run(key, here.fly(number, pickle.loads(orders))))
     except Exception:  # noqa: BLE001 - as in `lease`; the client makes it again, or fails it after a few times
@@ -140,12 +145,14 @@ class _Flight:
 class Session:
     """The far end of one client in this worker.
 
-    send: takes a pickled list of messages, each `(what, ...)`; records of the far end are `("at", record)`, and the
-    last one of a fetch `("end", batch, id, pickled record)`, or `("long", batch, id)` where it has to be asked for.
-    lost_after: seconds without a command of the client after which it counts as lost.
+    client: its name. send: takes a pickled list of messages, each `(what, ...)`; records of the far end are
+    `("at", record)`, and the last one of a fetch `("end", batch, id, pickled record)`, or `("long", batch, id)` where
+    it has to be asked for. lost_after: seconds without a command of the client after which it counts as lost.
     """
 
-    def __init__(self, settings: Settings, send: Callable[[bytes], None], lost_after: float) -> None:
+    def __init__(self, client: str, settings: Settings, send: Callable[[bytes], None], lost_after: float) -> None:
+        self.client = client
+        self._scope = anyio.CancelScope()
         self._send = send
         self._settings = settings
         self._lost_after = lost_after
@@ -160,7 +167,15 @@ class Session:
         self._awake = asyncio.Event()
 
     async def run(self, sessions: dict[str, Session], name: str) -> None:
-        """Be there until cancelled, or until the client is lost."""
+        """Be there until cancelled or ended, or until the client is lost."""
+        with self._scope:
+            await self._run(sessions, name)
+
+    def end(self) -> None:
+        """Have `run` end."""
+        self._scope.cancel()
+
+    async def _run(self, sessions: dict[str, Session], name: str) -> None:
         async with anyio.create_task_group() as group:
             await group.start(self.far.run)
             sessions[name] = self
@@ -171,8 +186,6 @@ class Session:
                 group.cancel_scope.cancel()
             finally:
                 del sessions[name]
-                for flight in self._flights.values():
-                    flight.complete.set()
 
     async def fly(self, number: int, orders: list[Order]) -> dict[int, bytes]:
         """Fetch; leaving drops what has not ended. The last record of each fetch as a pickle, by its id."""

@@ -21,6 +21,7 @@ class LinkWorker:
         self.note = ""
         self.versions: Versions | None = None
         self.lease: Any = None  # a future
+        self.session = ""  # its name there: that of the lease, so that nothing sent before gets into a later one
         self.commands: list[tuple[Any, ...]] = []
         self.is_commanding = False
         self.heard_at = self.beat_at = self.told_at = time.monotonic()

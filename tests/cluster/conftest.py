@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from distributed import LocalCluster
 
 from fetch_engine.executors import dask_client  # noqa: F401 - keeps Dask's logs off standard error
+from tests.cluster.by_hand import ByHand
 from tests.cluster.pages import Pages, serving
 
 
@@ -37,3 +39,12 @@ async def cluster(anyio_backend: Any) -> AsyncIterator[Any]:
         silence_logs=False,
     ) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def by_hand(tmp_path: Path) -> Iterator[ByHand]:
+    by_hand = ByHand(tmp_path)
+    try:
+        yield by_hand
+    finally:
+        by_hand.end()

@@ -140,6 +140,17 @@ async def test_a_link_that_is_cut_costs_nothing_but_time_and_no_request_is_made_
         assert executor._session.reconnected == 1  # type: ignore[union-attr]
 
 
+async def test_a_client_with_nothing_to_say_is_not_given_up(
+    cluster: Any, pages: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fetch_engine.executors.dask_link.LOOK", 0.2)
+    executor = DaskExecutor(cluster.scheduler_address, lost_after=1.5)
+    async with FetchEngine(executor=executor) as engine:
+        assert (await engine.submit(f"{pages.base}/3000/1")).status == 200
+        assert executor.cluster.rerun == 0
+    assert pages.hits.total() == 1
+
+
 async def test_a_host_that_asks_for_less_rests_for_the_whole_cluster(cluster: Any, pages: Pages) -> None:
     executor = DaskExecutor(cluster.scheduler_address)
     async with FetchEngine(executor=executor, retry=RetryPolicy(retries=2), limits=Limits(per_host=1)) as engine:
