@@ -35,6 +35,7 @@ _ALL_AHEAD = 16 * 1024 * 1024  # of all transfers; past it each has _AHEAD
 _ADDRESS = re.compile(r"\[.*\]|[0-9.]+")
 _NEVER = 2**31 - 1  # ms, 24 days; 0 would be libcurl's default
 _LAST_CHANCE = 0.005  # seconds
+_NONE_YET = Timeouts()
 _REFUSED = -1  # from a callback: end the transfer
 
 
@@ -121,7 +122,7 @@ class Transfer:
     def _forget(self) -> None:
         self._request: WireRequest | None = None
         self._recorder: Recorder | None = None
-        self._patience = Timeouts()
+        self._patience = _NONE_YET
         self._head: CurlHead | None = None
         self._failure: tuple[ErrorKind, str] | None = None
         self._over = True
@@ -383,6 +384,8 @@ class Transfer:
 
     def _own_descriptor(self, own_port: int) -> int | None:
         """That of the connection, if it was opened for this exchange."""
+        if not self._opened:
+            return None
         return next((each for each in self._opened if local_port(each) == own_port), None)
 
     def _on_header(self, line: bytes) -> int | None:
