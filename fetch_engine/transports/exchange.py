@@ -15,9 +15,9 @@ MAX_INFORMATIONAL = 20
 RawHeaders = list[tuple[bytes, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see WireRequest
 class Outgoing:
-    """A request ready for the wire. `target` is the request target in the form the next hop wants.
+    """A request ready for the wire. Nobody changes it. `target` is the request target in the form the next hop wants.
 
     insecure, proxy: as in WireRequest.
     """
@@ -33,9 +33,9 @@ class Outgoing:
     proxy: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: see WireRequest
 class Head:
-    """Status line and header fields of a response."""
+    """Status line and header fields of a response. Nobody changes it."""
 
     status: int
     reason: bytes

@@ -64,7 +64,7 @@ class _Response:
         self.status = head.status
         self.reason = head.reason.decode("latin-1")
         self.http_version = head.http_version
-        self.headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers)
+        self.headers = tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers])
         self._exchange = exchange
 
     def chunks(self) -> AsyncIterator[bytes]:
