@@ -73,6 +73,7 @@ class Controller:
         self._accounts: dict[int, Account] = {}
         self._waiting = Backlog()
         self._finished = Finished()
+        self._ended: list[FinishedRecord] = []  # since the last snapshot: no fetch is shown both running and done
         self._done = self._failed = self._cancelled = self._satisfied = 0
         self._bytes = 0  # of ended fetches
         now = time.monotonic()
@@ -159,7 +160,7 @@ class Controller:
             await self._publish_changes()
             group.cancel_scope.cancel()
         self._take_finished()
-        self._publish(self._snapshot())
+        self._show(self._snapshot())
         self._owned.clear()
 
     # What it does
@@ -179,10 +180,15 @@ class Controller:
             snapshot = self._snapshot()
             if _content(snapshot) != shown:  # else an idle program would repaint its screen for nothing
                 shown = _content(snapshot)
-                self._publish(snapshot)
+                self._show(snapshot)
             self._changed = anyio.Event()
             with anyio.move_on_after(1 / self._per_second):
                 await self._changed.wait()
+
+    def _show(self, snapshot: Snapshot) -> None:
+        self._records.extend(self._ended)
+        self._ended.clear()
+        self._publish(snapshot)
 
     def _collect(self) -> None:
         """Have the garbage collector free what only it can, in this thread; everything else waits meanwhile."""
@@ -233,7 +239,7 @@ class Controller:
                 self._failed += 1
             request, warnings = account.request, self._inspection.of_ended(account.facts(task_id))
             now = time.time()
-            self._records.append(FinishedRecord(task_id, request.url, outcome, now, warnings, request))
+            self._ended.append(FinishedRecord(task_id, request.url, outcome, now, warnings, request))
             self._journal.finished(request, task_id, outcome, now, warnings)
             self._owned.pop(task_id, None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 import anyio
 import pytest
@@ -11,6 +12,7 @@ from fetch_engine import FetchEngine, FetchRequest, Limits
 from fetch_engine.globbing import UrlGlob, parse_glob
 from fetch_engine.store_values import StoredRequest
 from tests.lifetimes.fake_transport import checked_wire
+from tests.lifetimes.waiting import until
 from tui.controller import Controller
 from tui.snapshot import AddGlob, AddRequests, AddUrls, Cancel, Command, FinishedRecord, Snapshot
 
@@ -25,15 +27,13 @@ class Records(deque[FinishedRecord]):
         self._enough = enough
         self.arrived = anyio.Event()
 
-    def append(self, record: FinishedRecord) -> None:
-        super().append(record)
+    def extend(self, records: Iterable[FinishedRecord]) -> None:
+        super().extend(records)
         if len(self) >= self._enough:
             self.arrived.set()
 
 
-async def ended(
-    commands: list[Command], enough: int, per_second: float = 100
-) -> tuple[list[FinishedRecord], list[Snapshot]]:
+async def ended(commands: list[Command], enough: int) -> tuple[list[FinishedRecord], list[Snapshot]]:
     """The records that these commands lead to, the rest cancelled when there are enough, and all snapshots."""
     records = Records(enough)
     snapshots: list[Snapshot] = []
@@ -44,7 +44,7 @@ async def ended(
                 snapshots.append,
                 records,
                 make_request=lambda url: FetchRequest(url, headers=(("X-Default", "1"),)),
-                per_second=per_second,
+                per_second=100,
             )
             async with anyio.create_task_group() as group:
                 group.start_soon(controller.run)
@@ -118,6 +118,19 @@ async def test_a_glob_without_a_request_takes_the_defaults() -> None:
 
 async def test_the_redraw_rate_holds_no_fetch_up() -> None:
     urls = tuple(f"http://h/ok/{number}" for number in range(200))
-    records, snapshots = await ended([AddUrls(urls)], len(urls), per_second=0.01)
+    records: deque[FinishedRecord] = deque()
+    shown: list[tuple[int, int]] = []  # ended fetches by each snapshot, and those of them that have come as records
+    with checked_wire() as wire:
+        async with FetchEngine(open_transport=wire.open, limits=Limits(concurrency=4)) as engine:
+            controller = Controller(
+                engine, lambda snapshot: shown.append((snapshot.done, len(records))), records, per_second=0.01
+            )
+            async with anyio.create_task_group() as group:
+                group.start_soon(controller.run)
+                controller.do(AddUrls(urls))
+                await until(lambda: engine.census().closed == len(urls))  # each handle was let go as its fetch ended
+                assert len(records) == shown[-1][0]  # who looks now sees no fetch both running and done
+                controller.stop()
     assert {record.url for record in records} == set(urls)
-    assert len(snapshots) < 5  # nor does a fetch that starts or ends ask for a redraw
+    assert len(shown) < 5  # nor does a fetch that starts or ends ask for a redraw
+    assert all(done == came for done, came in shown)
