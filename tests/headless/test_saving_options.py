@@ -122,10 +122,10 @@ def test_rates_are_read_as_in_curl(text: str, rate: float) -> None:
 
 
 def test_requests_and_bytes_keep_the_pace(server: str, busy: Busy) -> None:
-    ended = run("--headless", "--rate", "5/s", *[f"{server}/{number}" for number in range(5)])
+    ended = run("--headless", "--rate", "5/s", *[f"{server}/{number}" for number in range(8)])
     assert ended.code == 0
     times = [at for at, _ in busy.asked]
-    assert times[-1] - times[1] > 0.55  # the first request is late, as it loads what all need
+    assert times[-1] - times[1] > 0.8  # six times 0.2; what starts late on a busy machine is made up for
     began = time.monotonic()
     assert run("--headless", "--limit-rate", "300K", f"{server}/a").code == 0
     assert time.monotonic() - began > 0.8
