@@ -15,7 +15,7 @@ import anyio.lowlevel
 
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.executors.cluster_address import parse_cluster
-from fetch_engine.executors.protocol import Settings
+from fetch_engine.executors.protocol import ENGINE_CANCELLED, Settings
 from fetch_engine.executors.worker_facts import ClusterFacts
 from fetch_engine.fetching import describe_failure
 from fetch_engine.results import ErrorKind
@@ -186,6 +186,14 @@ class DaskExecutor:
                     await self._hand_over(job)
         finally:
             self._is_dispatching = False
+            for job in self._outbox:
+                scheduler.mailbox.put(Scheduler.begin, job)
+            # Nothing, unless the task that hosts the engine is cancelled.
+            left = [*self._opening.values(), *self._outbox]
+            self._opening.clear()
+            self._outbox.clear()
+            if left:
+                self.end([(job, _failure(job, *ENGINE_CANCELLED)) for job in left])
 
     async def _hand_over(self, job: Job) -> None:
         if job.id not in self._opening:
@@ -207,7 +215,7 @@ class DaskExecutor:
             session.add([job])
             return
         del self._opening[job.id]
-        self.end([(job, _failure(job, ErrorKind.CANCELLED, "the engine was cancelled"))])
+        self.end([(job, _failure(job, *ENGINE_CANCELLED))])
 
     def end(self, ended: Sequence[tuple[Job, Outcome]]) -> None:
         """These are through."""

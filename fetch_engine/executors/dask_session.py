@@ -21,6 +21,7 @@ from fetch_engine.errors import AttemptFailed
 from fetch_engine.executors.dask_link import DaskLink
 from fetch_engine.executors.dask_worker import Message
 from fetch_engine.executors.flights import Batch, Flights, Verdict
+from fetch_engine.executors.protocol import ENGINE_CANCELLED
 from fetch_engine.executors.records import Kind, Order, Values, pack_request, unpack_account, unpack_outcome
 from fetch_engine.executors.worker_facts import WorkerFacts
 from fetch_engine.fetching import describe_failure
@@ -105,6 +106,8 @@ class DaskSession:
             self._jobs[job.id] = job
             repeatable = job.request.method in IDEMPOTENT or self._retry.all_methods
             self.flights.add(job.id, repeatable=repeatable)
+        if self._closed.is_set():
+            self._give_up()
         self._awake.set()
 
     def stop(self, job: Job) -> None:
@@ -209,6 +212,12 @@ class DaskSession:
                     return
         finally:
             self._closed.set()
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Nobody is left to run anything: the task that hosts the engine was cancelled."""
+        jobs = [self._jobs[job_id] for job_id in self.flights.clear()]
+        self._end([(job, self._failure(job, *ENGINE_CANCELLED)) for job in jobs])
 
     async def _plan(self) -> None:
         """Give what waits to workers."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from fetch_engine.limits import Limits, Timeouts
+from fetch_engine.results import ErrorKind
 from fetch_engine.retry import RetryPolicy
 from fetch_engine.session import Client
 from fetch_engine.sink import Sink
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from fetch_engine.credentials import Netrc
     from fetch_engine.scheduler import Scheduler
     from fetch_engine.transports.options import TransportOptions
+
+ENGINE_CANCELLED = ErrorKind.CANCELLED, "the engine was cancelled"  # how fetches end whose event loop is leaving
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 
 from fetch_engine.errors import AttemptFailed
-from fetch_engine.executors.protocol import Settings
+from fetch_engine.executors.protocol import ENGINE_CANCELLED, Settings
 from fetch_engine.executors.records import Kind, Record, unpack_account, unpack_outcome
 from fetch_engine.fetching import describe_failure
 from fetch_engine.places import Passage, arrive, depart, slow_down, vacate
@@ -28,7 +28,6 @@ from fetch_engine.task import Job, Outcome
 
 Reason = tuple[ErrorKind, str]
 
-ENGINE_CANCELLED: Reason = (ErrorKind.CANCELLED, "the engine was cancelled")
 _ROUNDS = 3
 
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from fetch_engine.executors.dask_executor import DaskExecutor
 from tests.executors.test_contract import (
+    EXECUTORS,
     Make,
+    Url,
+    outcomes,
     peer,
     test_a_host_that_asks_for_less_rests_for_all,
+    test_cancelling_what_the_engine_runs_in,
     test_however_it_is_dropped_it_is_cancelled_there,
+    test_places_are_those_of_all_together_also_after_a_redirect,
     url,
 )
 
 __all__ = [
     "peer",
     "test_a_host_that_asks_for_less_rests_for_all",
+    "test_cancelling_what_the_engine_runs_in",
     "test_however_it_is_dropped_it_is_cancelled_there",
+    "test_places_are_those_of_all_together_also_after_a_redirect",
     "url",
 ]
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("collector_off")]
@@ -27,3 +35,14 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("collector_off")]
 @pytest.fixture
 def executor(cluster: Any) -> Make:
     return lambda _: DaskExecutor(cluster.scheduler_address)
+
+
+@pytest.fixture
+def nap() -> float:
+    return 0.15
+
+
+@pytest.mark.once
+async def test_outcomes_are_the_same_here_and_on_a_cluster(executor: Make, url: Url) -> None:
+    there = [replace(one, carried_by=None) for one in await outcomes(executor, url)]
+    assert there == await outcomes(EXECUTORS["local"], url)

@@ -37,6 +37,12 @@ def executor(request: pytest.FixtureRequest) -> Make:
 
 
 @pytest.fixture
+def nap() -> float:
+    """Seconds that are long beside the way to where fetches run."""
+    return 0.02
+
+
+@pytest.fixture
 def peer() -> Peer:
     return Peer()
 
@@ -73,8 +79,8 @@ def timeless(outcome: Outcome | None) -> Outcome:
     return replace(outcome, elapsed=0.0, timings=Timings(), redirects=hops, retried=retried)
 
 
-@pytest.mark.once
-async def test_outcomes_are_the_same_here_and_there(url: Url) -> None:
+async def outcomes(make: Make, url: Url) -> list[Outcome]:
+    """Of one of each kind, without what differs between any two fetches."""
     here = url("/ok").removeprefix("http://")
     requests = [
         FetchRequest(url("/ok")),
@@ -89,18 +95,21 @@ async def test_outcomes_are_the_same_here_and_there(url: Url) -> None:
         FetchRequest("no url at all"),
         FetchRequest(url("/big")),
     ]
-    found: dict[str, list[Outcome]] = {}
-    for name, make in EXECUTORS.items():
-        async with opened(make(1), retry=RetryPolicy(retries=1, delay=0.0)) as engine:
-            tasks = [engine.submit(request) for request in requests]
-            await engine.join()
-            found[name] = [timeless(task.outcome) for task in tasks]
-            # What the screen and the lints look at.
-            assert [task.recorder.attempts for task in tasks] == [each.attempts for each in found[name]]
-            assert [task.recorder.bytes_received for task in tasks] == [each.bytes_received for each in found[name]]
-            assert all(task.recorder.state.is_final for task in tasks)
-            del tasks
-    assert found["processes"] == found["local"]
+    async with opened(make(1), retry=RetryPolicy(retries=1, delay=0.0)) as engine:
+        tasks = [engine.submit(request) for request in requests]
+        await engine.join()
+        found = [timeless(task.outcome) for task in tasks]
+        # What the screen and the lints look at.
+        assert [task.recorder.attempts for task in tasks] == [each.attempts for each in found]
+        assert [task.recorder.bytes_received for task in tasks] == [each.bytes_received for each in found]
+        assert all(task.recorder.state.is_final for task in tasks)
+        del tasks
+    return found
+
+
+@pytest.mark.once
+async def test_outcomes_are_the_same_here_and_there(url: Url) -> None:
+    assert await outcomes(EXECUTORS["processes"], url) == await outcomes(EXECUTORS["local"], url)
 
 
 async def test_however_it_is_dropped_it_is_cancelled_there(executor: Make, peer: Peer, url: Url) -> None:
@@ -134,11 +143,13 @@ async def test_however_it_is_dropped_it_is_cancelled_there(executor: Make, peer:
         assert engine.session.generation == 2
 
 
-async def test_places_are_those_of_all_together_also_after_a_redirect(executor: Make, peer: Peer, url: Url) -> None:
-    there = url("/sleep/0.02").replace("127.0.0.1", "localhost").removeprefix("http://")
+async def test_places_are_those_of_all_together_also_after_a_redirect(
+    executor: Make, peer: Peer, url: Url, nap: float
+) -> None:
+    there = url(f"/sleep/{nap}").replace("127.0.0.1", "localhost").removeprefix("http://")
     limits = Limits(concurrency=6, per_host=2)
     async with opened(executor(2), limits=limits) as engine:
-        urls = [url("/sleep/0.02") if number % 2 else url(f"/there/{there}") for number in range(30)]
+        urls = [url(f"/sleep/{nap}") if number % 2 else url(f"/there/{there}") for number in range(30)]
         async for task in engine.as_completed(urls):
             assert task.outcome is not None
             assert task.outcome.status == 200
