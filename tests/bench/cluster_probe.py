@@ -1,4 +1,8 @@
-"""python -m tests.bench.cluster_probe URL WORKERS CONNECTIONS FETCHES: what they cost, 0 workers for here."""
+"""python -m tests.bench.cluster_probe URL WORKERS CONNECTIONS FETCHES: what they cost, 0 workers for here.
+
+CONNECTIONS and FETCHES are those of each worker: the engine bounds all of a cluster together, so that its limits and not
+the workers would be measured otherwise.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from fetch_engine import FetchEngine, Limits
 async def measure(url: str, workers: int, connections: int, fetches: int) -> dict[str, float]:
     """Figures of the fetches alone: the cluster is there, and has fetched, before."""
     executor = None
+    connections, fetches = connections * max(1, workers), fetches * max(1, workers)
     if workers:
         from fetch_engine.executors.dask_executor import DaskExecutor
 
