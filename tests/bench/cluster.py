@@ -22,5 +22,6 @@ def run(settings: Settings) -> list[Group]:
 
         runs = {"here": partial(probe, 0)}
         runs |= {f"{count} worker{'s' if count > 1 else ''}": partial(probe, count) for count in (1, 2, 4)}
-        title = f"{fetches} fetches, {CONNECTIONS} at once, of each worker, answered after {DELAY * 1000:.0f} ms; on one machine"
+        amount = f"{fetches} fetches of each worker, {CONNECTIONS} at once"
+        title = f"{amount}, each answered after {DELAY * 1000:.0f} ms; on one machine"
         return [take_turns(title, settings.rounds, runs, reference="here")]

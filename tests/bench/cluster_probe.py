@@ -1,7 +1,7 @@
 """python -m tests.bench.cluster_probe URL WORKERS CONNECTIONS FETCHES: what they cost, 0 workers for here.
 
-CONNECTIONS and FETCHES are those of each worker: the engine bounds all of a cluster together, so that its limits and not
-the workers would be measured otherwise.
+CONNECTIONS and FETCHES are those of each worker: the engine bounds all of a cluster together, so that its limits and
+not the workers would be measured otherwise.
 """
 
 from __future__ import annotations
