@@ -34,12 +34,12 @@ class Peer:
                 self.begun_at.append((time.monotonic(), path))
                 self.hosts[name] += 1
                 self.peak[name] = max(self.peak[name], self.hosts[name])
-            try:
-                if not self._answer(connection, path, request):
-                    return
-            finally:
-                with self._lock:
-                    self.hosts[name] -= 1
+            if path.startswith("/sleep"):
+                time.sleep(float(path.split("/")[2].partition("?")[0]))
+            with self._lock:
+                self.hosts[name] -= 1  # before the answer: whoever has that may ask again at once
+            if not self._answer(connection, path, request):
+                return
 
     def _answer(self, connection: Connection, path: str, request: bytes) -> bool:
         first, _, rest = path[1:].partition("/")
@@ -57,8 +57,6 @@ class Peer:
         if first == "cut":
             connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 90000\r\n\r\nxxx")
             return False
-        if first == "sleep":
-            time.sleep(float(rest.partition("?")[0]))
         if first == "there":
             connection.answer(status="302 Found", headers=f"Location: http://{rest}\r\n")
         elif first == "404":
