@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from fetch_engine.curl_reader import REDACTED, CurlReader
+from fetch_engine.redaction import MASK
 from fetch_engine.requests import SECRET_HEADERS, FetchRequest, has_header
 from fetch_engine.shell_words import ShellError, quote_word, split_words
 from fetch_engine.urls import complete_scheme, safe_url
@@ -43,6 +43,8 @@ def parse_curl(text: str) -> CurlCommand:
         split = split_words(text)
     except ShellError as error:
         return CurlCommand((), missing=(str(error),))
+    from fetch_engine.curl_reader import CurlReader  # by far the most of all this, and seldom needed
+
     reader = CurlReader()
     reader.missing += [f"only a shell knows the value of {name}" for name in split.variables]
     if split.rest:
@@ -58,7 +60,7 @@ def parse_curl(text: str) -> CurlCommand:
 def curl_command(request: FetchRequest, *, secrets: bool = False, globs: bool = False) -> str:
     """The request as a curl command on one line, in printable characters.
 
-    Without `secrets` credentials and cookies are replaced by REDACTED. With `globs` brackets and braces in the URL are
+    Without `secrets` credentials and cookies are replaced by MASK. With `globs` brackets and braces in the URL are
     globs. Of the timeouts connect and total are there. A body that holds a zero byte, which no command can, is named
     as the file `body`.
     """
@@ -71,7 +73,7 @@ def curl_command(request: FetchRequest, *, secrets: bool = False, globs: bool = 
     elif request.method != ("POST" if has_data else "GET"):
         words += ["-X", request.method]
     for name, value in request.headers:
-        hidden = REDACTED if name.lower() in SECRET_HEADERS and value and not secrets else value
+        hidden = MASK if name.lower() in SECRET_HEADERS and value and not secrets else value
         words += ["-H", f"{name}: {hidden}" if hidden else f"{name};"]
     if has_data:
         if not has_header(request.headers, "content-type"):
@@ -105,4 +107,4 @@ def _without_password(url: str) -> str:
         return url
     scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", shown)
     start = scheme.end() if scheme is not None else 0
-    return f"{shown[:start]}{REDACTED}@{shown[start:].removeprefix(f'{REDACTED}@')}"
+    return f"{shown[:start]}{MASK}@{shown[start:].removeprefix(f'{MASK}@')}"

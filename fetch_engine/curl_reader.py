@@ -9,9 +9,8 @@ from urllib.parse import quote_plus
 
 from fetch_engine import curl_options
 from fetch_engine.curl_operation import CurlOperation
+from fetch_engine.redaction import MASK
 from fetch_engine.requests import SECRET_HEADERS, TOKEN, TRANSPORT_HEADERS
-
-REDACTED = "***"  # in place of a secret; a command that holds it is not complete
 
 
 class CurlReader:
@@ -121,7 +120,7 @@ class CurlReader:
         elif name.lower() in TRANSPORT_HEADERS:
             self.ignored.append(f"{name} (the connection sets it)")
         elif text:
-            if name.lower() in SECRET_HEADERS and text == REDACTED:
+            if name.lower() in SECRET_HEADERS and text == MASK:
                 self.missing.append(f"the value of {name} was left out where it was copied")
             self.operation.headers.append((name, text))
         else:
@@ -219,7 +218,7 @@ class CurlReader:
         return f"{name}={coded}" if name else coded
 
     def _note_redacted(self, what: str, url: str) -> None:
-        if f"{REDACTED}@" in url:
+        if f"{MASK}@" in url:
             self.missing.append(f"user and password of {what} were left out where it was copied")
 
     def _add_data(self, text: str, between: str = "&") -> None:

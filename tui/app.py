@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import SystemCommand
@@ -31,13 +31,14 @@ from tui.output import PacedApp
 from tui.painted import LOOKS
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.dashboard import DashboardScreen
-from tui.screens.help import HelpScreen
 from tui.screens.once import Palette
-from tui.screens.overview import OverviewScreen
 from tui.snapshot import Command, SetRate, Snapshot
 from tui.stored_rows import StoredRows
 from tui.themes import OWN, THEMES
 from tui.totals import BATCH, Totals
+
+if TYPE_CHECKING:
+    from tui.screens.overview import OverviewScreen
 
 WORK = 0.008  # seconds of the screen's loop at a time
 BREATH = 0.002  # seconds in between, for keys
@@ -112,15 +113,25 @@ class DashboardApp(PacedApp[None]):
         self.animation_level = "none"
         for own in OWN:
             self.register_theme(own)
-        self.theme = THEMES[name]
+        self._begin_with(THEMES[name])
         self._ticks: Timer | None = None
         self._dashboard = DashboardScreen()
+        self._overview: OverviewScreen | None = None
 
     @property
     def running(self) -> int:
         """Fetches that have not ended, by the newest snapshot."""
         s = self.snapshot
         return 0 if s is None else s.census.queued + s.census.running + s.waiting
+
+    def _begin_with(self, theme: str) -> None:
+        """As `self.theme = theme`, after which Textual would parse its style sheets a second time."""
+        if not self.available_themes[theme].dark:
+            self.theme = theme
+            return
+        self.set_reactive(DashboardApp.theme, theme)
+        self.add_class(f"-theme-{theme}")
+        self.stylesheet.set_variables(self.get_css_variables())
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return {"rule": "ansi_default", "faint": "ansi_default", "selection": "ansi_default"}
@@ -180,9 +191,9 @@ class DashboardApp(PacedApp[None]):
         if self._dashboard.is_mounted:
             with suppress(NoMatches):
                 self._dashboard.show(self.snapshot, paused=self.paused)
-        for screen in self.screen_stack:
-            if isinstance(screen, OverviewScreen) and screen.is_mounted:
-                screen.show(self.snapshot, paused=self.paused, cost=self.cost)
+        overview = self._overview
+        if overview is not None and overview.is_mounted and overview in self.screen_stack:
+            overview.show(self.snapshot, paused=self.paused, cost=self.cost)
 
     def toggle_pause(self) -> None:
         """Freeze what the panes show, or show what came meanwhile."""
@@ -234,14 +245,19 @@ class DashboardApp(PacedApp[None]):
     # screens and the end
 
     def action_help(self) -> None:
+        from tui.screens.help import HelpScreen
+
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))
 
     def action_overview(self) -> None:
+        from tui.screens.overview import OverviewScreen
+
         if isinstance(self.screen, OverviewScreen):
             self.screen.action_back()
         else:
-            self.push_screen(OverviewScreen())
+            self._overview = OverviewScreen()
+            self.push_screen(self._overview)
 
     def leave(self) -> None:
         """Quit; ask first while something runs."""

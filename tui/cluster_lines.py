@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from fetch_engine.executors.worker_facts import ClusterFacts, Versions, WorkerFacts
+from typing import TYPE_CHECKING
+
 from tui.glyphs import Glyphs
 from tui.painted import Line
 from tui.plain_text import rate, safe
+
+if TYPE_CHECKING:
+    from fetch_engine.executors.worker_facts import ClusterFacts, Versions, WorkerFacts
 
 _ROLES = {"ready": "good", "starting": "busy", "silent": "warn", "refused": "bad"}
 

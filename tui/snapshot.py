@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from fetch_engine.census import Census
-from fetch_engine.executors.process_facts import ProcessFacts
-from fetch_engine.executors.worker_facts import ClusterFacts
-from fetch_engine.globbing import UrlGlob
-from fetch_engine.requests import FetchRequest
-from fetch_engine.results import FetchError, FetchResult, FetchState
-from fetch_engine.session import GenerationFacts
+if TYPE_CHECKING:  # the screen is there before the engine is
+    from fetch_engine.census import Census
+    from fetch_engine.executors.process_facts import ProcessFacts
+    from fetch_engine.executors.worker_facts import ClusterFacts
+    from fetch_engine.globbing import UrlGlob
+    from fetch_engine.requests import FetchRequest
+    from fetch_engine.results import FetchError, FetchResult, FetchState
+    from fetch_engine.session import GenerationFacts
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ ENGINE = {
     "fetch_engine.engine",
     "fetch_engine.lints",
     "fetch_engine.scheduler",
+    "fetch_engine.session",
     "fetch_engine.transports.http11",
     "fetch_engine.transports.httpx_transport",
     "h11",
@@ -22,9 +23,15 @@ ENGINE = {
     "uvloop",
 }
 SELDOM = {
+    "fetch_engine.curl_reader",
+    "fetch_engine.executors.process_facts",
+    "fetch_engine.executors.worker_facts",
     "importlib.metadata",
     "textual.widgets._text_area",
     "tui.headless",
+    "tui.body.document",
+    "tui.panels.overview",
+    "tui.screens.help",
     "tui.screens.request_editor",
     "urllib.request",
 }

@@ -6,8 +6,8 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
-from tui.body.document import Document, document_of
 from tui.body.pace import Background, Pace, at_once
 from tui.body.search import MAX_MATCHES, Found, find, pattern_of
 from tui.body.source import BodySource, of_how_much
@@ -23,8 +23,10 @@ _TAB = 4
 _CACHED = 300  # lines
 _MARKS = 20  # matches marked in one row: each makes two more pieces to be painted
 
-Loaded = tuple[Document, int, str]
-"""The document, of how many bytes it is made, why they are not all."""
+if TYPE_CHECKING:
+    from tui.body.document import Document
+
+    Loaded = tuple[Document, int, str]  # of how many bytes it is made; why they are not all
 
 
 class BodyView:
@@ -245,6 +247,8 @@ def _is_hex(document: Document) -> bool:
 
 def _load(source: BodySource, limit: int, pace: Pace) -> Loaded:
     data = source.read(limit)
+    from tui.body.document import document_of  # with what lays out HTML, JSON and CSS: nothing for the first frame
+
     return document_of(data, source.content_type, pace), len(data), source.why_incomplete()
 
 

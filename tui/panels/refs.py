@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fetch_engine.executors.process_facts import ProcessFacts
-from fetch_engine.session import GenerationFacts
+from typing import TYPE_CHECKING
+
 from tui.cluster_lines import cluster_lines
 from tui.columns import Column
 from tui.describe import code_word, short_url
@@ -12,6 +12,10 @@ from tui.plain_text import duration, safe
 from tui.rows import IdRows
 from tui.snapshot import Collected, HeldRow, Snapshot
 from tui.table import Table
+
+if TYPE_CHECKING:
+    from fetch_engine.executors.process_facts import ProcessFacts
+    from fetch_engine.session import GenerationFacts
 
 MINUTE = 60
 OLDER = 3  # generations of the session that have a line beside the newest
