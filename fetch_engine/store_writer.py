@@ -3,54 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sqlite3
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fetch_engine.requests import FetchRequest
-from fetch_engine.store_file import RunLocks, StoreError, connect, describe, patiently, transaction
+from fetch_engine.store_file import RunLocks, StoreError, connect, describe, patiently
 from fetch_engine.store_pruning import Bounds, Pruning
-from fetch_engine.store_values import (
-    Outcome,
-    StoredRequest,
-    encode,
-    encode_form,
-    form_key,
-    numbered,
-    stored_url,
-    to_text,
-)
+from fetch_engine.store_session import Batch, Op, RunToWrite, StoreSession
+from fetch_engine.store_values import Outcome, StoredRequest, numbered
 
 BATCH = 500  # records in a transaction
-EVERY = 0.05  # seconds from one transaction to the next, unless there is a whole batch
+EVERY = 0.2  # seconds from one transaction to the next, unless there is a whole batch
 ROOM_RECORDS = 4000  # records that may wait before `has_room` says no
 ROOM_BYTES = 32 * 1024 * 1024  # and bytes of bodies
-FORMS = 1000  # kinds of requests that are remembered, so that each is stored once
-
-Op = Callable[["_Session"], None]
-Batch = list[tuple[int, Op]]  # each with the bytes of body that it holds
-
-
-@dataclass(frozen=True, slots=True)
-class RunToWrite:
-    """What is written of a run before its first request.
-
-    arguments: secrets masked. inputs: its lists of URLs. template: what is made of the URLs of those that do not say
-    by a `form`. run: the one to go on with, if it is not a new one.
-    """
-
-    arguments: Sequence[str] = ()
-    inputs: Sequence[dict[str, Any]] = ()
-    template: FetchRequest | None = None
-    run: int | None = None
-    first_number: int = 0
-    first_place: int = 0
 
 
 class RunWriter:
@@ -182,7 +151,7 @@ class RunWriter:
     def _write_all(self, database: sqlite3.Connection) -> None:
         # What was handed in before the start is in the run from its first instant.
         first = self._pop(self._first)
-        session = patiently(lambda: _Session.begin(database, self._what, self._locks, self._with_secrets, first))
+        session = patiently(lambda: StoreSession.begin(database, self._what, self._locks, self._with_secrets, first))
         self._written(first)
         self.run = session.run
         pruning = Pruning(database, self._path, self._bounds, self._locks, session.run)
@@ -213,114 +182,3 @@ class RunWriter:
             if self._ops and not self._closing:
                 self._state.wait_for(lambda: len(self._ops) >= BATCH or self._closing, EVERY)
             return self._pop(min(BATCH, len(self._ops)))
-
-
-class _Session:
-    """The open run, on the thread's own connection."""
-
-    def __init__(self, database: sqlite3.Connection, run: int, place: int, with_secrets: bool) -> None:
-        self._database = database
-        self._with_secrets = with_secrets
-        self._forms: dict[tuple[Any, ...], int] = {}
-        self._place = place
-        self._inputs: list[dict[str, Any]] = []
-        self.run = run
-
-    @classmethod
-    def begin(
-        cls, database: sqlite3.Connection, what: RunToWrite, locks: RunLocks, with_secrets: bool, first: Batch
-    ) -> _Session:
-        with transaction(database):
-            if what.run is not None:
-                run, place = what.run, what.first_place
-                database.execute("UPDATE runs SET ended = NULL, complete = 0 WHERE id = ?", (run,))
-            else:
-                cursor = database.execute(
-                    "INSERT INTO runs (started, arguments, inputs) VALUES (?, ?, '[]')",
-                    (time.time(), json.dumps(list(what.arguments))),
-                )
-                assert cursor.lastrowid is not None
-                run, place = cursor.lastrowid, 0
-                locks.take(run)  # before anybody else can see it
-            session = cls(database, run, place, with_secrets)
-            for source in what.inputs:
-                session.add_input(source, what.template)
-            for _, op in first:
-                op(session)
-            return session
-
-    def write(self, batch: Batch) -> None:
-        place, forms, inputs = self._place, dict(self._forms), list(self._inputs)
-        try:
-            with transaction(self._database):
-                for _, op in batch:
-                    op(self)
-        except BaseException:
-            self._place, self._forms, self._inputs = place, forms, inputs
-            raise
-
-    def end(self, *, complete: bool) -> None:
-        with transaction(self._database):
-            self._database.execute(
-                "UPDATE runs SET ended = ?, complete = ? WHERE id = ?", (time.time(), complete, self.run)
-            )
-
-    def add_input(self, source: dict[str, Any], template: FetchRequest | None) -> None:
-        if template is not None and "form" not in source:
-            source = {**source, "form": self._form(template)}
-        self._inputs.append(source)
-        self._save_inputs()
-
-    def end_input(self, index: int) -> None:
-        self._inputs[index] = {**self._inputs[index], "ended": True}
-        self._save_inputs()
-
-    def _save_inputs(self) -> None:
-        self._database.execute("UPDATE runs SET inputs = ? WHERE id = ?", (json.dumps(self._inputs), self.run))
-
-    def request(self, request: StoredRequest, input: int | None) -> None:
-        url, masked = stored_url(request.url, with_secrets=self._with_secrets)
-        self._database.execute(
-            "INSERT INTO requests (run, number, url, masked, form, input) VALUES (?, ?, ?, ?, ?, ?)",
-            (self.run, request.number, to_text(url), masked, self._form(request), input),
-        )
-
-    def _form(self, request: FetchRequest) -> int:
-        key = form_key(request)
-        if (known := self._forms.get(key)) is not None:
-            return known
-        cursor = self._database.execute(
-            "INSERT INTO forms (run, detail, body, missing) VALUES (?, ?, ?, ?)",
-            (self.run, *encode_form(request, with_secrets=self._with_secrets)),
-        )
-        assert cursor.lastrowid is not None
-        if len(self._forms) >= FORMS:
-            self._forms.clear()
-        self._forms[key] = cursor.lastrowid
-        return cursor.lastrowid
-
-    def result(self, number: int, fetch: int, outcome: Outcome, at: float, notes: Sequence[str]) -> None:
-        status, kind, detail, preview = encode(outcome, with_secrets=self._with_secrets)
-        self._database.execute(
-            "INSERT OR IGNORE INTO results (run, place, number, fetch, finished, status, kind, detail, preview, notes)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                self.run,
-                self._place,
-                number,
-                fetch,
-                at,
-                status,
-                kind,
-                detail,
-                preview,
-                json.dumps(notes) if notes else None,
-            ),
-        )
-        self._place += 1
-
-    def withdraw(self, numbers: tuple[int, ...]) -> None:
-        self._database.executemany(
-            "UPDATE requests SET withdrawn = 1 WHERE run = ? AND number = ?",
-            [(self.run, number) for number in numbers],
-        )

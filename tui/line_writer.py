@@ -39,7 +39,8 @@ class LineWriter:
         self._closed = False
         self._failure: tuple[int, str] | None = None
         self._state = threading.Condition()
-        self._progress = anyio.Event()
+        self._progress: anyio.Event | None = None  # while somebody waits for it: waking the loop costs more than a line
+        self._failed = anyio.Event()
         self._wake = waker(self._report)
         threading.Thread(target=self._run, name="line writer", daemon=True).start()
 
@@ -47,7 +48,7 @@ class LineWriter:
         """Queue the line, then wait until there is room for another. Raises OutputFailed."""
         self.put_nowait(line)
         while self._waiting > ROOM:
-            await self._progress.wait()
+            await self._next_progress(ROOM)
         self._check()
 
     def put_nowait(self, line: bytes) -> None:
@@ -64,15 +65,14 @@ class LineWriter:
             written = self._written
             deadline = float("inf") if patience is None else anyio.current_time() + patience
             with anyio.CancelScope(deadline=deadline) as scope:
-                await self._progress.wait()
+                await self._next_progress(0)
             if scope.cancelled_caught and written == self._written:
                 raise OutputFailed(0, "its reader does not read")
         self._check()
 
     async def failed(self) -> None:
         """Wait until writing has failed."""
-        while self._failure is None:
-            await self._progress.wait()
+        await self._failed.wait()
 
     def close(self) -> None:
         """End the thread when all is written."""
@@ -80,13 +80,22 @@ class LineWriter:
             self._closed = True
             self._state.notify()
 
+    async def _next_progress(self, enough: int) -> None:
+        """Wait until something is written, or writing fails; not at all where no more than `enough` bytes wait."""
+        progress = self._progress = self._progress or anyio.Event()
+        if self._waiting > enough:  # looked at after that: a piece that is not yet counted here will be told of
+            await progress.wait()
+
     def _check(self) -> None:
         if self._failure is not None:
             raise OutputFailed(*self._failure)
 
     def _report(self) -> None:
-        progress, self._progress = self._progress, anyio.Event()
-        progress.set()
+        progress, self._progress = self._progress, None
+        if progress is not None:
+            progress.set()
+        if self._failure is not None:
+            self._failed.set()
 
     def _run(self) -> None:
         while piece := self._next_piece():
@@ -101,6 +110,8 @@ class LineWriter:
                 with self._state:
                     self._waiting -= len(piece)
                     self._written += len(piece)
+            if self._progress is None and self._failure is None:
+                continue
             try:
                 self._wake()
             except RuntimeError:  # the loop is closed: nobody waits any more

@@ -17,8 +17,9 @@ from fetch_engine.requests import FetchRequest
 from fetch_engine.store import Reader, RunFacts, StoreError
 from fetch_engine.store_file import RunLocks
 from fetch_engine.store_pruning import Bounds
+from fetch_engine.store_session import RunToWrite
 from fetch_engine.store_values import StoredRequest
-from fetch_engine.store_writer import RunToWrite, RunWriter
+from fetch_engine.store_writer import RunWriter
 from tui.engine_options import request_for, with_line
 from tui.journal import Journal
 from tui.list_fetch import source_for

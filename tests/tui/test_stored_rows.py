@@ -12,7 +12,8 @@ import pytest
 from fetch_engine.requests import FetchRequest
 from fetch_engine.results import FetchError
 from fetch_engine.store_file import RunLocks
-from fetch_engine.store_writer import RunToWrite, RunWriter
+from fetch_engine.store_session import RunToWrite
+from fetch_engine.store_writer import RunWriter
 from tests.tui.fake_link import result
 from tui.journal import Journal
 from tui.stored_rows import StoredRows

@@ -24,8 +24,9 @@ from fetch_engine import ErrorKind, FetchError, FetchRequest, FetchResult, Hop, 
 from fetch_engine.store import Reader, StoreError
 from fetch_engine.store_file import VERSION, RunLocks, connect
 from fetch_engine.store_pruning import Bounds
+from fetch_engine.store_session import RunToWrite
 from fetch_engine.store_values import decode, decode_form, encode, encode_form, from_text, numbered, to_text
-from fetch_engine.store_writer import ROOM_RECORDS, RunToWrite, RunWriter
+from fetch_engine.store_writer import ROOM_RECORDS, RunWriter
 from fetch_engine.tls_facts import Certificate, TlsFacts
 
 LIMIT = 30.0
@@ -285,7 +286,8 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that writing beyond the limi
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
 from fetch_engine import FetchRequest
 from fetch_engine.store_file import RunLocks
-from fetch_engine.store_writer import RunToWrite, RunWriter
+from fetch_engine.store_session import RunToWrite
+from fetch_engine.store_writer import RunWriter
 path = Path(sys.argv[1])
 writer = RunWriter(path, RunToWrite(), locks=RunLocks(path), on_problem=lambda why: print(why, flush=True))
 writer.start()

@@ -1,0 +1,179 @@
+"""A run as it is written: what SQLite is told of its requests and results, many rows at a time."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from fetch_engine.requests import FetchRequest
+from fetch_engine.store_file import RunLocks, transaction
+from fetch_engine.store_values import Outcome, StoredRequest, encode, encode_form, form_key, stored_url, to_text
+
+FORMS = 1000  # kinds of requests that are remembered, so that each is stored once
+AT_A_TIME = (50, 5, 1)  # rows; every SQLite takes 999 values in a statement, and few statements stay prepared
+
+Op = Callable[["StoreSession"], None]
+Batch = list[tuple[int, Op]]  # each with the bytes of body that it holds
+
+
+@dataclass(frozen=True, slots=True)
+class RunToWrite:
+    """What is written of a run before its first request.
+
+    arguments: secrets masked. inputs: its lists of URLs. template: what is made of the URLs of those that do not say
+    by a `form`. run: the one to go on with, if it is not a new one.
+    """
+
+    arguments: Sequence[str] = ()
+    inputs: Sequence[dict[str, Any]] = ()
+    template: FetchRequest | None = None
+    run: int | None = None
+    first_number: int = 0
+    first_place: int = 0
+
+
+class Rows:
+    """Rows for one table, inserted many at a time.
+
+    Each statement lets go of the interpreter's lock, and has to wait until a busy event loop gives it back.
+    """
+
+    def __init__(self, database: sqlite3.Connection, into: str, columns: str) -> None:
+        self._database = database
+        row = f"({', '.join('?' * len(columns.split(', ')))})"
+        self._statements = [(count, f"{into} ({columns}) VALUES {', '.join([row] * count)}") for count in AT_A_TIME]
+        self._rows: list[tuple[object, ...]] = []
+
+    def add(self, row: tuple[object, ...]) -> None:
+        """Keep a row for `insert`."""
+        self._rows.append(row)
+
+    def insert(self) -> None:
+        """Insert what was added, in its order."""
+        done = 0
+        for count, statement in self._statements:
+            while len(self._rows) - done >= count:
+                self._database.execute(statement, tuple(chain.from_iterable(self._rows[done : done + count])))
+                done += count
+        self.forget()
+
+    def forget(self) -> None:
+        """Insert nothing of it."""
+        self._rows.clear()
+
+
+class StoreSession:
+    """An open run on the connection of the thread that writes it. `begin` makes one."""
+
+    def __init__(self, database: sqlite3.Connection, run: int, place: int, with_secrets: bool) -> None:
+        self._database = database
+        self._with_secrets = with_secrets
+        self._forms: dict[tuple[Any, ...], int] = {}
+        self._place = place
+        self._inputs: list[dict[str, Any]] = []
+        self._requests = Rows(database, "INSERT INTO requests", "run, number, url, masked, form, input")
+        self._results = Rows(
+            database,
+            "INSERT OR IGNORE INTO results",
+            "run, place, number, fetch, finished, status, kind, detail, preview, notes",
+        )
+        self.run = run
+
+    @classmethod
+    def begin(
+        cls, database: sqlite3.Connection, what: RunToWrite, locks: RunLocks, with_secrets: bool, first: Batch
+    ) -> StoreSession:
+        """Make the run, or take up the one to go on with, and do what was asked for by now."""
+        with transaction(database):
+            if what.run is not None:
+                run, place = what.run, what.first_place
+                database.execute("UPDATE runs SET ended = NULL, complete = 0 WHERE id = ?", (run,))
+            else:
+                cursor = database.execute(
+                    "INSERT INTO runs (started, arguments, inputs) VALUES (?, ?, '[]')",
+                    (time.time(), json.dumps(list(what.arguments))),
+                )
+                assert cursor.lastrowid is not None
+                run, place = cursor.lastrowid, 0
+                locks.take(run)  # before anybody else can see it
+            session = cls(database, run, place, with_secrets)
+            for source in what.inputs:
+                session.add_input(source, what.template)
+            session._do(first)
+            return session
+
+    def write(self, batch: Batch) -> None:
+        """Do all of this, or, where it raises, nothing."""
+        place, forms, inputs = self._place, dict(self._forms), list(self._inputs)
+        try:
+            with transaction(self._database):
+                self._do(batch)
+        except BaseException:
+            self._place, self._forms, self._inputs = place, forms, inputs
+            self._requests.forget()
+            self._results.forget()
+            raise
+
+    def _do(self, batch: Batch) -> None:
+        for _, op in batch:
+            op(self)
+        self._insert()
+
+    def _insert(self) -> None:
+        self._requests.insert()
+        self._results.insert()
+
+    def end(self, *, complete: bool) -> None:
+        with transaction(self._database):
+            self._database.execute(
+                "UPDATE runs SET ended = ?, complete = ? WHERE id = ?", (time.time(), complete, self.run)
+            )
+
+    def add_input(self, source: dict[str, Any], template: FetchRequest | None) -> None:
+        if template is not None and "form" not in source:
+            source = {**source, "form": self._form(template)}
+        self._inputs.append(source)
+        self._save_inputs()
+
+    def end_input(self, index: int) -> None:
+        self._inputs[index] = {**self._inputs[index], "ended": True}
+        self._save_inputs()
+
+    def _save_inputs(self) -> None:
+        self._database.execute("UPDATE runs SET inputs = ? WHERE id = ?", (json.dumps(self._inputs), self.run))
+
+    def request(self, request: StoredRequest, input: int | None) -> None:
+        url, masked = stored_url(request.url, with_secrets=self._with_secrets)
+        self._requests.add((self.run, request.number, to_text(url), masked, self._form(request), input))
+
+    def _form(self, request: FetchRequest) -> int:
+        key = form_key(request)
+        if (known := self._forms.get(key)) is not None:
+            return known
+        cursor = self._database.execute(
+            "INSERT INTO forms (run, detail, body, missing) VALUES (?, ?, ?, ?)",
+            (self.run, *encode_form(request, with_secrets=self._with_secrets)),
+        )
+        assert cursor.lastrowid is not None
+        if len(self._forms) >= FORMS:
+            self._forms.clear()
+        self._forms[key] = cursor.lastrowid
+        return cursor.lastrowid
+
+    def result(self, number: int, fetch: int, outcome: Outcome, at: float, notes: Sequence[str]) -> None:
+        status, kind, detail, preview = encode(outcome, with_secrets=self._with_secrets)
+        noted = json.dumps(notes) if notes else None
+        self._results.add((self.run, self._place, number, fetch, at, status, kind, detail, preview, noted))
+        self._place += 1
+
+    def withdraw(self, numbers: tuple[int, ...]) -> None:
+        self._insert()  # they may be among what is to be changed
+        self._database.executemany(
+            "UPDATE requests SET withdrawn = 1 WHERE run = ? AND number = ?",
+            [(self.run, number) for number in numbers],
+        )
