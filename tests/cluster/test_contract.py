@@ -15,6 +15,7 @@ from tests.executors.test_contract import (
     outcomes,
     peer,
     test_a_host_that_asks_for_less_rests_for_all,
+    test_a_rate_is_that_of_all_together,
     test_cancelling_what_the_engine_runs_in,
     test_however_it_is_dropped_it_is_cancelled_there,
     test_places_are_those_of_all_together_also_after_a_redirect,
@@ -24,6 +25,7 @@ from tests.executors.test_contract import (
 __all__ = [
     "peer",
     "test_a_host_that_asks_for_less_rests_for_all",
+    "test_a_rate_is_that_of_all_together",
     "test_cancelling_what_the_engine_runs_in",
     "test_however_it_is_dropped_it_is_cancelled_there",
     "test_places_are_those_of_all_together_also_after_a_redirect",

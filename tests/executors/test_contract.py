@@ -158,6 +158,17 @@ async def test_places_are_those_of_all_together_also_after_a_redirect(
     assert {name: peer.peak[name] for name in ("127.0.0.1", "localhost")} == {"127.0.0.1": 2, "localhost": 2}
 
 
+async def test_a_rate_is_that_of_all_together(executor: Make, peer: Peer, url: Url) -> None:
+    async with opened(executor(1), limits=Limits(concurrency=20, per_host=20, host_rate=20)) as engine:
+        await engine.submit(url("/ok"))  # by now there is somebody to fetch
+        async for task in engine.as_completed(url(f"/ok?{number}") for number in range(13)):
+            assert task.outcome is not None
+            assert task.outcome.status == 200
+            del task
+    times = sorted(at for at, path in peer.begun_at if "?" in path)
+    assert times[-1] - times[0] > 0.35  # twelve times 0.05; a first one that came late makes it less
+
+
 async def test_a_host_that_asks_for_less_rests_for_all(executor: Make, peer: Peer, url: Url) -> None:
     limits, retry = Limits(concurrency=8, per_host=2), RetryPolicy(retries=1)
     async with opened(executor(1), limits=limits, retry=retry) as engine:
