@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from fetch_engine import FetchEngine, FetchFailed, FetchRequest, FetchResult, Limits, RetryPolicy
+from fetch_engine.executors import dask_client, dask_link
 from fetch_engine.executors.dask_executor import DaskExecutor
 from fetch_engine.executors.dask_worker import HOOK
+from fetch_engine.executors.worker_facts import versions_here
 from fetch_engine.results import ErrorKind
 from tests.cluster.pages import Pages
 from tests.lifetimes.waiting import all_let_go, until
@@ -206,3 +209,35 @@ async def test_nobody_there_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> 
     async with FetchEngine(executor=DaskExecutor("tcp://127.0.0.1:9")) as engine:
         with pytest.raises(FetchFailed, match=r"no Dask scheduler at tcp://127\.0\.0\.1:9"):
             await engine.submit("http://localhost/")
+
+
+async def test_a_scheduler_of_other_versions_is_told_at_the_start(
+    cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(versions_here(), program="0.0.1")
+    monkeypatch.setattr(dask_client, "versions_here", lambda: other)
+    why = await dask_client.check(cluster.scheduler_address)
+    assert why is not None
+    assert why.endswith(f"weakfetch-tui {versions_here().program} there, 0.0.1 here: install the same on both")
+    assert "the scheduler at" in why
+
+
+async def test_workers_of_other_versions_are_told_at_the_start_and_given_nothing(
+    cluster: Any, pages: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(versions_here(), program="0.0.1")
+    asked = iter([versions_here()])  # of the scheduler, which fits
+    with monkeypatch.context() as patch:
+        patch.setattr(dask_client, "versions_here", lambda: next(asked, other))
+        why = await dask_client.check(cluster.scheduler_address)
+    assert why is not None
+    assert "no worker of it can be used" in why
+    monkeypatch.setattr(dask_link, "versions_here", lambda: other)
+    executor = DaskExecutor(cluster.scheduler_address)
+    async with FetchEngine(executor=executor) as engine:
+        task = engine.submit(f"{pages.base}/0/1")
+        await until(lambda: [one.state for one in executor.cluster.workers] == ["refused"] * 2)
+        assert all("install the same on both" in one.note for one in executor.cluster.workers)
+        assert not pages.hits
+        del task
+        await all_let_go(engine)
