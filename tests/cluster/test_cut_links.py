@@ -63,10 +63,10 @@ async def test_links_that_are_cut_or_fall_silent(
             await until(lambda: pages.running == 40)
             abandoned = pages.abandoned
             client.forget()
-            await until(lambda: pages.abandoned == abandoned + 40 and pages.running == 40, LIMIT)
+            await until(lambda: pages.abandoned >= abandoned + 40 and pages.running == 40, LIMIT)
             free(pages)
         assert found[200] + found["unknown"] == 200
-        assert executor.cluster.reconnected == 1
+        assert executor.cluster.reconnected > 0  # a busy machine may lose it more than once
 
         # A worker's link is cut: one of Dask's ends then.
         by_hand.worker()

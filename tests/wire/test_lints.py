@@ -85,6 +85,7 @@ async def test_a_silent_server(sent: bytes, words: str) -> None:
     with RawServer(handle) as server:
         async with engine() as opened:
             task = opened.submit(server.url())
+            await until(lambda: task.recorder.reads > 0 or not sent)
             assert await fires(Stalled(0.1), task) == f"{words} 0 s"
             assert says(task) == ()
 
