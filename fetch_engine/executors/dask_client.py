@@ -91,8 +91,9 @@ async def connect(address: str) -> tuple[Any, str | None]:
 
 
 async def close(client: Any) -> None:
+    """Let go of it; None: there is none."""
     if client is not None:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):  # whatever a connection that is lost or half made raises as it is left
             await asyncio.wait_for(client.close(), CLOSE_LIMIT)
 
 

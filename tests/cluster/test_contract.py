@@ -19,6 +19,7 @@ from tests.executors.test_contract import (
     test_cancelling_what_the_engine_runs_in,
     test_however_it_is_dropped_it_is_cancelled_there,
     test_places_are_those_of_all_together_also_after_a_redirect,
+    test_what_has_come_is_seen_while_it_comes,
     url,
 )
 
@@ -29,6 +30,7 @@ __all__ = [
     "test_cancelling_what_the_engine_runs_in",
     "test_however_it_is_dropped_it_is_cancelled_there",
     "test_places_are_those_of_all_together_also_after_a_redirect",
+    "test_what_has_come_is_seen_while_it_comes",
     "url",
 ]
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("collector_off")]

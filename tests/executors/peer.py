@@ -10,7 +10,8 @@ from tests.wire.servers import Connection
 
 
 class Peer:
-    """Paths: /ok, /404, /there/URL (a redirect there), /sleep/SECONDS, /hang, /reset, /cut, /busy (429 once), /big.
+    """Paths: /ok, /404, /there/URL (a redirect there), /sleep/SECONDS, /hang, /half, /reset, /cut, /busy (429 once),
+    /big.
 
     hosts: running by the Host header; peak: most of them. answered: times a path was answered.
     """
@@ -50,6 +51,10 @@ class Peer:
             with self._lock:
                 self.hanging -= 1
                 self.gone += gone
+            return False
+        if first == "half":
+            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + b"x" * 1000)
+            connection.gone()
             return False
         if first == "reset":
             connection.reset()

@@ -158,6 +158,17 @@ async def test_places_are_those_of_all_together_also_after_a_redirect(
     assert {name: peer.peak[name] for name in ("127.0.0.1", "localhost")} == {"127.0.0.1": 2, "localhost": 2}
 
 
+async def test_what_has_come_is_seen_while_it_comes(executor: Make, url: Url) -> None:
+    async with opened(executor(1)) as engine:
+        task = engine.submit(url("/half"))
+        recorder = task.recorder
+        await until(lambda: recorder.bytes_received >= 1000 and recorder.body_size == 1000, 20)
+        assert (recorder.status, recorder.expected_size) == (200, 2000)
+        assert not task.done()
+        del task
+        await all_let_go(engine)
+
+
 async def test_a_rate_is_that_of_all_together(executor: Make, peer: Peer, url: Url) -> None:
     async with opened(executor(1), limits=Limits(concurrency=20, per_host=20, host_rate=20)) as engine:
         await engine.submit(url("/ok"))  # by now there is somebody to fetch
