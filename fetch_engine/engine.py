@@ -172,7 +172,7 @@ class FetchEngine:
             self.pin(task)
             job.pinned_until_done = True
         mailbox.put(Scheduler.admit, job)
-        scheduler.advance()
+        scheduler.advance_here()
         return task
 
     def fetch(self, request: str | FetchRequest, *, timeout: float | None = None) -> FetchTask:

@@ -13,9 +13,10 @@ Ticket = TypeVar("Ticket")
 
 
 class _Lane(Generic[Ticket]):
-    __slots__ = ("open_at", "resting", "running", "waiting")
+    __slots__ = ("host", "open_at", "resting", "running", "waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, host: str) -> None:
+        self.host = host
         # OrderedDict: first out and removal from the middle both O(1); a plain dict scans its deleted head.
         self.waiting: OrderedDict[Ticket, None] = OrderedDict()
         self.running = 0
@@ -52,14 +53,18 @@ class Lanes(Generic[Ticket]):
         self._waiting = 0
         self.running = 0
 
-    def push(self, host: str, ticket: Ticket, *, ahead: bool = False) -> None:
-        """Queue a ticket; `ahead` of all that wait for this host if it has waited before, for another one."""
+    def push(self, host: str, ticket: Ticket, *, ahead: bool = False) -> str:
+        """Queue a ticket; `ahead` of all that wait for this host if it has waited before, for another one.
+
+        Returns the host, as one string for all who are there at a time.
+        """
         lane = self._lane(host)
         lane.waiting[ticket] = None
         self._waiting += 1
         if ahead:
             lane.waiting.move_to_end(ticket, last=False)
         self._list(host, lane)
+        return lane.host
 
     def remove(self, host: str, ticket: Ticket) -> bool:
         """Take a waiting ticket out; False if it does not wait there."""
@@ -125,7 +130,7 @@ class Lanes(Generic[Ticket]):
     def _lane(self, host: str) -> _Lane[Ticket]:
         lane = self._lanes.get(host)
         if lane is None:
-            lane = self._lanes[host] = _Lane()
+            lane = self._lanes[host] = _Lane(host)
         return lane
 
     def _rest(self, host: str, lane: _Lane[Ticket], until: float) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 
-from fetch_engine.results import Attempt, ErrorKind, FetchState, Hop, Timings
+from fetch_engine.results import Attempt, ErrorKind, FetchError, FetchResult, FetchState, Hop, Timings, final_state
 from fetch_engine.tls_facts import TlsFacts
 
 PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
@@ -149,6 +149,29 @@ class Recorder:
         """The phases of the current hop; `total` counts from `since`, by default from submit."""
         start = self.submitted if since is None else since
         return Timings(queued=self.queued, total=time.perf_counter() - start, **self.phases)
+
+
+def account_of(outcome: FetchResult | FetchError, submitted: float) -> Recorder:
+    """The account of a fetch that has ended, from what it left behind. What no outcome tells, it does not either: how a
+    body came in pieces, when an attempt and a hop began, and of a failure the address of the server."""
+    timings = outcome.timings
+    recorder = Recorder(submitted)
+    recorder.state = final_state(outcome)
+    recorder.queued = timings.queued
+    recorder.started = None if timings.queued is None else submitted + timings.queued
+    recorder.url = outcome.final_url
+    recorder.status = outcome.status
+    recorder.attempts = outcome.attempts
+    recorder.retried = list(outcome.retried)
+    recorder.bytes_received = outcome.bytes_received
+    recorder.body_size = outcome.body_size
+    recorder.transport = outcome.transport
+    recorder.tls = outcome.tls
+    recorder.hops = list(outcome.redirects)
+    recorder.phases = {phase: took for phase in PHASES if (took := getattr(timings, phase)) is not None}
+    if isinstance(outcome, FetchResult):
+        recorder.remote_address = outcome.remote_address
+    return recorder
 
 
 _STATES = {

@@ -173,3 +173,10 @@ class FetchResult:
         """The first header of this name (any case), or None."""
         name = name.lower()
         return next((value for key, value in self.headers if key.lower() == name), None)
+
+
+def final_state(outcome: FetchResult | FetchError) -> FetchState:
+    """What became of a fetch with this outcome."""
+    if isinstance(outcome, FetchResult):
+        return FetchState.DONE
+    return FetchState.CANCELLED if outcome.kind is ErrorKind.CANCELLED else FetchState.FAILED

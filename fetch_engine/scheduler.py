@@ -75,7 +75,12 @@ class Scheduler:
 
     def advance(self) -> None:
         """Act on what the mailbox holds, then give free places away. Never raises; does nothing outside of the loop."""
-        if self._advancing or not (self.mailbox.is_in_loop() or self._left):
+        if self.mailbox.is_in_loop() or self._left:
+            self.advance_here()
+
+    def advance_here(self) -> None:
+        """`advance`, for a caller who knows to be in the loop."""
+        if self._advancing:
             return
         self._advancing = True
         try:
@@ -96,8 +101,10 @@ class Scheduler:
         """Leave an entry, if one is given; `advance`; and make the calls owed. For a turn of the engine's own."""
         if action is not None:
             self.mailbox.put(action, subject)
-        self.advance()
-        while self._owed and self.mailbox.is_in_loop():
+        is_here = self.mailbox.is_in_loop()
+        if is_here or self._left:
+            self.advance_here()
+        while self._owed and is_here:
             self._owed.popleft()()
 
     def start(self, job: Job) -> None:
@@ -144,7 +151,7 @@ class Scheduler:
             return
         if job.timeout is not None:
             self.spawn(job.expire, Scheduler.time_out)
-        self.lanes.push(job.host, job)
+        job.host = self.lanes.push(job.host, job)
 
     def cancel(self, job: Job) -> None:
         """Its owner wants it no more."""

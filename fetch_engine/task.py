@@ -11,9 +11,9 @@ import anyio
 
 from fetch_engine.errors import FetchCancelled, FetchFailed
 from fetch_engine.mailbox import Action, Mailbox
-from fetch_engine.recorder import Recorder
+from fetch_engine.recorder import Recorder, account_of
 from fetch_engine.requests import FetchRequest
-from fetch_engine.results import ErrorKind, FetchError, FetchResult, FetchState
+from fetch_engine.results import ErrorKind, FetchError, FetchResult, FetchState, final_state
 from fetch_engine.session import Generation
 
 Outcome = FetchResult | FetchError
@@ -121,11 +121,19 @@ class Job:
 
     @property
     def recorder(self) -> Recorder:
-        """The running account; made when somebody asks, as most of many that wait are not asked for theirs."""
+        """The running account; made when somebody asks, as most of many that wait or have ended are not asked."""
         recorder = self._recorder
         if recorder is None:
-            recorder = self._recorder = Recorder(self.submitted)
+            recorder = Recorder(self.submitted) if self.outcome is None else account_of(self.outcome, self.submitted)
+            self._recorder = recorder
         return recorder
+
+    @property
+    def state(self) -> FetchState:
+        """Where the fetch stands."""
+        if self.outcome is not None:
+            return final_state(self.outcome)
+        return FetchState.QUEUED if self._recorder is None else self._recorder.state
 
     @property
     def has_run(self) -> bool:
@@ -145,11 +153,9 @@ class Job:
     def conclude(self, outcome: Outcome) -> None:
         """It has ended. `tell` must follow if it is watched."""
         self.outcome = outcome
-        if isinstance(outcome, FetchResult):
-            state = FetchState.DONE
-        else:
-            state = FetchState.CANCELLED if outcome.kind is ErrorKind.CANCELLED else FetchState.FAILED
-        self.recorder.state = state
+        if self._recorder is not None:
+            self._recorder.state = final_state(outcome)  # for whoever has taken it
+            self._recorder = None  # a handle that is kept keeps the outcome alone
 
     @property
     def is_watched(self) -> bool:
@@ -215,12 +221,20 @@ class FetchTask:
     @property
     def state(self) -> FetchState:
         """Where the fetch stands."""
-        return self.job.recorder.state
+        return self.job.state
 
     @property
     def recorder(self) -> Recorder:
-        """The running account: bytes, phases, attempts. Read only; keeping it keeps no fetch alive."""
+        """The running account: bytes, phases, attempts. Read only; keeping it keeps no fetch alive.
+
+        Taken after the end it is made anew, and tells what the outcome does.
+        """
         return self.job.recorder
+
+    @property
+    def submitted(self) -> float:
+        """When it was submitted, as time.perf_counter()."""
+        return self.job.submitted
 
     @property
     def outcome(self) -> Outcome | None:

@@ -129,7 +129,7 @@ class HeadlessRun:
         self._journal.finished(task.request, task.id, outcome, time.time())
         self.fetches += 1
         self.failed += self._fail_on.fails(outcome)
-        since = time.perf_counter() - task.recorder.submitted - outcome.elapsed
+        since = time.perf_counter() - task.submitted - outcome.elapsed
         return Account(task.request, outcome, time.time() - since)
 
     def _progress(self) -> Progress:

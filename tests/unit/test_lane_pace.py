@@ -177,3 +177,11 @@ def test_no_start_too_early_and_none_forgotten(todo: list[tuple[str, str, float]
         # What starts late may be followed sooner, so three starts are at least one and a bit gaps apart.
         for before, after in zip(starts, starts[2:], strict=False):
             assert after[0] - before[0] >= distance - 1e-6
+
+
+def test_all_who_wait_for_a_host_share_one_string_of_it() -> None:
+    lanes = paced(Clock())
+    one, other = (".".join(("a", "example")) for _ in range(2))
+    assert one is not other
+    assert lanes.push(one, "first") is one
+    assert lanes.push(other, "second") is one
