@@ -8,11 +8,13 @@ from typing import Protocol
 
 import pycurl  # type: ignore[import-untyped]
 
+from fetch_engine.transports.curl_readiness import IN, OUT, readiness
+
 _WANTS = {
     pycurl.POLL_NONE: 0,
-    pycurl.POLL_IN: 1,
-    pycurl.POLL_OUT: 2,
-    pycurl.POLL_INOUT: 3,
+    pycurl.POLL_IN: IN,
+    pycurl.POLL_OUT: OUT,
+    pycurl.POLL_INOUT: IN | OUT,
     pycurl.POLL_REMOVE: 0,
 }
 _NEVER = float("inf")
@@ -41,7 +43,7 @@ class CurlLoop:
         self.ahead = 0
         self._found: asyncio.AbstractEventLoop | None = None
         self._running: dict[pycurl.Curl, Ended] = {}
-        self._watched: dict[int, int] = {}
+        self._readiness = readiness(self._act)
         self._acted: dict[int, float] = {}
         self._soon: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -95,26 +97,12 @@ class CurlLoop:
                 timer.cancel()
         self._soon = self._timer = None
         self._multi.close()
-        for descriptor in list(self._watched):
-            self._watch(pycurl.POLL_REMOVE, descriptor)
+        self._readiness.close()
 
     def _watch(self, what: int, descriptor: int, *_: object) -> None:
-        before, wanted = self._watched.get(descriptor, 0), _WANTS[what]
-        changed = before ^ wanted
-        if changed & 1:
-            if wanted & 1:
-                self._loop.add_reader(descriptor, self._act, descriptor, pycurl.CSELECT_IN)
-            else:
-                self._loop.remove_reader(descriptor)
-        if changed & 2:
-            if wanted & 2:
-                self._loop.add_writer(descriptor, self._act, descriptor, pycurl.CSELECT_OUT)
-            else:
-                self._loop.remove_writer(descriptor)
-        if wanted:
-            self._watched[descriptor] = wanted
-        else:
-            self._watched.pop(descriptor, None)
+        wanted = _WANTS[what]
+        self._readiness.watch(descriptor, wanted)
+        if not wanted:
             self._acted.pop(descriptor, None)
 
     def _set_timer(self, milliseconds: int) -> None:
@@ -140,17 +128,18 @@ class CurlLoop:
     def _look(self) -> None:
         self._timer, self._fires = None, _NEVER
         if self._due <= self._loop.time() + _CLOCK:
-            self._act(pycurl.SOCKET_TIMEOUT, 0)
+            self._act([(pycurl.SOCKET_TIMEOUT, 0)])
         elif self._due < _NEVER:
             self._arm()
 
     def _expire(self) -> None:
         self._soon = None
-        self._act(pycurl.SOCKET_TIMEOUT, 0)
+        self._act([(pycurl.SOCKET_TIMEOUT, 0)])
 
-    def _act(self, descriptor: int, event: int) -> None:
-        self._acted[descriptor] = time.monotonic()
-        self._multi.socket_action(descriptor, event)
+    def _act(self, ready: list[tuple[int, int]]) -> None:
+        for descriptor, what in ready:
+            self._acted[descriptor] = time.monotonic()
+            self._multi.socket_action(descriptor, what)
         _, finished, failed = self._multi.info_read()
         for curl in finished:
             self._end(curl, 0, "")
