@@ -1,11 +1,12 @@
 """A client in a process of its own: fetches the same 1 KiB again and again and prints what it took, as JSON.
 
-python -m tests.bench.clients httpx|aiohttp|transport|engine|fast URL CONNECTIONS REQUESTS [--uvloop]
+python -m tests.bench.clients httpx|aiohttp|transport|engine|fast|pycurl|sockets URL CONNECTIONS REQUESTS [--uvloop]
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import functools
 import importlib
@@ -118,8 +119,82 @@ async def our_engine(url: str, connections: int, client: Client = "httpx") -> As
         yield run
 
 
+@contextlib.asynccontextmanager
+async def plain_pycurl(url: str, connections: int) -> AsyncIterator[RunMany]:
+    """libcurl's multi interface, which takes the whole thread: bodies counted and thrown away, nothing else done."""
+    pycurl = importlib.import_module("pycurl")
+    multi = pycurl.CurlMulti()
+    multi.setopt(pycurl.M_MAXCONNECTS, connections)
+    sizes: dict[object, int] = {}
+    handles = []
+    for _ in range(connections):
+        curl = pycurl.Curl()
+        curl.setopt(pycurl.URL, url)
+        curl.setopt(pycurl.WRITEFUNCTION, lambda data, curl=curl: sizes.update({curl: sizes[curl] + len(data)}))
+        handles.append(curl)
+
+    async def run(count: int) -> None:
+        free, started, done = list(handles), 0, 0
+        while done < count:
+            while free and started < count:
+                curl = free.pop()
+                sizes[curl] = 0
+                multi.add_handle(curl)
+                started += 1
+            while multi.perform()[0] == pycurl.E_CALL_MULTI_PERFORM:
+                pass
+            _, finished, failed = multi.info_read(connections)
+            for curl in finished:
+                multi.remove_handle(curl)
+                _check(sizes[curl])
+                free.append(curl)
+                done += 1
+            if failed:
+                raise RuntimeError(f"failed: {failed[0]}")
+            if not finished:
+                multi.select(1.0)
+
+    try:
+        yield run
+    finally:
+        for curl in handles:
+            curl.close()
+        multi.close()
+
+
+@contextlib.asynccontextmanager
+async def plain_sockets(url: str, connections: int) -> AsyncIterator[RunMany]:
+    """No client at all: the same bytes sent again and again, and as many received as there must be."""
+    place = httpx.URL(url)
+    request = f"GET {place.raw_path.decode()} HTTP/1.1\r\nHost: {place.host}\r\n\r\n".encode()
+    opened = [await asyncio.open_connection(place.host, place.port) for _ in range(connections)]
+
+    async def run(count: int) -> None:
+        numbers = iter(range(count))
+
+        async def worker(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            for _ in numbers:
+                writer.write(request)
+                await reader.readuntil(b"\r\n\r\n")
+                _check(len(await reader.readexactly(len(BODY))))
+
+        async with anyio.create_task_group() as workers:
+            for ends in opened:
+                workers.start_soon(worker, *ends)
+
+    try:
+        yield run
+    finally:
+        for _, writer in opened:
+            writer.close()
+
+
 CLIENTS = {"httpx": plain_httpx, "aiohttp": plain_aiohttp, "transport": our_transport, "engine": our_engine}
-CLIENTS["fast"] = functools.partial(our_engine, client="fast")
+CLIENTS |= {
+    "fast": functools.partial(our_engine, client="fast"),
+    "pycurl": plain_pycurl,
+    "sockets": plain_sockets,
+}
 
 
 async def measure(name: str, url: str, connections: int, requests: int) -> dict[str, float]:

@@ -17,6 +17,11 @@ from .settings import Settings
 from .targets import at_least, at_most
 
 CONNECTIONS = 100
+SCRIPTS = {
+    "the engine in a script, httpx": "engine",
+    "the engine in a script, fast": "fast",
+    "pycurl alone": "pycurl",  # what fast stands on
+}
 
 
 def run(settings: Settings) -> list[Group]:
@@ -36,8 +41,9 @@ def run(settings: Settings) -> list[Group]:
             runs[whole] = partial(_headless, many, requests, options, start)
             runs[_without_start(whole)] = start.rest
         loop = ["--uvloop"] if importlib.util.find_spec("uvloop") else []
-        engine = ["clients", "engine", f"{url}/k", str(CONNECTIONS), str(requests), *loop]
-        runs["the engine in a script"] = partial(run_probe, *engine)
+        for script, client in SCRIPTS.items():
+            probe = partial(run_probe, "clients", client, f"{url}/k", str(CONNECTIONS), str(requests), *loop)
+            runs[script] = probe if client == "engine" or importlib.util.find_spec("pycurl") else None
         runs |= peers.many_small(f"{url}/k", CONNECTIONS, requests, few)
         title = f"{requests:,} x 1 KiB, {CONNECTIONS} connections, {server} ({few:,} with {ARIA2C} and {HTTPX})"
         group = take_turns(title, settings.rounds, runs, CURL)

@@ -16,7 +16,7 @@ from .settings import Settings
 from .targets import at_least
 
 RATE, CPU, PEAK = "MB/s", "CPU s", "peak RSS MB"
-CURL = "curl"
+CURL, HASHED = "curl", "curl | sha256sum"  # the other programs do not hash
 ENOUGH = {contenders.FAST: 0.8, contenders.HTTPX: 0.4}  # of curl's bytes a second
 
 
@@ -30,6 +30,9 @@ def run(settings: Settings) -> list[Group]:
             work = _Work(f"{base}/large", size, target)
             runs = {CURL: work.by(CURL, "curl", "-s", "-o", work.place, work.url)}
             runs |= {_name(way): None if options is None else work.ours(options) for way, options in ways.items()}
+            if target is None:
+                pipe = f'curl -s "{work.url}" | sha256sum'
+                runs[HASHED] = work.by("curl", "sh", "-c", pipe)
             runs |= work.by_others()
             title = f"{size / 2**20:,.0f} MiB {where}"
             group = take_turns(f"{title}, {server}", settings.rounds, runs, CURL)

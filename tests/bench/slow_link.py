@@ -15,6 +15,7 @@ from .targets import at_most
 DELAY = 0.05  # seconds
 CONNECTIONS = (8, 25, 50)
 CLIENTS = {"fast": "fast", "httpx": "engine"}  # by the transport that carries them
+BARE = "bare sockets"  # what of the lateness is the machine's and the server's
 LATE = "% over the ideal"
 
 
@@ -32,7 +33,8 @@ def run(settings: Settings) -> list[Group]:
 
         there = [way for way in CLIENTS if way != "fast" or importlib.util.find_spec("pycurl")]
         ways = [(way, connections) for connections in CONNECTIONS for way in there]
-        runs = {_name(*way): partial(late, CLIENTS[way[0]], way[1]) for way in ways}
+        runs = {_name(BARE, connections): partial(late, "sockets", connections) for connections in CONNECTIONS}
+        runs |= {_name(*way): partial(late, CLIENTS[way[0]], way[1]) for way in ways}
         group = take_turns(f"{fetches} fetches, each answered after {DELAY * 1000:.0f} ms", settings.rounds, runs)
     group.targets = [at_most(5, LATE, f"{group.title}: {_name(*way)}", group.median(_name(*way), LATE)) for way in ways]
     return [group]
