@@ -25,7 +25,9 @@ class BatchOwner(Protocol):
 
 
 class DaskBatches:
-    """client: of Dask, as long as its connection lasts. prefix: of keys. group: lasts as long as the connection.
+    """Hands batches to workers and tells how each ended.
+
+    client: of Dask, as long as its connection lasts. prefix: of keys. group: lasts as long as the connection.
     lose: called when a future turns out to be lost, as all of the connection are then. forget: called with a worker
     that has no session any more.
     """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Set
@@ -19,21 +18,17 @@ from fetch_engine.results import ErrorKind
 from fetch_engine.transports.curl_failures import describe_code
 from fetch_engine.transports.curl_head import BLANK, CurlHead, check_trailer, read_head
 from fetch_engine.transports.curl_loop import CurlLoop
+from fetch_engine.transports.curl_options import RequestOptions
+from fetch_engine.transports.curl_phases import phases
+from fetch_engine.transports.curl_places import authority, place_of
 from fetch_engine.transports.curl_sockets import Ends, Sockets, local_port
 from fetch_engine.transports.descriptors import OUT_OF_DESCRIPTORS
 from fetch_engine.transports.exchange import MAX_INFORMATIONAL
 from fetch_engine.transports.protocol import WireRequest
 
-TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
-
-# RFC 9110 section 9.2.2; libcurl repeats any request on a connection that was kept and turns out to be dead.
-IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
-_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})  # a body of no bytes is told by Content-Length: 0
 _AHEAD = 256 * 1024  # bytes received before anybody wants them, where the other transfers have many of those too
 _MOST_AHEAD = 2 * 1024 * 1024  # in any case: more than comes between two turns of the loop
 _ALL_AHEAD = 16 * 1024 * 1024  # of all transfers; past it each has _AHEAD
-_ADDRESS = re.compile(r"\[.*\]|[0-9.]+")
-_NEVER = 2**31 - 1  # ms, 24 days; 0 would be libcurl's default
 _LAST_CHANCE = 0.005  # seconds
 _NONE_YET = Timeouts()
 _REFUSED = -1  # from a callback: end the transfer
@@ -51,14 +46,12 @@ class Transfer:
         "_armed",
         "_blocked",
         "_chunks",
-        "_connect_timeout",
         "_connected",
         "_curl",
         "_deadline",
         "_descriptor",
         "_ends",
         "_failure",
-        "_given",
         "_head",
         "_header_bytes",
         "_interim",
@@ -69,18 +62,16 @@ class Transfer:
         "_moved",
         "_no_socket",
         "_opened",
+        "_options",
         "_over",
         "_patience",
         "_paused",
         "_recorder",
         "_request",
-        "_secure",
         "_sent",
-        "_shape",
         "_sockets",
         "_tries",
         "_unsent",
-        "_verify",
         "_waiter",
         "met_dead_ones",
         "met_stale_one",
@@ -97,15 +88,10 @@ class Transfer:
         verify: bool,
         known: Set[tuple[str, int]],
     ) -> None:
-        self._verify = verify
         self._known = known
         self._loop = loop
         self._limits = limits
         self._sockets = sockets
-        self._shape: tuple[str, bool, bool, bool] | None = None
-        self._secure = False
-        self._given: list[bytes] | None = None  # the header fields that libcurl has
-        self._connect_timeout: float | None = -1.0  # that it has
         self._deadline: asyncio.TimerHandle | None = None
         self._armed = 0.0
         self._lines: list[bytes] = []
@@ -114,6 +100,7 @@ class Transfer:
         self._forget()
         curl = self._curl = pycurl.Curl()
         configure(curl)
+        self._options = RequestOptions(curl, verify=verify)
         curl.setopt(pycurl.HEADERFUNCTION, self._on_header)
         curl.setopt(pycurl.WRITEFUNCTION, self._on_body)
         curl.setopt(pycurl.PREREQFUNCTION, self._on_connected)
@@ -147,30 +134,11 @@ class Transfer:
     ) -> None:
         """Begin. lines: the header fields as libcurl takes them. fresh: on no connection that was kept. Raises
         AttemptFailed (protocol)."""
-        fresh = fresh or request.method not in IDEMPOTENT
-        curl, shape = self._curl, (request.method, bool(request.body), request.insecure, fresh)
-        secure = request.url.startswith("https:")
-        if secure != self._secure:
-            self._secure = secure
-            curl.setopt(pycurl.FORBID_REUSE, secure)
-        if shape != self._shape:
-            self._reshape(*shape)
-            self._shape = shape
-        if request.body:
-            curl.setopt(pycurl.POSTFIELDS, request.body)
-        curl.setopt(pycurl.URL, request.url)
-        if lines is not self._given:
-            curl.setopt(pycurl.HTTPHEADER, lines)
-            self._given = lines
-        connect = timeouts.connect
-        if connect != self._connect_timeout:
-            milliseconds = _NEVER if connect is None else min(_NEVER, max(1, int(connect * 1000)))
-            curl.setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds)
-            self._connect_timeout = connect
+        self._options.set(request, lines, timeouts.connect, fresh=fresh)
         self._request, self._recorder, self._patience = request, recorder, timeouts
         self._over = False
         recorder.begin("connect")
-        self._loop.add(curl, self)
+        self._loop.add(self._curl, self)
 
     async def head(self) -> CurlHead:
         """The head of the response. Raises AttemptFailed."""
@@ -206,9 +174,7 @@ class Transfer:
         transfer for the next one."""
         if not self._over:
             self._loop.remove(self._curl)
-        if self._shape is not None and self._shape[1]:
-            self._curl.setopt(pycurl.POSTFIELDS, b"")  # it would keep the body
-            self._shape = None
+        self._options.forget_body()
         if self._ends is not None:
             self._sockets.leave(self._ends, self)
         if self._head is None and self._recorder is not None:
@@ -252,35 +218,14 @@ class Transfer:
         if code == pycurl.E_COULDNT_CONNECT and self._where().endswith(":0"):
             return ErrorKind.INVALID_URL, "port 0 does not exist"
         if code == pycurl.E_COULDNT_CONNECT and not self._opened:
-            return ErrorKind.DNS, f"{self._host()} has no address that may be used"
+            host = "" if self._request is None else authority(self._request.url)
+            return ErrorKind.DNS, f"{host} has no address that may be used"
         if code == pycurl.E_OPERATION_TIMEDOUT:
             return (
                 ErrorKind.TIMEOUT_CONNECT,
                 f"no connection to {self._where()} within {self._patience.connect or 0:g} s",
             )
         return describe_code(code, text, os_error, self._where(), answered=self._head is not None)
-
-    def _default_port(self) -> int:
-        return 443 if self._request is not None and self._request.url.startswith("https:") else 80
-
-    def _reshape(self, method: str, has_body: bool, insecure: bool, fresh: bool) -> None:
-        """Raises AttemptFailed (protocol)."""
-        if not TOKEN.fullmatch(method):
-            raise AttemptFailed(ErrorKind.PROTOCOL, "not a valid request: the method is no HTTP token", unsent=True)
-        curl = self._curl
-        curl.unsetopt(pycurl.CUSTOMREQUEST)
-        curl.setopt(pycurl.HTTPGET, 1)
-        if method == "HEAD":
-            curl.setopt(pycurl.NOBODY, 1)
-        elif has_body or method in _BODY_METHODS:
-            curl.setopt(pycurl.POSTFIELDS, b"")
-            curl.setopt(pycurl.CUSTOMREQUEST, method)
-        elif method != "GET":
-            curl.setopt(pycurl.CUSTOMREQUEST, method)
-        curl.setopt(pycurl.FRESH_CONNECT, fresh)
-        check = self._verify and not insecure
-        curl.setopt(pycurl.SSL_VERIFYPEER, int(check))
-        curl.setopt(pycurl.SSL_VERIFYHOST, 2 if check else 0)
 
     # Waiting
 
@@ -447,46 +392,16 @@ class Transfer:
         return _REFUSED
 
     def _note_phases(self) -> None:
-        """Part the time as libcurl saw it. Not in a callback, where libcurl tells nothing.
-
-        When a request without a body has left is not seen: `wait` begins before it.
-        """
-        recorder, info = self._recorder, self._curl.getinfo
-        if recorder is None or not self._connected:
-            return
-        seen, phases = recorder.phases, {}
-        if info(pycurl.NUM_CONNECTS):
-            looked_up, connected, secured = (
-                info(pycurl.NAMELOOKUP_TIME_T),
-                info(pycurl.CONNECT_TIME_T),
-                info(pycurl.APPCONNECT_TIME_T),
-            )
-            if not self._is_known():
-                phases["dns"] = looked_up / 1e6
-            phases["connect"] = (connected - looked_up) / 1e6
-            if secured:
-                phases["tls"] = (secured - connected) / 1e6
-        if "send" in seen and self._head is not None:
-            sent = max(0.0, (info(pycurl.POSTTRANSFER_TIME_T) - info(pycurl.PRETRANSFER_TIME_T)) / 1e6)
-            phases["send"] = min(sent, seen["send"])
-            phases["wait"] = seen["send"] - phases["send"]
-        recorder.phases = phases | {name: seen[name] for name in ("wait", "receive") if name in seen}
+        """Part the time as libcurl saw it. Not in a callback, where libcurl tells nothing."""
+        recorder, request = self._recorder, self._request
+        if recorder is not None and request is not None and self._connected:
+            answered = self._head is not None
+            recorder.phases = phases(self._curl, recorder.phases, request.url, self._known, answered=answered)
 
     def left_fine(self) -> int:
         """As a `Carrier`. libcurl closes a connection that it has read too much from, or that is to be closed."""
-        fine = not self._secure and self._head is not None and not self._head.ambiguous
+        fine = not self._options.secure and self._head is not None and not self._head.ambiguous
         return self._descriptor if fine and self._descriptor is not None else -1
 
-    def _is_known(self) -> bool:
-        """Whether the address needs no look-up."""
-        host, _, port = self._where().rpartition(":")
-        return _ADDRESS.fullmatch(host) is not None or not self._known.isdisjoint({(host, int(port)), ("*", int(port))})
-
     def _where(self) -> str:
-        """Host and port."""
-        host = self._host()
-        return host if ":" in host.rpartition("]")[2] else f"{host}:{self._default_port()}"
-
-    def _host(self) -> str:
-        """Host and port as they stand in the URL."""
-        return "" if self._request is None else re.split("[/?]", self._request.url.partition("://")[2], maxsplit=1)[0]
+        return "" if self._request is None else place_of(self._request.url)

@@ -18,12 +18,13 @@ import pycurl  # type: ignore[import-untyped]
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.recorder import Recorder
+from fetch_engine.requests import TOKEN
 from fetch_engine.results import ErrorKind
 from fetch_engine.transports.capabilities import FAST
 from fetch_engine.transports.choosing import FastRules
 from fetch_engine.transports.curl_loop import CurlLoop
 from fetch_engine.transports.curl_sockets import Sockets
-from fetch_engine.transports.curl_transfer import TOKEN, Transfer
+from fetch_engine.transports.curl_transfer import Transfer
 from fetch_engine.transports.descriptors import DescriptorBudget, descriptor_limits, pool_timeout
 from fetch_engine.transports.interfaces import local_end
 from fetch_engine.transports.network import deadline_in
