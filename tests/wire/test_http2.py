@@ -219,8 +219,10 @@ async def test_the_one_that_reads_for_all_may_go(http2_client: Client, http2_tls
 async def test_two_that_go_at_once_leave_the_third_a_reader(http2_client: Client, http2_tls: ssl.SSLContext) -> None:
     """The one that reads hands over to one that is being cancelled as well."""
     both_gone = threading.Event()
+    arrived: list[bytes] = []
 
     def respond(side: Http2Side, stream: int) -> None:
+        arrived.append(path_of(side, stream))
         if path_of(side, stream) == b"/2":
             both_gone.wait(PATIENCE)
             side.respond(stream, b"good")
@@ -231,18 +233,20 @@ async def test_two_that_go_at_once_leave_the_third_a_reader(http2_client: Client
         await http2_client.get(server.url("/first"))
         bodies: list[bytes] = []
         scopes = [anyio.CancelScope() for _ in range(3)]
+        ended: set[int] = set()
 
         async def fetch(number: int) -> None:
             with scopes[number]:
                 bodies.append((await http2_client.get(server.url(f"/{number}"), timeouts=Timeouts(read=3))).body)
+            ended.add(number)
 
         async with anyio.create_task_group() as fetches:
             for number in range(3):
                 fetches.start_soon(fetch, number)
-                await anyio.sleep(0.1)
+                await until(lambda count=number + 2: len(arrived) == count)  # type: ignore[misc]
             scopes[0].cancel()
             scopes[1].cancel()
-            await anyio.sleep(0.1)
+            await until(lambda: ended == {0, 1})
             both_gone.set()
     assert bodies == [b"good"]
 
