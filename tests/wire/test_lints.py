@@ -31,6 +31,7 @@ from fetch_engine.lints import (
     Stalled,
     TinyReads,
 )
+from fetch_engine.recorder import Recorder
 from fetch_engine.transports.options import TransportOptions
 from tests.lifetimes.fake_transport import FakeWire, checked_wire
 from tests.lifetimes.waiting import all_let_go, until
@@ -54,9 +55,11 @@ async def engine(*, grace: float = 0.0, outlived_after: float = 0.05, **options:
         yield opened
 
 
-def facts_of(task: FetchTask, activity: Activity) -> FetchFacts:
+def facts_of(task: FetchTask, activity: Activity, account: Recorder | None = None) -> FetchFacts:
+    """account: taken at the start, as the program does; one taken after the end tells no more than the outcome."""
     now = time.perf_counter()
-    return fetch_facts(task.id, task.recorder, activity.quiet(task.recorder, now), now)
+    account = account or task.recorder
+    return fetch_facts(task.id, account, activity.quiet(account, now), now)
 
 
 async def fires(lint: Lint[FetchFacts], task: FetchTask) -> str:
@@ -103,13 +106,14 @@ async def test_a_server_that_drips_is_not_silent_but_its_reads_are_tiny() -> Non
     with RawServer(handle) as server:
         async with engine() as opened:
             task = opened.submit(server.url())
+            account = task.recorder
             activity, stalled, crumbs = Activity(), Stalled(1.0), TinyReads()
             while not task.done():
-                facts = facts_of(task, activity)
+                facts = facts_of(task, activity, account)
                 assert not stalled.check(facts)
                 assert crumbs.check(facts) is (facts.reads >= 100)
                 await anyio.sleep(0.01)
-            facts = facts_of(task, activity)
+            facts = facts_of(task, activity, account)
             assert (facts.reads, facts.read_bytes) == (150, 150)
             assert at_once(ENDED_LINTS, facts) == ("150 reads of 1 B on average",)
 
@@ -125,8 +129,9 @@ async def test_a_body_in_large_pieces_is_fine() -> None:
     with RawServer(handle) as server:
         async with engine() as opened:
             task = opened.submit(server.url())
+            account = task.recorder
             await task
-            facts = facts_of(task, Activity())
+            facts = facts_of(task, Activity(), account)
             assert facts.read_bytes == len(body)
             assert at_once(FETCH_LINTS, facts) == ()
 
