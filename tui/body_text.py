@@ -10,7 +10,7 @@ _TEXT_TYPE = re.compile(
 )
 _BINARY_TYPE = re.compile(r"(image|audio|video|font)/|application/(octet-stream|zip|gzip|pdf|wasm|x-tar)")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
-_NOT_FOR_BODIES = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"})
+_NOT_FOR_BODIES = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"})
 _WITHOUT_MARK = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}  # as WHATWG Encoding has it
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"))
 _BOMS_16 = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))

@@ -27,6 +27,8 @@ from tui.body_text import decode_body, hex_lines
         (b"abc", "text/plain; charset=no-such", "abc"),
         (b"abc", "text/plain; charset=hex", "abc"),
         (b"abc", "text/plain; charset=punycode", "abc"),
+        (rb"\x41\u0041", "text/plain; charset=unicode_escape", r"\x41\u0041"),
+        (rb"\x41\u0041", "text/plain; charset=raw-unicode-escape", r"\x41\u0041"),
         (b"<svg/>", "image/svg+xml", "<svg/>"),
         (b"{}", "application/problem+json", "{}"),
         (b"plain", "application/x-odd", "plain"),
