@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 from fetch_engine.checksum import Checksum
@@ -32,6 +32,20 @@ TRANSPORT_HEADERS = frozenset(
 SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token"})
 
 
+Scalar = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class InputTag:
+    """Where a request stands in its run, so that its result can be matched to it.
+
+    index: its place among all that the run was asked for, from 1. id: what the input calls it, any JSON scalar.
+    """
+
+    index: int = 0
+    id: Scalar = None
+
+
 @dataclass(frozen=True, slots=True)
 class FetchRequest:
     """One request as a user gives it. `url` is kept as given; whether it is valid is found out when it runs.
@@ -41,6 +55,7 @@ class FetchRequest:
     certificate. proxy: as in TransportOptions, "" for none, None takes the engine's.
     save: where the body goes, None to keep no more than its preview. checksum: what it must hash to.
     invalid: why there is nothing to fetch, where whoever read it has found out; it fails with `invalid-url`.
+    tag: the caller's own, any immutable value; the engine never looks at it, and outputs do at an InputTag.
     """
 
     url: str
@@ -54,13 +69,23 @@ class FetchRequest:
     save: SaveTo | None = None
     checksum: Checksum | None = None
     invalid: str | None = None
+    tag: object = field(default=None, repr=False, compare=False)
 
 
 def as_new(request: FetchRequest) -> FetchRequest:
-    """The same to be made once more: without what a subclass adds, such as the number in a run."""
+    """The same to be made once more: without its tag and what a subclass adds, such as the number in a run."""
     if type(request) is FetchRequest:
-        return request
-    return FetchRequest(**{each.name: getattr(request, each.name) for each in fields(FetchRequest)})
+        return request if request.tag is None else replace(request, tag=None)
+    values = {each.name: getattr(request, each.name) for each in fields(FetchRequest)}
+    return FetchRequest(**{**values, "tag": None})
+
+
+def tag_of(request: FetchRequest) -> InputTag:
+    """Its InputTag; of a request without one, an empty one."""
+    return request.tag if isinstance(request.tag, InputTag) else _UNTAGGED
+
+
+_UNTAGGED = InputTag()
 
 
 @dataclass(slots=True)

@@ -13,8 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from fetch_engine.requests import InputTag
 from fetch_engine.store_file import StoreError, connect_to_read, describe
-from fetch_engine.store_values import Outcome, StoredRequest, decode, decode_form, from_text
+from fetch_engine.store_values import Outcome, StoredRequest, decode, decode_form, from_id, from_text
 
 FORMS = 1000  # kinds of requests that are kept in memory
 
@@ -138,28 +139,29 @@ class Reader:
     def unfinished(self, run: int) -> Iterator[tuple[StoredRequest, int | None]]:
         """The requests without a result that are still wanted, in order; with each the list it was read from."""
         rows = self._rows(
-            "SELECT requests.number, url, masked, form, input FROM requests"
+            "SELECT requests.number, url, masked, form, input, id FROM requests"
             " LEFT JOIN results ON results.run = requests.run AND results.number = requests.number"
             " WHERE requests.run = ? AND NOT withdrawn AND results.number IS NULL ORDER BY requests.number",
             run,
         )
-        for number, url, masked, form, source in rows:
-            yield self._request(number, url, masked, form), source
+        for number, url, masked, form, source, name in rows:
+            yield self._request(number, url, masked, form, name), source
 
-    def _request(self, number: int, url: str | bytes, masked: bool, form: int) -> StoredRequest:
+    def _request(self, number: int, url: str | bytes, masked: bool, form: int, name: str | None) -> StoredRequest:
         if form not in self._forms:
             if len(self._forms) >= FORMS:
                 self._forms.clear()
             self._forms[form] = self.form(form)
         like = self._forms[form]
         missing = (*(["URL"] if masked else []), *like.missing)
-        return replace(like, url=from_text(url), number=number, missing=missing)
+        tag = InputTag(number + 1, from_id(name))
+        return replace(like, url=from_text(url), number=number, missing=missing, tag=tag)
 
     def _result(self, row: tuple[Any, ...]) -> StoredResult | None:
-        place, number, fetch, url, masked, form, kind, detail, preview, finished, notes = row
+        place, number, fetch, url, masked, form, name, kind, detail, preview, finished, notes = row
         try:
             outcome = decode(kind, detail, preview)
-            request = self._request(number, url, masked, form)
+            request = self._request(number, url, masked, form, name)
         except (ValueError, KeyError, TypeError, StoreError):
             return None
         return StoredResult(
@@ -203,6 +205,6 @@ class Reader:
 
 
 _RESULT = (
-    "SELECT place, results.number, fetch, url, masked, form, kind, detail, preview, finished, notes FROM results"
+    "SELECT place, results.number, fetch, url, masked, form, id, kind, detail, preview, finished, notes FROM results"
     " JOIN requests ON requests.run = results.run AND requests.number = results.number WHERE results.run = ?"
 )

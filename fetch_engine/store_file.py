@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-VERSION = 1  # a new one needs a step in MIGRATIONS; an old file is brought up to it, a newer file is refused
+VERSION = 2  # a new one needs a step in MIGRATIONS; an old file is brought up to it, a newer file is refused
 BUSY = 5.0  # seconds that one program waits for another's transaction
 PATIENCE = 15.0  # seconds of a locked file after which it is given up on
 T = TypeVar("T")
@@ -41,6 +41,7 @@ CREATE TABLE requests (
   form INTEGER NOT NULL,
   input INTEGER,                   -- which of the run's lists it is from
   withdrawn INTEGER NOT NULL DEFAULT 0,
+  id TEXT,                         -- JSON: what the input calls it
   PRIMARY KEY (run, number)
 ) WITHOUT ROWID;
 CREATE TABLE results (
@@ -60,7 +61,9 @@ CREATE UNIQUE INDEX results_by_number ON results(run, number);
 CREATE INDEX results_by_fetch ON results(run, fetch);
 CREATE INDEX failures ON results(run) WHERE kind IS NOT NULL;
 """
-MIGRATIONS: dict[int, str] = {}  # from this version to the next
+MIGRATIONS: dict[int, str] = {  # from this version to the next
+    1: "ALTER TABLE requests ADD COLUMN id TEXT",
+}
 
 
 class StoreError(Exception):
@@ -91,7 +94,8 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
 
 
 def connect_to_read(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
-    """A connection that only reads. Raises StoreError, also if there is no file."""
+    """A connection that only reads, of a file that is brought up to date first. Raises StoreError, also if there is
+    no file."""
     try:
         database = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro",
@@ -103,7 +107,8 @@ def connect_to_read(path: Path, *, any_thread: bool = False) -> sqlite3.Connecti
     except sqlite3.Error as error:
         raise StoreError(describe(path, error)) from None
     try:
-        check_version(database, path)
+        if 0 < check_version(database, path) < VERSION:
+            connect(path, create=False).close()  # brings it up to date, for this connection too
     except BaseException as error:
         database.close()
         if isinstance(error, sqlite3.Error):

@@ -12,7 +12,7 @@ from typing import Any
 
 from fetch_engine.requests import FetchRequest
 from fetch_engine.store_file import RunLocks, transaction
-from fetch_engine.store_values import Outcome, StoredRequest, encode, encode_form, form_key, stored_url, to_text
+from fetch_engine.store_values import Outcome, StoredRequest, encode, encode_form, form_key, stored_url, to_id, to_text
 
 FORMS = 1000  # kinds of requests that are remembered, so that each is stored once
 AT_A_TIME = (50, 5, 1)  # rows; every SQLite takes 999 values in a statement, and few statements stay prepared
@@ -76,7 +76,7 @@ class StoreSession:
         self._forms: dict[tuple[Any, ...], int] = {}
         self._place = place
         self._inputs: list[dict[str, Any]] = []
-        self._requests = Rows(database, "INSERT INTO requests", "run, number, url, masked, form, input")
+        self._requests = Rows(database, "INSERT INTO requests", "run, number, url, masked, form, input, id")
         self._results = Rows(
             database,
             "INSERT OR IGNORE INTO results",
@@ -149,7 +149,7 @@ class StoreSession:
 
     def request(self, request: StoredRequest, input: int | None) -> None:
         url, masked = stored_url(request.url, with_secrets=self._with_secrets)
-        self._requests.add((self.run, request.number, to_text(url), masked, self._form(request), input))
+        self._requests.add((self.run, request.number, to_text(url), masked, self._form(request), input, to_id(request)))
 
     def _form(self, request: FetchRequest) -> int:
         key = form_key(request)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fetch_engine.redaction import masked_body, masked_headers, masked_url
-from fetch_engine.requests import FetchRequest
+from fetch_engine.requests import FetchRequest, InputTag, Scalar, tag_of
 from fetch_engine.results import FetchError, FetchResult
 
 Outcome = FetchResult | FetchError
@@ -52,18 +52,34 @@ def stored_url(url: str, *, with_secrets: bool) -> tuple[str, bool]:
 
 
 def numbered(request: FetchRequest, number: int) -> StoredRequest:
-    """The request with its number."""
-    return StoredRequest(**{name: getattr(request, name) for name in _names(FetchRequest)}, number=number)
+    """The request with its number, and its place in the run as its tag."""
+    values = {name: getattr(request, name) for name in _FORM}
+    tag = InputTag(number + 1, tag_of(request).id)
+    return StoredRequest(url=request.url, **values, tag=tag, number=number)
+
+
+def to_id(request: FetchRequest) -> str | None:
+    """What the input calls the request, as JSON; None for nothing."""
+    value = tag_of(request).id
+    return None if value is None else json.dumps(value, allow_nan=False)
+
+
+def from_id(stored: str | None) -> Scalar:
+    """The value that `to_id` was given. Raises ValueError."""
+    if stored is None:
+        return None
+    value: Scalar = json.loads(stored)
+    return value
 
 
 def form_key(request: FetchRequest) -> tuple[object, ...]:
-    """What requests of the same form have in common: all but the URL."""
-    return tuple(getattr(request, name) for name in _names(FetchRequest) if name != "url")
+    """What requests of the same form have in common: all but the URL and the tag."""
+    return tuple(getattr(request, name) for name in _FORM)
 
 
 def encode_form(request: FetchRequest, *, with_secrets: bool) -> tuple[str, bytes, str]:
-    """All but URL and body as JSON, the body, and as JSON what of them was masked."""
-    values = {name: getattr(request, name) for name in _names(FetchRequest) if name not in ("url", "body")}
+    """All but URL, body and tag as JSON, the body, and as JSON what of them was masked."""
+    values = {name: getattr(request, name) for name in _FORM if name != "body"}
     body = request.body
     missing: list[str] = []
     if not with_secrets:
@@ -125,6 +141,9 @@ def _mask(values: dict[str, Any]) -> None:
 @functools.cache
 def _names(of: Any) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(of))
+
+
+_FORM = tuple(name for name in _names(FetchRequest) if name not in ("url", "tag"))
 
 
 def _plain(value: object) -> object:

@@ -14,6 +14,7 @@ from fetch_engine.downloads import SaveTo
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.globbing import GlobError, parse_glob
 from fetch_engine.limits import GIB, KIB
+from fetch_engine.requests import InputTag, tag_of
 from fetch_engine.retry import RETRIED_STATUSES
 from fetch_engine.spool import SpoolFolder
 from fetch_engine.transports.choosing import FAST_MODULE, never_fast
@@ -134,6 +135,7 @@ def with_line(request: FetchRequest, url: str) -> FetchRequest:
         headers=(*kept, *url.headers),
         body=request.body if url.body is None else url.body,
         invalid=url.invalid,
+        tag=request.tag if url.id is None else InputTag(tag_of(request).index, url.id),
     )
 
 

@@ -9,7 +9,7 @@ import anyio
 
 from fetch_engine.globbing import UrlGlob
 from fetch_engine.redaction import masked_url
-from fetch_engine.requests import FetchRequest
+from fetch_engine.requests import FetchRequest, InputTag, tag_of
 from fetch_engine.results import FetchError, FetchResult
 from fetch_engine.store_file import RunLocks
 from fetch_engine.store_writer import RunWriter
@@ -38,6 +38,7 @@ class Journal:
         self._problem = problem  # for which there is no writer
         self._outstanding: set[int] = set()
         self._globs: list[int] = []
+        self._count = 0  # of requests, where no writer numbers them
         self.complete = False
 
     def start(self) -> None:
@@ -72,16 +73,18 @@ class Journal:
         return None if self._writer is None else self._writer.run
 
     def requested(self, request: FetchRequest, *, input: int | None = None) -> FetchRequest:
-        """A request is to be made; gives it with its number. input: the list that it was read from."""
+        """A request is to be made; gives it with its place in the run. input: the list that it was read from."""
         if self._writer is None:
-            return request
+            self._count += 1
+            return replace(request, tag=InputTag(self._count, tag_of(request).id))
         stored = self._writer.requested(request, input=input)
         self._outstanding.add(stored.number)
         return stored
 
     def all_requested(self, requests: Iterable[FetchRequest]) -> Iterable[FetchRequest]:
         """As `requested` for each, all of them written down before the first is made."""
-        return requests if self._writer is None else [self.requested(request) for request in requests]
+        made = map(self.requested, requests)
+        return made if self._writer is None else list(made)
 
     def glob_requested(self, glob: UrlGlob, template: FetchRequest) -> Iterator[FetchRequest]:
         """A request like `template` for each URL of the glob, written down as they are taken, the glob at once."""

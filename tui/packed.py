@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any
 
 from fetch_engine.limits import Timeouts
-from fetch_engine.requests import FetchRequest
+from fetch_engine.requests import FetchRequest, InputTag
 from fetch_engine.results import ErrorKind, FetchError, FetchResult, Timings
 from tui.snapshot import FinishedRecord
 
@@ -22,7 +22,7 @@ Packed = tuple[Any, ...]
 _OWN = [f.name for f in fields(FinishedRecord) if f.name != "outcome"]
 _OUTCOME = [f.name for f in fields(FinishedRecord)].index("outcome")
 _REQUEST = _OWN.index("request")
-_ASKED = [f.name for f in fields(FetchRequest) if f.name != "timeouts"]
+_ASKED = [f.name for f in fields(FetchRequest) if f.name not in ("timeouts", "tag")]
 _RESULT, _ERROR = ([f.name for f in fields(made)] for made in (FetchResult, FetchError))
 _TIMES = [f"timings.{f.name}" for f in fields(Timings)]
 _COUNT = len(_TIMES)
@@ -80,12 +80,14 @@ def unpack(packed: Packed) -> FinishedRecord:
 
 def _pack_request(request: FetchRequest) -> Packed:
     timeouts = None if request.timeouts is None else astuple(request.timeouts)
-    return (timeouts, *_pack_asked(request))
+    tag = (request.tag.index, request.tag.id) if isinstance(request.tag, InputTag) else None
+    return (timeouts, tag, *_pack_asked(request))
 
 
 def _unpack_request(packed: Packed) -> FetchRequest:
     timeouts = None if packed[0] is None else Timeouts(*packed[0])
-    return FetchRequest(timeouts=timeouts, **dict(zip(_ASKED, packed[1:], strict=True)))
+    tag = None if packed[1] is None else InputTag(*packed[1])
+    return FetchRequest(timeouts=timeouts, tag=tag, **dict(zip(_ASKED, packed[2:], strict=True)))
 
 
 def weight(packed: Packed) -> int:

@@ -1,27 +1,32 @@
-"""Lists with a request a line, as a JSON object (NDJSON): url, method, headers, body or body_base64."""
+"""Lists with a request a line, as a JSON object (NDJSON): url, method, headers, body or body_base64, id."""
 
 from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+import math
+from typing import Any, NoReturn
 
-from fetch_engine.requests import Headers
+from fetch_engine.requests import Headers, Scalar
 from tui.line_list import LineSplitter
 
 MAX_REQUEST = 1024 * 1024  # bytes of a line
-KEYS = ("url", "method", "headers", "body", "body_base64")
+KEYS = ("url", "method", "headers", "body", "body_base64", "id")
 
 
 class AskedUrl(str):
-    """A URL, and what its line asks for beyond it, None for nothing. `invalid`: why the line is of no use."""
+    """A URL, and what its line asks for beyond it, None for nothing.
 
-    __slots__ = ("body", "headers", "invalid", "method")
+    invalid: why the line is of no use. id: what its result is to be called.
+    """
+
+    __slots__ = ("body", "headers", "id", "invalid", "method")
 
     method: str | None
     headers: Headers
     body: bytes | None
     invalid: str | None
+    id: Scalar
 
     @classmethod
     def of(
@@ -32,9 +37,10 @@ class AskedUrl(str):
         body: bytes | None = None,
         *,
         invalid: str | None = None,
+        id: Scalar = None,
     ) -> AskedUrl:
         made = cls(url)
-        made.method, made.headers, made.body, made.invalid = method, headers, body, invalid
+        made.method, made.headers, made.body, made.invalid, made.id = method, headers, body, invalid, id
         return made
 
 
@@ -52,16 +58,18 @@ class RequestSplitter(LineSplitter):
         if too_long:
             return AskedUrl.of("", invalid=f"line {self._number}: longer than {MAX_REQUEST} bytes")
         try:
-            asked = json.loads(line)
+            asked = json.loads(line, parse_constant=_refuse)
         except (ValueError, RecursionError) as error:
             why = error.msg if isinstance(error, json.JSONDecodeError) else "it cannot be read"
-            return AskedUrl.of("", invalid=f"line {self._number}: no valid JSON: {why}")
-        url = asked.get("url") if isinstance(asked, dict) else None
-        url = url if isinstance(url, str) else ""
+            return AskedUrl.of("", invalid=f"line {self._number}: invalid JSON: {why}")
+        url, name = "", None
+        if isinstance(asked, dict):
+            url = asked["url"] if isinstance(asked.get("url"), str) else ""
+            name = asked.get("id") if _is_id(asked.get("id")) else None
         try:
             return _read(asked)
         except ValueError as error:
-            return AskedUrl.of(url, invalid=f"line {self._number}: {error}")
+            return AskedUrl.of(url, invalid=f"line {self._number}: {error}", id=name)
 
 
 def _read(asked: Any) -> AskedUrl:
@@ -73,7 +81,21 @@ def _read(asked: Any) -> AskedUrl:
         raise ValueError(f"unknown key {', '.join(repr(key[:40]) for key in unknown[:5])}; known are {', '.join(KEYS)}")
     if not isinstance(asked.get("url"), str):
         raise ValueError("no 'url', or one that is no text")  # noqa: TRY004
-    return AskedUrl.of(asked["url"], _text(asked, "method"), _headers(asked.get("headers")), _body(asked))
+    if not _is_id(asked.get("id")):
+        raise ValueError("invalid 'id': expected text, a number, true, false or null")
+    headers = _headers(asked.get("headers"))
+    return AskedUrl.of(asked["url"], _text(asked, "method"), headers, _body(asked), id=asked.get("id"))
+
+
+def _is_id(value: Any) -> bool:
+    """Whether it can be written as JSON again, for any reader: no array or object, no lone surrogate, no 1e999."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace") == value.encode("utf-8", "surrogatepass")
+    return value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise json.JSONDecodeError(f"{constant} is not JSON", constant, 0)
 
 
 def _text(asked: dict[str, Any], key: str) -> str | None:

@@ -7,16 +7,20 @@ from collections.abc import Iterable
 
 from fetch_engine.outputs.accounts import Account
 from fetch_engine.outputs.secrets import Secrets
+from fetch_engine.requests import tag_of
 from fetch_engine.results import FetchError
 from tui.plain_text import duration, fit, safe, size
 
+_INDEX = 6  # cells; a longer one moves its line
 _TYPE = 18  # cells; the longest kind of error has so many
-_HEAD = ("CODE", "TIME", "SIZE", "TYPE OR ERROR", "URL")
+_HEAD = ("#", "CODE", "TIME", "SIZE", "TYPE OR ERROR", "URL")
 _LONGEST = 70_000  # characters of a line that is not cut: more than any URL that is fetched
 
 
 class TableFormat:
-    """Columns code, time, size, type or error, URL. On a terminal a line fills one row, elsewhere it is not cut."""
+    """Columns place in the input, code, time, size, type or error, URL; a method other than GET stands before it.
+
+    On a terminal a line fills one row, elsewhere it is not cut."""
 
     def __init__(self, secrets: Secrets, descriptor: int, *, ascii_only: bool = False) -> None:
         self._secrets = secrets
@@ -28,7 +32,10 @@ class TableFormat:
 
     def add(self, account: Account) -> bytes:
         outcome = account.outcome
+        index = tag_of(account.request).index
         where = safe(self._secrets.url(account.request.url), _LONGEST)
+        if account.request.method != "GET":
+            where = f"{safe(account.request.method)} {where}"
         if outcome.redirects and outcome.final_url:
             where += f" -> {safe(self._secrets.url(outcome.final_url), _LONGEST)}"
         if isinstance(outcome, FetchError):
@@ -36,7 +43,8 @@ class TableFormat:
             where += f"  {safe(outcome.message)}"
         else:
             code, kind = str(outcome.status), outcome.content_type.partition(";")[0].strip()
-        return self._line(code, duration(outcome.elapsed), size(outcome.body_size), safe(kind), where)
+        took, length = duration(outcome.elapsed), size(outcome.body_size)
+        return self._line(str(index or ""), code, took, length, safe(kind), where)
 
     def end(self) -> Iterable[bytes]:
         return ()
@@ -44,9 +52,9 @@ class TableFormat:
     def close(self) -> None:
         pass
 
-    def _line(self, code: str, time: str, size: str, kind: str, where: str) -> bytes:
-        cells = [fit(code, 4), fit(time, 6, right=True), fit(size, 5, right=True), fit(kind, _TYPE, ascii=self._ascii)]
-        text = "  ".join([*cells, where])
+    def _line(self, index: str, code: str, time: str, size: str, kind: str, where: str) -> bytes:
+        numbers = [index.rjust(_INDEX), fit(code, 4), fit(time, 6, right=True), fit(size, 5, right=True)]
+        text = "  ".join([*numbers, fit(kind, _TYPE, ascii=self._ascii), where])
         width = self._width()
         if width is not None or self._ascii:
             text = fit(text, _LONGEST * 4 if width is None else width, ascii=self._ascii)

@@ -39,7 +39,7 @@ Record = tuple[Kind, int, int, Any]
 
 
 def pack_request(request: FetchRequest) -> Values:
-    """What a subclass adds stays here: it means something to the sender only."""
+    """The tag and what a subclass adds stay here: they mean something to the sender only."""
     return _request_values(request)
 
 
@@ -86,7 +86,7 @@ def _getter(names: tuple[str, ...]) -> Callable[[object], Values]:
     return attrgetter(*names)
 
 
-_request_values = _getter(_names(FetchRequest))
+_request_values = _getter(tuple(name for name in _names(FetchRequest) if name != "tag"))
 _result_values = _getter(_names(FetchResult))
 _error_values = _getter(_names(FetchError))
 _timings_values = _getter(_names(Timings))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from fetch_engine.requests import FetchRequest
 from fetch_engine.results import FetchError, FetchResult
@@ -44,6 +45,21 @@ def plain(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+
+
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
+
+
+def unicode_only(value: Any) -> Any:
+    """The JSON value with U+FFFD for each lone surrogate: what was no UTF-8, which strict parsers refuse (RFC 8259)."""
+    match value:
+        case str():
+            return _SURROGATES.sub("\ufffd", value)
+        case dict():
+            return {unicode_only(key): unicode_only(each) for key, each in value.items()}
+        case list() | tuple():
+            return [unicode_only(each) for each in value]
+    return value
 
 
 def milliseconds(seconds: float) -> float:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterable
 
 from fetch_engine.outputs.accounts import Account, milliseconds, plain
 from fetch_engine.outputs.secrets import Secrets
+from fetch_engine.requests import Scalar, tag_of
 from fetch_engine.results import FetchError, FetchResult
 
 COLUMNS = (
@@ -24,6 +26,9 @@ COLUMNS = (
     "content_type",
     "remote_address",
     "saved_as",
+    "index",
+    "method",
+    "id",
 )
 # A spreadsheet takes a cell that begins so for a formula, those of full width in some locales.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
@@ -43,6 +48,7 @@ class CsvFormat:
         failure = outcome if isinstance(outcome, FetchError) else None
         response = outcome if isinstance(outcome, FetchResult) else None
         url = self._secrets.url
+        tag = tag_of(account.request)
         return _line(
             (
                 url(account.request.url),
@@ -58,6 +64,9 @@ class CsvFormat:
                 response and response.content_type,
                 response and response.remote_address,
                 response and response.body_path,
+                tag.index or None,
+                account.request.method,
+                _id(tag.id),
             )
         )
 
@@ -72,6 +81,10 @@ def _line(cells: Iterable[object]) -> bytes:
     text = io.StringIO()
     csv.writer(text).writerow([_cell(cell) if isinstance(cell, str) else cell for cell in cells])
     return text.getvalue().encode()
+
+
+def _id(value: Scalar) -> Scalar:
+    return json.dumps(value) if isinstance(value, bool) else value
 
 
 def _cell(text: str) -> str:

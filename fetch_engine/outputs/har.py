@@ -12,11 +12,11 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from fetch_engine.errors import AttemptFailed
-from fetch_engine.outputs.accounts import Account, milliseconds
+from fetch_engine.outputs.accounts import Account, milliseconds, unicode_only
 from fetch_engine.outputs.body_text import content_text
 from fetch_engine.outputs.secrets import Secrets
 from fetch_engine.redirects import next_hop
-from fetch_engine.requests import Headers, HopRequest, first_hop, has_header, user_agent
+from fetch_engine.requests import Headers, HopRequest, first_hop, has_header, tag_of, user_agent
 from fetch_engine.results import FetchError, FetchResult, Hop, Timings
 from fetch_engine.urls import parse_url
 
@@ -28,8 +28,8 @@ class HarFormat:
     """An entry for each fetch, and one before it for each redirect that it followed.
 
     Where there was no response the status is 0, as Chromium has it, and `_error` says why. A URL that is none stands in
-    `_url`, as the archive wants absolute ones. Attempts before the last one are a number only. Bodies are there up to
-    the preview.
+    `_url`, as the archive wants absolute ones. `_index` is the place of the request in the input, from 1, and `_id`
+    what its NDJSON line calls it. Attempts before the last one are a number only. Bodies are there up to the preview.
     """
 
     def __init__(self, secrets: Secrets) -> None:
@@ -44,7 +44,7 @@ class HarFormat:
     def add(self, account: Account) -> bytes:
         lines = []
         for entry in _entries(account, self._secrets):
-            lines.append(("\n" if self._first else ",\n") + json.dumps(entry, ensure_ascii=True, allow_nan=False))
+            lines.append(("\n" if self._first else ",\n") + _encoded(entry))
             self._first = False
         return "".join(lines).encode()
 
@@ -65,12 +65,21 @@ class _Exchange:
     started: float  # seconds since the epoch
 
 
+def _encoded(entry: Json) -> str:
+    text = json.dumps(entry, ensure_ascii=True, allow_nan=False)
+    return json.dumps(unicode_only(entry), ensure_ascii=True, allow_nan=False) if "\\ud" in text else text
+
+
 def _entries(account: Account, secrets: Secrets) -> Iterator[Json]:
-    outcome = account.outcome
+    outcome, tag = account.outcome, tag_of(account.request)
     exchanges = list(_exchanges(account))
     for exchange in exchanges:
         first = exchange is exchanges[0] and outcome.attempts <= 1
         entry = _entry(account, exchange, secrets, queued=outcome.timings.queued if first else None)
+        if tag.index:
+            entry["_index"] = tag.index
+        if tag.id is not None:
+            entry["_id"] = tag.id
         if exchange is exchanges[-1]:
             if isinstance(outcome, FetchError):
                 entry["_error"] = f"{outcome.kind}: {outcome.message}"

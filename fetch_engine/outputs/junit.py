@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from fetch_engine.errors import AttemptFailed
 from fetch_engine.outputs.accounts import Account, plain
 from fetch_engine.outputs.fail_on import FailOn
 from fetch_engine.outputs.secrets import Secrets
+from fetch_engine.requests import FetchRequest, tag_of
 from fetch_engine.results import FetchError
 from fetch_engine.urls import parse_url
 
@@ -61,7 +63,7 @@ class JunitFormat:
         self._cases.write(
             _ascii(
                 f"    <testcase classname={_quoted(_host(request.url))} name={_quoted(name)}"
-                f' time="{outcome.elapsed:.3f}">\n'
+                f' time="{outcome.elapsed:.3f}">\n{_properties(request)}'
                 f"      <{element}{attributes}>{_text(detail)}</{element}>\n    </testcase>\n"
             )
         )
@@ -82,6 +84,19 @@ class JunitFormat:
 
     def close(self) -> None:
         self._cases.close()
+
+
+def _properties(request: FetchRequest) -> str:
+    """Place in the input and `id`, as test runners write what identifies a case."""
+    tag = tag_of(request)
+    given = {"index": str(tag.index) if tag.index else None}
+    given["id"] = tag.id if isinstance(tag.id, str | None) else json.dumps(tag.id)
+    lines = [
+        f"        <property name={_quoted(name)} value={_quoted(value)}/>\n"
+        for name, value in given.items()
+        if value is not None
+    ]
+    return f"      <properties>\n{''.join(lines)}      </properties>\n" if lines else ""
 
 
 def _host(url: str) -> str:

@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from fetch_engine.outputs.accounts import Account, milliseconds
+from fetch_engine.outputs.accounts import Account, milliseconds, unicode_only
 from fetch_engine.outputs.secrets import Secrets
+from fetch_engine.requests import FetchRequest, tag_of
 from fetch_engine.results import FetchError, FetchResult, Timings
 
 _PHASES = tuple(field.name for field in dataclasses.fields(Timings) if field.name != "total")
@@ -25,7 +26,7 @@ class NdjsonFormat:
         return b""
 
     def add(self, account: Account) -> bytes:
-        return f"{ndjson_line(account.request.url, account.outcome, self._secrets)}\n".encode()
+        return f"{ndjson_line(account.request, account.outcome, self._secrets)}\n".encode()
 
     def end(self) -> Iterable[bytes]:
         return ()
@@ -34,18 +35,20 @@ class NdjsonFormat:
         pass
 
 
-def ndjson_line(task_url: str, outcome: FetchResult | FetchError, secrets: Secrets | None = None) -> str:
+def ndjson_line(request: FetchRequest, outcome: FetchResult | FetchError, secrets: Secrets | None = None) -> str:
     """The outcome of one URL as a line, without the line break.
 
-    task_url: the URL as given; `final_url` never has user and password. secrets: hides those of all URLs. Of a failed
-    fetch `status` and `sha256` are null, also where a head was received before it broke, and `bytes` counts what was
-    decoded by then. The keys are the same for every line; those from `reason` on may grow.
+    `url` is the URL as given; `final_url` never has user and password. secrets: hides those of all URLs. `index` is the
+    place of the request in the input, from 1, and `id` what its NDJSON line calls it; null where there is none. Of a
+    failed fetch `status` and `sha256` are null, also where a head was received before it broke, and `bytes` counts what
+    was decoded by then. The keys are the same for every line; those from `reason` on may grow.
     """
     failure = outcome if isinstance(outcome, FetchError) else None
     response = outcome if isinstance(outcome, FetchResult) else None
     shown = (secrets or Secrets(show=True)).url
+    tag = tag_of(request)
     line: dict[str, Any] = {
-        "url": shown(task_url),
+        "url": shown(request.url),
         "final_url": outcome.final_url and shown(outcome.final_url),
         "status": response and response.status,
         "error": failure and {"kind": str(failure.kind), "message": failure.message},
@@ -72,8 +75,12 @@ def ndjson_line(task_url: str, outcome: FetchResult | FetchError, secrets: Secre
             for attempt in outcome.retried
         ],
         "transport": outcome.transport,
+        "index": tag.index or None,
+        "method": request.method,
+        "id": tag.id,
     }
-    return _encode(line)
+    encoded = _encode(line)
+    return _encode(unicode_only(line)) if "\\ud" in encoded else encoded
 
 
 def _phases(timings: Timings) -> dict[str, float | None]:

@@ -94,7 +94,7 @@ async def fetch(count: int, lines: bool) -> dict[str, float]:
         cpu = time.process_time()
         async for task in engine.as_completed(given):
             if lines and task.outcome is not None:
-                ndjson_line(task.url, task.outcome)
+                ndjson_line(task.request, task.outcome)
             del task
         cpu = time.process_time() - cpu
     return {f"{CPU}/fetch": cpu / count * 1e6}

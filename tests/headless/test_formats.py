@@ -119,4 +119,4 @@ def test_a_table_on_a_terminal_fits_it(server: str) -> None:
     finally:
         os.close(master)
     assert process.returncode == 0
-    assert [len(line) for line in out.decode().splitlines()] == [44, 80]
+    assert [len(line) for line in out.decode().splitlines()] == [52, 80]

@@ -89,7 +89,7 @@ def test_requests_as_json_give_one_result_each(site: Site) -> None:
     errors = {line["url"].removeprefix(site.url): line["error"]["message"] for line in ended.lines if line["error"]}
     assert "unknown key 'hedaers'" in errors["/c"]
     assert "control character" in errors["/a"]
-    assert errors[""].startswith("line 5: no valid JSON")
+    assert errors[""].startswith("line 5: invalid JSON")
     sent = {path: (method, headers, body) for method, path, headers, body in site.requests}
     method, headers, body = sent["/a"]
     assert (method, headers["x-one"], headers["user-agent"], headers["x-all"], body) == ("PUT", "1", "me", "2", b"data")
@@ -175,3 +175,35 @@ def test_a_glob_that_is_none_is_a_usage_error(glob: str, why: str) -> None:
     ended = run(f"http://127.0.0.1/{glob}")
     assert (ended.code, ended.out) == (2, b"")
     assert why in ended.err
+
+
+IDS = ["a", "", 0, -7, 1.5, True, False, None, 10**20]
+
+
+@pytest.mark.parametrize("how", [["--no-store"], [], ["--processes", "2"]], ids=["alone", "stored", "processes"])
+def test_each_result_tells_which_request_it_is_of(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: list[str]
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    (tmp_path / "first").write_text(f"# a comment\n\n{site.url}/b\nhttp://[oops\n")
+    asked: list[dict[str, Any]] = [{"url": f"{site.url}/a", "method": "POST", "id": name} for name in IDS]
+    asked.append({"url": f"{site.url}/a", "id": "named", "oops": 1})
+    (tmp_path / "second").write_text("".join(f"{json.dumps(each)}\n" for each in asked))
+    ended = run(f"{site.url}/[1-2]", "-i", str(tmp_path / "first"), "-i", str(tmp_path / "second"), "--headless", *how)
+    lines = {line["index"]: line for line in ended.lines}
+    assert sorted(lines) == list(range(1, 5 + len(asked)))
+    assert [lines[index]["url"].removeprefix(site.url) for index in range(1, 5)] == ["/1", "/2", "/b", "http://[oops"]
+    for index, each in enumerate(asked, 5):
+        assert json.dumps(lines[index]["id"]) == json.dumps(each["id"])
+        assert lines[index]["method"] == each.get("method", "GET")
+    assert [lines[index]["id"] for index in range(1, 5)] == [None] * 4
+
+
+@pytest.mark.parametrize("name", [b"NaN", b"Infinity", b"1e999", b'"\\ud800"', b"[1]", b"{}", b"1" * 5000])
+def test_an_id_that_no_strict_parser_takes_is_refused(site: Site, name: bytes) -> None:
+    good = json.dumps({"url": f"{site.url}/a", "id": "good"}).encode()
+    bad = b'{"url": "%s/b", "id": %s}' % (site.url.encode(), name)
+    ended = run("-", "--input-format", "ndjson", input=bad + b"\n" + good + b"\n")
+    first, second = sorted(ended.lines, key=lambda line: int(line["index"]))
+    assert first["error"]["kind"] == "invalid-url"
+    assert (first["id"], second["id"], second["status"]) == (None, "good", 200)

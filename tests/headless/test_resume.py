@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from fetch_engine.requests import InputTag
 from fetch_engine.store import Reader, RunFacts, StoreError
 from tests.headless.program import check_stderr, run, start
 from tests.headless.test_headless import next_line
@@ -285,3 +286,17 @@ def test_the_history_is_a_table(server: str) -> None:
     )
     assert second.split()[3:] == ["cut", "short", "0", "0", "1", f"{server}/hang"]
     assert header.index("done") + 4 == first.index("2  ", 40) + 1
+
+
+def test_index_method_and_id_are_those_of_the_first_time(server: str, tmp_path: Path, store: Path) -> None:
+    asked = [{"url": f"{server}/hang", "method": "PUT", "id": {0: "text", 1: 5, 2: None}[n % 3]} for n in range(1200)]
+    (tmp_path / "list").write_text("".join(f"{json.dumps(each)}\n" for each in asked))
+    killed("-i", str(tmp_path / "list"), asked=100)
+    ended = run("--resume", "--headless", "--max-time", "0.01", "-j", "600", "--per-host", "600")
+    lines = {line["index"]: line for line in ended.lines}
+    assert sorted(lines) == list(range(1, len(asked) + 1))
+    assert [lines[index]["id"] for index in sorted(lines)] == [each["id"] for each in asked]
+    assert {line["method"] for line in ended.lines} == {"PUT"}
+    with Reader(store) as reader:
+        stored = {result.request.tag for result in reader.results(1, 0, 10_000)}
+    assert {InputTag(1, "text"), InputTag(2, 5), InputTag(3, None)} <= stored

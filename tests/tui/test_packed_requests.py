@@ -8,12 +8,15 @@ from dataclasses import replace
 import pytest
 
 from fetch_engine import FetchRequest, Timeouts
+from fetch_engine.requests import InputTag
 from fetch_engine.results import ErrorKind
 from tests.tui.fake_link import failure, result
 from tui.packed import pack, unpack
 from tui.snapshot import FinishedRecord
 
-REQUEST = FetchRequest("http://h/", "POST", (("A", "b"),), b"x", Timeouts(total=3), False, True, "p:1")
+REQUEST = FetchRequest(
+    "http://h/", "POST", (("A", "b"),), b"x", Timeouts(total=3), False, True, "p:1", tag=InputTag(7, "x")
+)
 
 
 @pytest.mark.parametrize("record", [result(1), failure(2, "http://h/", ErrorKind.DNS, "no such name")])
@@ -22,6 +25,7 @@ def test_a_request_is_packed_and_unpacked(record: FinishedRecord, request_: Fetc
     record = replace(record, request=request_, warnings=("odd",))
     packed = pack(record)
     assert unpack(packed) == record
+    assert getattr(unpack(packed).request, "tag", None) == getattr(request_, "tag", None)
     for _ in range(4):  # each ceases to track tuples that hold plain values only, from the inside out
         gc.collect()
     assert not gc.is_tracked(packed)

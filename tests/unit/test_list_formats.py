@@ -106,9 +106,9 @@ def test_a_request_line_goes_before_the_command_line() -> None:
 @pytest.mark.parametrize(
     ("line", "url", "why"),
     [
-        (b"{", "", "line 1: no valid JSON: Expecting property name enclosed in double quotes"),
-        (b"[" * 100_000, "", "line 1: no valid JSON: it cannot be read"),
-        (b"\xff", "", "line 1: no valid JSON: Expecting value"),
+        (b"{", "", "line 1: invalid JSON: Expecting property name enclosed in double quotes"),
+        (b"[" * 100_000, "", "line 1: invalid JSON: it cannot be read"),
+        (b"\xff", "", "line 1: invalid JSON: Expecting value"),
         (["http://a/"], "", "line 1: no JSON object"),
         ({"url": "http://a/", "heders": {}, "x": 1}, "http://a/", "line 1: unknown key 'heders', 'x'; known are url"),
         ({"method": "GET"}, "", "line 1: no 'url', or one that is no text"),

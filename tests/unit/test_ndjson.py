@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fetch_engine import FetchRequest
 from fetch_engine.outputs.ndjson import ndjson_line
+from fetch_engine.requests import InputTag
 from fetch_engine.results import ErrorKind, FetchError, FetchResult, Hop, Timings
 
 CONTRACT = ["url", "final_url", "status", "error", "bytes", "sha256", "elapsed_ms", "attempts", "redirects"]
@@ -24,6 +26,9 @@ KEYS = [
     "saved_as",
     "retried",
     "transport",
+    "index",
+    "method",
+    "id",
 ]
 
 
@@ -49,7 +54,7 @@ def result(reason: str = "OK", content_type: str = "text/plain") -> FetchResult:
 
 
 def test_result() -> None:
-    line = json.loads(ndjson_line(" http://u:p@a.example", result()))
+    line = json.loads(ndjson_line(FetchRequest(" http://u:p@a.example"), result()))
     assert list(line) == KEYS
     assert [line[key] for key in CONTRACT] == [
         " http://u:p@a.example",
@@ -78,7 +83,7 @@ def test_error_has_the_same_keys_and_no_status() -> None:
     error = FetchError(
         ErrorKind.INCOMPLETE, "cut off", final_url="http://a.example/", status=200, attempts=1, elapsed=1, body_size=3
     )
-    line = json.loads(ndjson_line("http://a.example", error))
+    line = json.loads(ndjson_line(FetchRequest("http://a.example"), error))
     assert list(line) == KEYS
     assert [line[key] for key in CONTRACT] == [
         "http://a.example",
@@ -94,7 +99,7 @@ def test_error_has_the_same_keys_and_no_status() -> None:
 
 
 def test_empty_text_is_not_null() -> None:
-    line = json.loads(ndjson_line("", result(reason="", content_type="")))
+    line = json.loads(ndjson_line(FetchRequest(""), result(reason="", content_type="")))
     assert (line["url"], line["reason"], line["content_type"]) == ("", "", "")
 
 
@@ -105,12 +110,22 @@ _NASTY = st.text() | st.text(st.sampled_from('\x00\x1b\x07\r\n\x7f\x85\x9b\u2028
 @given(_NASTY, _NASTY, _NASTY)
 def test_nothing_but_printable_ascii_leaves(url: str, first: str, second: str) -> None:
     for outcome in (result(first, second), FetchError(ErrorKind.PROTOCOL, first, final_url=second)):
-        line = ndjson_line(url, outcome)
+        line = ndjson_line(FetchRequest(url), outcome)
         assert line.isascii()
         assert line.isprintable()
-        assert json.loads(line)["url"] == url
+        # What is no Unicode, as only strict parsers notice, comes out as U+FFFD.
+        assert json.loads(line)["url"] == url.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        json.loads(line)["reason" if isinstance(outcome, FetchResult) else "final_url"].encode()
 
 
 @pytest.mark.parametrize("kind", list(ErrorKind))
 def test_kinds_are_written_as_in_the_contract(kind: ErrorKind) -> None:
-    assert f'"kind": "{kind.value}"' in ndjson_line("x", FetchError(kind, "m"))
+    assert f'"kind": "{kind.value}"' in ndjson_line(FetchRequest("x"), FetchError(kind, "m"))
+
+
+@pytest.mark.parametrize("name", [None, "", "a\n", 0, -1, 1.5, 10**20, True, False])
+def test_what_matches_a_line_to_its_request(name: str | float | None) -> None:
+    request = FetchRequest("http://a.example", "POST", tag=InputTag(7, name))
+    line = json.loads(ndjson_line(request, result()))
+    assert (line["index"], line["method"], line["id"]) == (7, "POST", name)
+    assert type(line["id"]) is type(name)

@@ -27,6 +27,7 @@ from fetch_engine.outputs.har import HarFormat
 from fetch_engine.outputs.junit import JunitFormat
 from fetch_engine.outputs.ndjson import NdjsonFormat
 from fetch_engine.outputs.secrets import Secrets
+from fetch_engine.requests import InputTag
 from fetch_engine.results import ErrorKind, FetchError, FetchResult, Hop, Timings
 from tests.headless.har_schema import har_entries
 from tui.result_table import TableFormat
@@ -55,7 +56,10 @@ ERRORS = st.builds(
     st.sampled_from(ErrorKind), NASTY, final_url=st.none() | URLS, redirects=HOPS, attempts=st.integers(0, 3),
     elapsed=st.floats(0, 1e6), body_size=st.integers(0), timings=TIMINGS,
 )  # fmt: skip
-REQUESTS = st.builds(FetchRequest, URLS, st.sampled_from(["GET", "POST", "no token"]), HEADERS, st.binary(max_size=9))
+TAGS = st.none() | st.builds(InputTag, st.integers(0), st.none() | NASTY | st.booleans() | st.integers())
+REQUESTS = st.builds(
+    FetchRequest, URLS, st.sampled_from(["GET", "POST", "no token"]), HEADERS, st.binary(max_size=9), tag=TAGS
+)
 ACCOUNTS = st.builds(Account, REQUESTS, RESULTS | ERRORS, st.floats(1e9, 2e9))
 
 
@@ -116,7 +120,8 @@ def test_any_run_is_one_whole_document_in_every_format(accounts: list[Account]) 
     assert len(rows) == len(accounts)
     assert all(list(row) == list(COLUMNS) and None not in row.values() for row in rows)
     lines = written(NdjsonFormat(HIDDEN), accounts).decode().splitlines()
-    assert len([json.loads(line) for line in lines]) == len(accounts)
+    assert len([json.dumps(json.loads(line), ensure_ascii=False).encode() for line in lines]) == len(accounts)
+    assert json.dumps(entries, ensure_ascii=False).encode()
     assert written(TableFormat(HIDDEN, -1), accounts).count(b"\n") == 1 + len(accounts)
 
 
@@ -146,9 +151,31 @@ def test_csv_is_the_rfc() -> None:
     lines = out.decode().split("\r\n")
     assert lines == [
         ",".join(COLUMNS),
-        f'"http://a.example/""a,b""",http://a.example/,200,,,5,{"0" * 64},500.0,1,0,text/plain,192.0.2.1:443,',
-        "http://a.example/,,,dns,x,0,,0.0,0,0,,,",
+        f'"http://a.example/""a,b""",http://a.example/,200,,,5,{"0" * 64},500.0,1,0,text/plain,192.0.2.1:443,,,GET,',
+        "http://a.example/,,,dns,x,0,,0.0,0,0,,,,,GET,",
         "",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"), [("a,b", '"a,b"'), (5, "5"), (-1.5, "-1.5"), (True, "true"), ("=1", "'=1"), (None, "")]
+)
+def test_three_posts_to_one_url_can_be_told_apart_in_every_format(name: str | float | None, cell: str) -> None:
+    accounts = [account(result(), method="POST", tag=InputTag(index, name)) for index in (3, 1, 2)]
+    rows = written(CsvFormat(HIDDEN), accounts).decode().splitlines()[1:]
+    assert [row.partition(":443,,")[2] for row in rows] == [f"{index},POST,{cell}" for index in (3, 1, 2)]
+    expected = [("3", "1", "2")]
+    if name is not None:
+        expected.append((name if isinstance(name, str) else json.dumps(name),) * 3)
+    properties = [[each.attrib["value"] for each in case.findall("properties/property")] for case in cases(*accounts)]
+    assert list(zip(*properties, strict=True)) == expected
+    entries = har(*accounts)
+    assert [(each["_index"], each.get("_id"), each["request"]["method"]) for each in entries] == [
+        (index, name, "POST") for index in (3, 1, 2)
+    ]
+    _, *lines = written(TableFormat(HIDDEN, -1), accounts).decode().splitlines()
+    assert [(line.split()[0], line.partition("POST ")[2]) for line in lines] == [
+        (index, "http://a.example/") for index in "312"
     ]
 
 
@@ -301,11 +328,11 @@ def test_the_table_has_columns_that_do_not_move() -> None:
 def test_the_table_fits_its_terminal() -> None:
     master, slave = os.openpty()
     try:
-        termios.tcsetwinsize(slave, (24, 61))
+        termios.tcsetwinsize(slave, (24, 69))
         rows = written(TableFormat(HIDDEN, slave), [account(result(), url="http://a.example/" + "界" * 100)])
     finally:
         os.close(master)
         os.close(slave)
     _, row = rows.decode().splitlines()
     assert row.endswith("界…")
-    assert cell_len(row) == 61
+    assert cell_len(row) == 69

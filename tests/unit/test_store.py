@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import sqlite3
@@ -21,8 +22,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetch_engine import ErrorKind, FetchError, FetchRequest, FetchResult, Hop, Timings
+from fetch_engine.requests import InputTag
 from fetch_engine.store import Reader, StoreError
-from fetch_engine.store_file import VERSION, RunLocks, connect
+from fetch_engine.store_file import SCHEMA, VERSION, RunLocks, connect
 from fetch_engine.store_pruning import Bounds
 from fetch_engine.store_session import RunToWrite
 from fetch_engine.store_values import decode, decode_form, encode, encode_form, from_text, numbered, to_text
@@ -433,3 +435,17 @@ def test_rows_are_read_in_pages(saved: Saved) -> None:
         page = reader.results(1, 1900, 64)
         assert time.perf_counter() - began < 0.5  # some milliseconds, on a machine that has time
         assert [result.place for result in page] == list(range(1900, 1964))
+
+
+def test_a_store_of_the_first_version_is_brought_up(tmp_path: Path) -> None:
+    path = tmp_path / "old.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        old.executescript("".join(line for line in SCHEMA.splitlines(keepends=True) if "  id TEXT" not in line))
+        old.execute("PRAGMA user_version = 1")
+        old.execute("INSERT INTO runs (id, started, arguments, inputs) VALUES (1, 0, '[]', '[]')")
+        old.execute("INSERT INTO forms VALUES (1, 1, ?, x'', '[]')", ('{"method": "PUT"}',))
+        old.execute("INSERT INTO requests VALUES (1, 0, 'http://a.example/', 0, 1, NULL, 0)")
+        old.commit()
+    with Reader(path) as reader:
+        ((request, _),) = reader.unfinished(1)
+    assert (request.url, request.method, request.tag) == ("http://a.example/", "PUT", InputTag(1))
