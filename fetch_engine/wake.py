@@ -25,6 +25,8 @@ def waker(callback: Callable[[], None]) -> Callable[[], None]:
     loop: Any = current_token().native_token
     if isinstance(loop, asyncio.AbstractEventLoop):
         # A context of its own: the poster's variables may hold a handle, which the callback would keep alive.
+        # From Python 3.14 on asyncio makes a lock for each such callback. Only the loop takes it, when it runs the
+        # callback, so a finalizer that interrupts the loop there waits for nothing: it makes another one.
         context = knowing_its_library(contextvars.Context())
         schedule: Any = loop.call_soon_threadsafe
         return functools.partial(schedule, callback, context=context)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio
 import anyio.from_thread
@@ -196,8 +197,38 @@ async def test_a_cycle_found_by_the_collector_in_another_thread() -> None:
     assert len(wire.cancelled) == len(wire.started)
 
 
-async def test_of_the_engine_a_finalizer_runs_the_mailbox_alone() -> None:
-    """The collector runs finalizers between any two lines, also of the engine's own."""
+class WatchedLock:
+    """In place of a lock; notes which thread takes it."""
+
+    takers: ClassVar[list[int]] = []
+
+    def __enter__(self) -> None:
+        self.takers.append(threading.get_ident())
+
+    acquire = __enter__
+
+    def __exit__(self, *exc: object) -> None: ...
+
+    release = __exit__
+
+
+class WatchedThreading:
+    """The module `threading` as asyncio sees it, with locks that are watched."""
+
+    RLock = Lock = WatchedLock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(threading, name)
+
+
+async def test_of_the_engine_a_finalizer_runs_the_mailbox_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The collector runs finalizers between any two lines, also of the engine's own.
+
+    From Python 3.14 on asyncio makes a lock for each callback of another thread. The loop takes it when it runs the
+    callback; who schedules one only makes it, so nothing can be waited for.
+    """
+    monkeypatch.setattr(asyncio.events, "threading", WatchedThreading())
+    monkeypatch.setattr(asyncio.base_events, "threading", WatchedThreading())
     with checked_wire() as wire:
         async with FetchEngine(open_transport=wire.open) as engine:
             tasks = [engine.submit(f"{HOST}/hang"), engine.submit(f"{HOST}/ok")]
@@ -208,16 +239,21 @@ async def test_of_the_engine_a_finalizer_runs_the_mailbox_alone() -> None:
                 if event == "call":
                     called.add(f"{frame.f_globals['__name__']}.{frame.f_code.co_name}")
 
+            dropper: list[int] = []
+
             def drop(_: int) -> None:
+                dropper.append(threading.get_ident())
                 sys.setprofile(profile)
                 tasks.clear()
                 sys.setprofile(None)
 
+            WatchedLock.takers.clear()
             for thread in in_threads(1, drop):
                 thread.join()
             own = {name for name in called if name.startswith("fetch_engine.")}
             assert own == {"fetch_engine.mailbox.post_death", "fetch_engine.mailbox.post"}
             assert {name for name in called if name.startswith("threading.")} == set()
+            assert dropper[0] not in WatchedLock.takers
             await all_let_go(engine)
 
 
