@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -40,8 +39,6 @@ def start(
     *args: str, shell: str = 'exec "$@"', command: Sequence[str] = PROGRAM, **options: Any
 ) -> subprocess.Popen[bytes]:
     """Start the program with pipes for all three descriptors, unless told otherwise; `shell` prepares its process."""
-    # Whoever runs the tests in the background may have had it ignored, and so would the program.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(["sh", "-c", shell, "sh", *command, *args], **(pipes | options))
 
