@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -40,7 +41,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def stored() -> str:
-    with sqlite3.connect(store_path()) as database:
+    with contextlib.closing(sqlite3.connect(store_path())) as database:
         return "\n".join(database.iterdump())
 
 
