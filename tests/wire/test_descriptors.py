@@ -13,6 +13,7 @@ from .servers import RawServer, echoing
 SCRIPT = """
     import os, resource, socket, sys
     import anyio
+    import trio  # with ctypes, whose library keeps a descriptor for its own code (libffi 3.5)
     from fetch_engine.limits import Limits, Timeouts
     from fetch_engine.recorder import Recorder
     from fetch_engine.transports.httpx_transport import TransportOptions, open_httpx_transport
