@@ -196,7 +196,9 @@ class TLSStream:
             return None
         except ssl.SSLZeroReturnError:
             return b""
-        except ssl.SSLEOFError:
+        except ssl.SSLError as error:
+            if not is_eof(error):
+                raise
             self.truncated = True
             return b""
 
@@ -208,6 +210,14 @@ class TLSStream:
 
     async def _flush(self, seconds: float | None) -> None:
         await self._inner.write(self._outgoing.read(), seconds)
+
+
+def is_eof(error: ssl.SSLError) -> bool:
+    """Whether the peer closed the connection without saying so in TLS (RFC 8446 section 6.1).
+
+    With OpenSSL 3.6 some of these ends come as a plain SSLError of that reason.
+    """
+    return isinstance(error, ssl.SSLEOFError) or getattr(error, "reason", None) == "UNEXPECTED_EOF_WHILE_READING"
 
 
 def _server_name(host: str) -> str:

@@ -48,6 +48,10 @@ class Connection:
             data = self.socket.recv(65536)
         except ConnectionError:
             return False
+        except ssl.SSLError as error:
+            if error.reason != "UNEXPECTED_EOF_WHILE_READING":
+                raise
+            return False  # with OpenSSL 3.6, as a plain SSLError: nothing that Python takes for the end by itself
         self.unread += data
         return bool(data)
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.results import ErrorKind
 from fetch_engine.transports.httpx_transport import TransportOptions
-from fetch_engine.transports.tls import build_ssl_context
+from fetch_engine.transports.tls import build_ssl_context, is_eof
 
 from .conftest import Client, Opener
 from .servers import Connection, RawServer, echoing
@@ -233,3 +233,17 @@ async def test_we_say_goodbye(tls_client: Client, server_tls: ssl.SSLContext) ->
         await tls_client.get(server.url())
         await tls_client.transport.aclose()
     assert ends == [b""]
+
+
+def test_an_end_without_notice_is_one_in_either_form() -> None:
+    """OpenSSL 3.6 gives some of them as a plain SSLError, so a body that ends so would have been a failure of TLS."""
+    plain = ssl.SSLError(1, "[SSL: UNEXPECTED_EOF_WHILE_READING] unexpected eof while reading")
+    plain.reason = "UNEXPECTED_EOF_WHILE_READING"
+    other = ssl.SSLError(1, "[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] decryption failed or bad record mac")
+    other.reason = "DECRYPTION_FAILED_OR_BAD_RECORD_MAC"
+    assert [is_eof(error) for error in (plain, ssl.SSLEOFError(8, "eof"), other, ssl.SSLError(1, "x"))] == [
+        True,
+        True,
+        False,
+        False,
+    ]
