@@ -59,9 +59,14 @@ class RetryPolicy:
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative")
 
+    def may_repeat(self, method: str) -> bool:
+        """Whether a request may be sent again though the first may have been acted upon: the one rule for it, where an
+        attempt failed here, and where a process or the worker of a cluster was lost with it."""
+        return self.all_methods or method in IDEMPOTENT
+
     def repeats(self, method: str, attempts: int, failure: ErrorKind | int) -> bool:
         """Whether to try again after so many attempts, the last of which ended with this kind or status."""
-        if attempts > self.retries or not (self.all_methods or method in IDEMPOTENT):
+        if attempts > self.retries or not self.may_repeat(method):
             return False
         return failure in (RETRIED_KINDS if isinstance(failure, ErrorKind) else self.statuses)
 
@@ -69,6 +74,11 @@ class RetryPolicy:
         """Seconds to wait after so many attempts (1 or more); `draw` gives a number from 0 to 1."""
         backoff = min(self.delay * 2.0 ** min(attempts - 1, 64), self.max_delay) * draw()
         return min(max(backoff, retry_after or 0.0), self.max_delay)
+
+
+def unknown_outcome(what: str, method: str) -> str:
+    """Says why a request is not sent again that may have been acted upon. what: came between."""
+    return f"unknown outcome: {what} and {method} must not be sent twice"
 
 
 class RetryBudgets:

@@ -21,7 +21,7 @@ from fetch_engine.executors.records import Kind, Record, unpack_account, unpack_
 from fetch_engine.fetching import describe_failure
 from fetch_engine.places import Passage, arrive, depart, slow_down, vacate
 from fetch_engine.results import ErrorKind, FetchError
-from fetch_engine.retry import IDEMPOTENT
+from fetch_engine.retry import unknown_outcome
 from fetch_engine.scheduler import Scheduler
 from fetch_engine.session import Generation
 from fetch_engine.task import Job, Outcome
@@ -139,12 +139,15 @@ class RemoteExecutor(abc.ABC):
         """Who had these died. Those that may be run twice are sent once more, and the others fail."""
         for carried in lost:
             job, carried.carrier = carried.job, None
-            if job.cancel_error is None and carried.run == 1 and job.request.method in IDEMPOTENT:
+            method = job.request.method
+            if job.cancel_error is not None or carried.run > 1:
+                self._give_up(carried, reason)
+            elif self._settings.retry.may_repeat(method):
                 carried.run = 2
                 self.rerun += 1
                 self.send_again(carried)
             else:
-                self._give_up(carried, reason)
+                self._give_up(carried, (reason[0], unknown_outcome(reason[1], method)))
         self._scheduler.proceed()
 
     def send_again(self, carried: Carried) -> None:

@@ -11,6 +11,7 @@ from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.recorder import Recorder
 from fetch_engine.results import ErrorKind
+from fetch_engine.retry import IDEMPOTENT
 from fetch_engine.transports.connecting import Connector
 from fetch_engine.transports.descriptors import DescriptorBudget, descriptor_limits, pool_timeout
 from fetch_engine.transports.dialing import Dialer
@@ -23,7 +24,7 @@ from fetch_engine.transports.options import TransportOptions
 from fetch_engine.transports.proxies import ProxyRules, without_proxy_authorization
 
 # RFC 9110 section 9.2.2
-IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
+_IDEMPOTENT = frozenset(method.encode() for method in IDEMPOTENT)
 _MOST_REMEMBERED = 10_000
 
 
@@ -67,7 +68,7 @@ class ConnectionPool:
             try:
                 return await connection.send(request, timeouts, recorder)
             except ConnectionLost as failure:
-                if not (failure.unsent or request.method in IDEMPOTENT):
+                if not (failure.unsent or request.method in _IDEMPOTENT):
                     raise
             if not self.budget.try_take():
                 await self._wait(None, timeouts.pool)

@@ -18,7 +18,7 @@ import anyio
 import psutil
 import pytest
 
-from fetch_engine import FetchEngine, FetchError, FetchRequest, FetchResult, Limits
+from fetch_engine import FetchEngine, FetchError, FetchRequest, FetchResult, Limits, RetryPolicy
 from fetch_engine.cookies import CookieJar
 from fetch_engine.executors.frames import Frames
 from fetch_engine.executors.processes import ProcessExecutor
@@ -79,6 +79,7 @@ async def test_a_killed_child_is_replaced_and_its_fetches_run_again_once(peer: P
         errors = [task.outcome for task in posts if isinstance(task.outcome, FetchError)]
         assert [error.kind for error in errors] == ["reset", "reset"]
         assert "signal 9" in errors[0].message
+        assert errors[0].message.startswith("unknown outcome: ")
         posts.clear()
         await all_let_go(engine)
         check_bodies(spool, [outcome.body_path for outcome in outcomes if outcome.url == url("/big")])
@@ -88,6 +89,17 @@ async def test_a_killed_child_is_replaced_and_its_fetches_run_again_once(peer: P
     assert "3 started, 3 ended, 1 lost" in describe(facts)
     spool.close()
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.anyio
+async def test_with_retry_all_methods_a_post_of_a_killed_child_runs_again(peer: Peer, url: Url) -> None:
+    executor = ProcessExecutor(1)
+    async with FetchEngine(executor=executor, retry=RetryPolicy(all_methods=True)) as engine:
+        task = engine.submit(FetchRequest(url("/hang"), method="POST"))
+        await until(lambda: peer.hanging == 1, 20)
+        os.kill(children(executor)[0], signal.SIGKILL)
+        await until(lambda: executor.rerun == 1 and peer.started["/hang"] == 2, 30)
+        assert not task.done()
 
 
 def check_bodies(spool: SpoolFolder, paths: list[str]) -> None:
