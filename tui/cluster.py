@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+import anyio
 
 from tui.complaint import complain
 from tui.options import Options
 
 if TYPE_CHECKING:
+    from fetch_engine import FetchEngine
     from fetch_engine.executors.dask_executor import DaskExecutor
+
+
+LOOK = 0.5  # seconds between two looks at whether fetches can run
 
 
 def prepare_cluster(options: Options) -> None:
@@ -27,7 +34,7 @@ def cluster_executor(options: Options) -> DaskExecutor | None:
     try:
         from fetch_engine.executors.dask_executor import DaskExecutor
 
-        return DaskExecutor(options.cluster)
+        return DaskExecutor(options.cluster, waits=True)
     except ModuleNotFoundError as error:
         raise ValueError(
             f"argument --cluster: {error.name} is missing; the extra `dask` brings it: "
@@ -48,3 +55,19 @@ def check_cluster(options: Options) -> None:
         raise ValueError(f"argument --cluster: {why}")
     if sink is not None and (why := asyncio.run(executor.check_sink(sink))) is not None:
         raise ValueError(f"argument --sink: {why}")
+
+
+async def watch_cluster(engine: FetchEngine, give_up: Callable[[str], None]) -> None:
+    """Say on standard error when no fetch can run on the engine's cluster, and when some can again.
+
+    give_up: called once with the reason where that has lasted for too long, and then this returns.
+    """
+    told = ""
+    while (cluster := engine.cluster) is not None:
+        if cluster.is_lost:
+            give_up(cluster.problem)
+            return
+        if cluster.problem != told:
+            told = cluster.problem
+            complain(f"{told}; waiting for it" if told else "the cluster is there again")
+        await anyio.sleep(LOOK)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import anyio
 
 from fetch_engine import FetchEngine, FetchRequest, FetchResult, FetchTask, Finished
+from fetch_engine.executors.worker_facts import ClusterFacts
 from fetch_engine.requests import as_new
 from fetch_engine.results import ErrorKind
 from tui.accounts import Account
@@ -22,6 +23,7 @@ from tui.held import HeldHandles
 from tui.inspection import Inspection
 from tui.journal import Journal
 from tui.meter import Meter
+from tui.plain_text import safe
 from tui.snapshot import (
     AddGlob,
     AddRequests,
@@ -249,7 +251,7 @@ class Controller:
         self._held.look(now)
         facts = (account.facts(task_id) for task_id, account in accounts.items())
         inspection.look(now, facts, self._held.facts())
-        census = self._engine.census()
+        census, cluster = self._engine.census(), self._engine.cluster
         self._peak_alive = max(self._peak_alive, census.alive)
         while self._next_history <= now:
             self._history.append(census.alive)
@@ -277,14 +279,18 @@ class Controller:
             concurrency=self._engine.limits.concurrency,
             closing=self._stopping,
             satisfied=self._satisfied,
-            warnings=(*inspection.lines, *self._journal.warnings),
+            warnings=(*inspection.lines, *self._journal.warnings, *_cluster_warnings(cluster)),
             bugs=len(inspection.bugs),
             generations=session.generations(),
             collected=self._collected if now < self._collected_until else None,
-            cluster=self._engine.cluster,
+            cluster=cluster,
             search_asked_only=self._held.is_asked_only,
             processes=self._engine.processes,
         )
+
+
+def _cluster_warnings(cluster: ClusterFacts | None) -> tuple[str, ...]:
+    return (safe(f"{cluster.problem}; fetches wait for it", 300),) if cluster is not None and cluster.problem else ()
 
 
 def _content(snapshot: Snapshot) -> tuple[object, ...]:

@@ -21,7 +21,7 @@ from fetch_engine.completed import Completions
 from fetch_engine.limits import KIB
 from fetch_engine.outputs.accounts import Account, Format
 from fetch_engine.outputs.fail_on import FailOn
-from tui.cluster import check_cluster, prepare_cluster
+from tui.cluster import check_cluster, prepare_cluster, watch_cluster
 from tui.complaint import complain, write_stderr
 from tui.credential_files import save_jar
 from tui.engine_options import engine_for, given_urls, request_for
@@ -45,7 +45,8 @@ MIN_WINDOW = 512  # so that one slow host does not keep back the others behind i
 
 
 class HeadlessRun:
-    """One run over one source. `signal` is the one that ended it, if any; `problem` why results could not be written.
+    """One run over one source. `signal` is the one that ended it, if any; `problem` why results could not be written;
+    `lost` why nothing could run any more, so that the rest was left for another time.
 
     outputs: formats, each with the descriptor that it is written to. fail_on: which outcomes count as failed.
     fetches: results written or left to the writers. failed: how many of them count so. last_resort: runs from the
@@ -74,6 +75,7 @@ class HeadlessRun:
         self.failed = 0
         self.signal: int | None = None
         self.problem: str | None = None
+        self.lost: str | None = None
         self.last_resort: threading.Timer | None = None
 
     async def run(self) -> None:
@@ -82,6 +84,8 @@ class HeadlessRun:
             async with anyio.create_task_group() as group:
                 work = anyio.CancelScope()
                 group.start_soon(self._obey, signals, work)
+                if self._engine.cluster is not None:
+                    group.start_soon(watch_cluster, self._engine, partial(self._give_up, work))
                 results = Results(self._outputs)
                 if self._show_progress:
                     group.start_soon(ProgressLine(self._progress).run)
@@ -101,11 +105,11 @@ class HeadlessRun:
                     group.start_soon(_cancel_on_failure, results, work)
                     await self._write_results(completions, results)
                     group.cancel_scope.cancel()
-            if self.signal is None:
+            if self.signal is None and self.lost is None:
                 await results.end()
             else:
                 await self._write_finished(completions, results)
-                await results.end(PATIENCE)
+                await results.end(None if self.signal is None else PATIENCE)
         except OutputFailed as failure:
             self.problem = _describe(failure)
 
@@ -135,6 +139,10 @@ class HeadlessRun:
         self.failed += self._fail_on.fails(outcome)
         since = time.perf_counter() - task.submitted - outcome.elapsed
         return Account(task.request, outcome, time.time() - since)
+
+    def _give_up(self, work: anyio.CancelScope, reason: str) -> None:
+        self.lost = reason
+        work.cancel()
 
     def _progress(self) -> Progress:
         running = self._engine.census().running
@@ -224,6 +232,9 @@ def run(options: Options) -> int:
     unsaved = save_jar(options.access, engine)
     if unsaved is not None:
         complain(unsaved)
+    if work.lost is not None:
+        kept = "what is not finished is kept for --resume" if opened.journal.run else "nothing of the run is kept"
+        complain(f"{work.lost}: given up; {kept}")
     if work.problem is not None:
         complain(f"{work.problem}, after {work.fetches} results")
     report = ExitReport.of(engine, fetches=work.fetches, descriptors_before=descriptors_before)
@@ -235,7 +246,7 @@ def run(options: Options) -> int:
         return 128 + work.signal
     if not report.clean:
         return 3
-    return 1 if work.failed or work.problem or unsaved or source.error or opened.left_out else 0
+    return 1 if work.failed or work.problem or work.lost or unsaved or source.error or opened.left_out else 0
 
 
 def _fail_on(options: Options) -> FailOn:

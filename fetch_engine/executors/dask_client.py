@@ -8,6 +8,7 @@ import logging
 from collections import deque
 from typing import Any
 
+import anyio
 from distributed import Client
 
 from fetch_engine.executors import dask_worker
@@ -61,16 +62,25 @@ async def check_sink(address: str, sink: Sink) -> str | None:
     return next((f"{worker}: {one}" for worker, one in found.items() if one is not None), None)
 
 
-async def connect(address: str) -> tuple[Any, str | None]:
-    """A client of the scheduler there, in this loop, or why there is none."""
-    if (why := lacking_certificates(address)) is not None:
+async def connect(address: str, security: Any = None) -> tuple[Any, str | None]:
+    """A client of the scheduler there, in this loop, or why there is none.
+
+    security: with the certificates to show; None for those of Dask's configuration.
+    """
+    if security is None and (why := lacking_certificates(address)) is not None:
         return None, why
-    client: Any = Client
+    make: Any = Client
     opened = None
     try:
-        opened = await client(
-            address, asynchronous=True, set_as_default=False, timeout=CONNECT_LIMIT, name="weakfetch-tui"
+        opened = make(
+            address,
+            security=security,
+            asynchronous=True,
+            set_as_default=False,
+            timeout=CONNECT_LIMIT,
+            name="weakfetch-tui",
         )
+        await opened
         there = await asyncio.wait_for(opened.run_on_scheduler(dask_worker.versions), ANSWER_LIMIT)
         why = there.misfit(versions_here())
         if why is None:
@@ -86,6 +96,10 @@ async def connect(address: str) -> tuple[Any, str | None]:
         why = f"no Dask scheduler at {address}: {' '.join(str(error).split())[:200]}"
     except Exception as error:  # noqa: BLE001 - whatever is raised there is raised here
         why = f"the scheduler at {address}: {why_refused(error)}"
+    except asyncio.CancelledError:
+        with anyio.CancelScope(shield=True):
+            await close(opened)
+        raise
     await close(opened)
     return None, why
 

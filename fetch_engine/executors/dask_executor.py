@@ -23,6 +23,7 @@ from fetch_engine.scheduler import Scheduler
 from fetch_engine.task import Job, Outcome
 
 if TYPE_CHECKING:
+    from fetch_engine.executors.dask_local import LocalCluster
     from fetch_engine.executors.dask_session import DaskSession
     from fetch_engine.sink import Sink
 
@@ -33,25 +34,35 @@ class DaskExecutor:
     """For `FetchEngine(executor=DaskExecutor("tcp://host:8786"))`.
 
     address: of a scheduler, `tcp://` or `tls://` (certificates as in Dask's own configuration), or `local[:WORKERS]`
-    for a cluster on this machine, started with the first fetch and stopped with the engine. slots: fetches that a
-    worker takes at a time. lost_after: seconds of silence after which a worker counts as lost here, and this
-    end there; each lets go of what it has with the other. patience: seconds without any worker after which fetches
-    fail.
+    for a cluster on this machine, started with the first fetch and stopped with the engine; nobody but this process
+    and its workers can use that. slots: fetches that a worker takes at a time. lost_after: seconds of silence after
+    which a worker counts as lost here, and this end there; each lets go of what it has with the other. Fetches fail
+    after so many seconds without a connection to the scheduler, or after `patience` seconds without any worker.
+    waits: they go on waiting instead, until their owner drops them; `cluster.is_lost` tells him.
     Concurrency, rates and what holds for a host are bounds for the cluster as a whole. Needs asyncio. Raises ValueError
     for an address that is none, ModuleNotFoundError without the extra `dask`.
     """
 
-    def __init__(self, address: str, *, slots: int = SLOTS, lost_after: float = 30.0, patience: float = 120.0) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        slots: int = SLOTS,
+        lost_after: float = 30.0,
+        patience: float = 120.0,
+        waits: bool = False,
+    ) -> None:
         self.address = parse_cluster(address)
         self._slots = slots
         self._lost_after = lost_after
         self._patience = patience
+        self._waits = waits
         self._outbox: deque[Job] = deque()
         self._opening: dict[int, Job] = {}
         self._count = 0
         self._is_dispatching = False
         self._session: DaskSession | None = None
-        self._cluster: Any = None  # of our own, open as long as this stack
+        self._cluster: LocalCluster | None = None  # of our own, open as long as this stack
         self._local = AsyncExitStack()
         self._settings: Settings
         self._pickled = b""
@@ -99,6 +110,7 @@ class DaskExecutor:
             before.rerun + flights.rerun,
             before.late + flights.late,
             before.reconnected + session.reconnected,
+            *session.problem(),
         )
 
     def prepare(self, settings: Settings) -> None:
@@ -125,13 +137,11 @@ class DaskExecutor:
     async def open_client(self) -> DaskSession:
         from fetch_engine.executors.dask_session import DaskSession
 
-        address = self.address.url
+        address, security = self.address.url, None
         if address is None:
-            from fetch_engine.executors.dask_local import local_cluster
-
             if self._cluster is None:
-                self._cluster = await self._local.enter_async_context(local_cluster(self.address.workers))
-            address = self._cluster.scheduler_address
+                self._cluster = await self._start_cluster()
+            address, security = self._cluster.address, self._cluster.security
         session = DaskSession(
             self._scheduler,
             self.end,
@@ -141,10 +151,21 @@ class DaskExecutor:
             slots=self._slots,
             lost_after=self._lost_after,
             patience=self._patience,
+            waits=self._waits and self.address.url is not None,
+            security=security,
         )
         await session.open()
         self._before, self._session = self.cluster, session
         return session
+
+    async def _start_cluster(self) -> LocalCluster:
+        from fetch_engine.executors.dask_local import local_cluster
+
+        try:
+            return await self._local.enter_async_context(local_cluster(self.address.workers))
+        except (OSError, RuntimeError) as error:
+            why = " ".join(str(error).split())[:200]
+            raise AttemptFailed(ErrorKind.CONNECT, f"the cluster on this machine did not start: {why}") from None
 
     def submit(self, jobs: Sequence[Job]) -> None:
         self._count += len(jobs)

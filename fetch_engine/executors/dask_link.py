@@ -12,7 +12,7 @@ import itertools
 import pickle
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import anyio
@@ -21,7 +21,7 @@ import anyio.abc
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.executors import dask_scheduler, dask_worker
 from fetch_engine.executors.dask_batches import BatchOwner, DaskBatches, pinned
-from fetch_engine.executors.dask_client import ANSWER_LIMIT, close, connect, why_refused
+from fetch_engine.executors.dask_client import ANSWER_LIMIT, close, why_refused
 from fetch_engine.executors.dask_worker import Message
 from fetch_engine.executors.flights import Batch
 from fetch_engine.executors.link_worker import LinkWorker
@@ -30,6 +30,8 @@ from fetch_engine.executors.worker_facts import Versions, WorkerFacts, versions_
 from fetch_engine.results import ErrorKind
 
 LOOK = 1.0  # seconds between two looks at the list of workers
+
+Connect = Callable[[], Awaitable[tuple[Any, str | None]]]
 
 
 class Owner(BatchOwner, Protocol):
@@ -51,15 +53,15 @@ class Owner(BatchOwner, Protocol):
 class DaskLink:
     """Open it, run `serve`, close it.
 
-    name: of this client, the same for one that is opened after this one. address: of the scheduler. settings: pickled,
-    for the sessions of the workers. lost_after: seconds of silence after which a worker counts as lost here, and this
-    end there.
+    name: of this client, the same for one that is opened after this one. connect: gives a client of Dask, or why there
+    is none. settings: pickled, for the sessions of the workers. lost_after: seconds of silence after which a worker
+    counts as lost here, and this end there.
     """
 
-    def __init__(self, owner: Owner, name: str, address: str, settings: bytes, *, lost_after: float) -> None:
+    def __init__(self, owner: Owner, name: str, connect: Connect, settings: bytes, *, lost_after: float) -> None:
         self._owner = owner
         self._name = name
-        self._address = address
+        self._connect = connect
         self._settings = settings
         self._lost_after = lost_after
         self._topic = f"{dask_scheduler.TOPICS}{uuid.uuid4().hex}"
@@ -75,7 +77,7 @@ class DaskLink:
 
     async def open(self) -> None:
         """Connect. Raises AttemptFailed."""
-        self._client, why = await connect(self._address)
+        self._client, why = await self._connect()
         if why is not None:
             raise AttemptFailed(ErrorKind.CONNECT, why, unsent=True)
 

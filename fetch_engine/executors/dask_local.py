@@ -1,15 +1,24 @@
-"""A Dask cluster on this machine, to rehearse with: its worker processes end with this one."""
+"""A Dask cluster on this machine, to rehearse with: nobody else gets in, and its processes end with this one.
+
+Dask's messages are pickles: whoever reaches a port of a scheduler, worker or nanny without TLS runs code there. So
+each port wants a certificate that is made for this run and known to its processes alone, no pages are served over
+HTTP, and the workers' folder, which they import from, is private to the user.
+"""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from typing import Any
 
+import cryptography  # noqa: F401 - Dask makes the certificates with it; its absence is told where this is imported
 import dask
-from distributed import LocalCluster
+from distributed import Nanny, Scheduler, Security, SpecCluster, Worker
 
+HOST = "127.0.0.1"
 CONFIGURATION = {
     # What workers log would go over the screen.
     "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "CRITICAL",
@@ -18,6 +27,29 @@ CONFIGURATION = {
     "distributed.admin.system-monitor.log-length": 1,
     "distributed.worker.profile.enabled": False,
 }
+
+
+class _Silent:
+    """Serves no pages. Dask's `--no-dashboard` leaves the server up, with pages of facts and metrics."""
+
+    def start_http_server(self, *_: Any, **__: Any) -> None:
+        """Do nothing. tests/cluster/test_ports.py notices when Dask calls it by another name."""
+
+
+class LocalScheduler(_Silent, Scheduler):
+    """In this process."""
+
+
+class LocalWorker(_Silent, Worker):
+    """In a process of its own, which a nanny starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCluster:
+    """address: of the scheduler. security: what a client needs to be let in."""
+
+    address: str
+    security: Any
 
 
 def prepare_local() -> None:
@@ -29,18 +61,29 @@ def prepare_local() -> None:
 
 
 @asynccontextmanager
-async def local_cluster(workers: int) -> AsyncIterator[Any]:
-    """One on loopback only. Dask's configuration is another one in this process for as long."""
-    start: Any = LocalCluster
-    with dask.config.set(CONFIGURATION):
+async def local_cluster(workers: int) -> AsyncIterator[LocalCluster]:
+    """One on loopback only. Dask's configuration is another one in this process for as long. Raises OSError."""
+    start: Any = SpecCluster
+    make: Any = Security
+    # The key is in memory, and for the moment in which OpenSSL reads it in a folder of its own, mode 0700.
+    security = make.temporary()
+    common = {"host": HOST, "protocol": "tls://", "security": security}
+    with (
+        tempfile.TemporaryDirectory(prefix="weakfetch-dask-", ignore_cleanup_errors=True) as folder,
+        dask.config.set({**CONFIGURATION, "temporary-directory": folder}),
+    ):
+        nanny = {
+            **common,
+            "worker_class": LocalWorker,
+            "nthreads": 1,
+            "memory_limit": 1 / workers,  # of the machine's
+            "local_directory": folder,
+        }
         async with start(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
+            scheduler={"cls": LocalScheduler, "options": {**common, "port": 0, "dashboard": False}},
+            workers={number: {"cls": Nanny, "options": nanny} for number in range(workers)},
             asynchronous=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",  # without the extra of Dask's own, a page of metrics
-            worker_dashboard_address="127.0.0.1:0",
             silence_logs=False,  # it would change the levels of loggers for everybody
+            security=security,
         ) as cluster:
-            yield cluster
+            yield LocalCluster(cluster.scheduler_address, security)

@@ -7,6 +7,7 @@ outcome that comes twice change nothing but who runs what.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import pickle
 import time
@@ -18,16 +19,20 @@ from typing import Any
 import anyio
 
 from fetch_engine.errors import AttemptFailed
+from fetch_engine.executors.cluster_problem import problem
+from fetch_engine.executors.dask_client import connect
 from fetch_engine.executors.dask_link import DaskLink
+from fetch_engine.executors.dask_places import DaskPlaces
 from fetch_engine.executors.dask_worker import Message
 from fetch_engine.executors.flights import Batch, Flights, Verdict
 from fetch_engine.executors.protocol import ENGINE_CANCELLED
 from fetch_engine.executors.records import Kind, Order, Values, pack_request, unpack_account, unpack_outcome
+from fetch_engine.executors.verdict_reasons import reason
 from fetch_engine.executors.worker_facts import WorkerFacts
 from fetch_engine.fetching import describe_failure
-from fetch_engine.places import JobPlace, slow_down, vacate
+from fetch_engine.places import slow_down, vacate
 from fetch_engine.results import ErrorKind, FetchError, FetchResult
-from fetch_engine.retry import IDEMPOTENT, RetryPolicy
+from fetch_engine.retry import RetryPolicy
 from fetch_engine.scheduler import Scheduler
 from fetch_engine.task import Job, Outcome
 
@@ -39,8 +44,8 @@ LONGEST_PAUSE = 5.0  # seconds between two tries to connect
 class DaskSession:
     """What a generation opens: jobs go in, outcomes come out by `end`.
 
-    slots: fetches that a worker takes at a time. lost_after: seconds of silence after which a worker counts as lost.
-    patience: seconds without any worker after which what waits fails.
+    address, security: of the scheduler, as of `connect`. slots: fetches that a worker takes at a time. lost_after,
+    patience, waits: see `DaskExecutor`.
     """
 
     def __init__(
@@ -54,37 +59,48 @@ class DaskSession:
         slots: int,
         lost_after: float,
         patience: float,
+        waits: bool,
+        security: Any = None,
     ) -> None:
         self._scheduler = scheduler
         self._report = end
-        self._make_link = functools.partial(DaskLink, self, uuid.uuid4().hex, address, settings, lost_after=lost_after)
+        self._address = address
+        there = functools.partial(connect, address, security)
+        self._make_link = functools.partial(DaskLink, self, uuid.uuid4().hex, there, settings, lost_after=lost_after)
         self._retry = retry
         self._slots = slots
+        self._lost_after = lost_after
         self._patience = patience
+        self._waits = waits
         self._jobs: dict[int, Job] = {}
         self._batches: dict[int, Batch] = {}  # of each fetch that is on a worker
-        self._moving: dict[int, anyio.CancelScope] = {}  # those that wait for another place
         self.flights = Flights()
         self._link: DaskLink | None = None
         self._awake = asyncio.Event()
+        self._places = DaskPlaces(scheduler, self.flights, self._awake.set)
         self._closing = False
+        self._connecting = anyio.CancelScope()
         self._closed = asyncio.Event()
         self._since = time.monotonic()  # nobody has taken fetches since then
-        self._lost_by = ""
         self.reconnected = 0
 
     async def open(self) -> None:
-        """Connect. Raises AttemptFailed."""
+        """Connect. Raises AttemptFailed, unless fetches are to wait for a scheduler."""
         link = self._make_link()
-        await link.open()
-        self._link = link
-        self._scheduler.spawn(self._serve, link)
+        try:
+            await link.open()
+            self._link = link
+        except AttemptFailed:
+            if not self._waits:
+                raise
+        self._scheduler.spawn(self._serve, self._link)
         self._scheduler.spawn(self._plan)
         self._scheduler.proceed()
 
     async def aclose(self) -> None:
         """Let go of everything there."""
         self._closing = True
+        self._connecting.cancel()
         self._awake.set()
         if self._link is not None:
             self._link.close()
@@ -104,8 +120,7 @@ class DaskSession:
         """Run these."""
         for job in jobs:
             self._jobs[job.id] = job
-            repeatable = job.request.method in IDEMPOTENT or self._retry.all_methods
-            self.flights.add(job.id, repeatable=repeatable)
+            self.flights.add(job.id, repeatable=self._retry.may_repeat(job.request.method))
         if self._closed.is_set():
             self._give_up()
         self._awake.set()
@@ -156,7 +171,7 @@ class DaskSession:
             case Kind.PROGRESS:
                 self._note(job, what, worker)
             case Kind.MOVE:
-                self._scheduler.spawn(self._move, job, what)
+                self._move(job, what)
             case Kind.REST:
                 self._scheduler.mailbox.put(vacate, job)
             case Kind.SLOW:
@@ -191,28 +206,31 @@ class DaskSession:
 
     # What it does
 
-    async def _serve(self, link: DaskLink) -> None:
-        """Keep a connection."""
+    async def _serve(self, link: DaskLink | None) -> None:
+        """Keep a connection; None: there is none yet."""
         try:
-            while True:
-                await link.serve()
-                pause = 0.1
-                link = self._make_link()
-                while not self._closing:
-                    try:
-                        await link.open()
-                        self._link = link
-                        self.reconnected += 1
-                        break
-                    except AttemptFailed as failure:
-                        self._lost_by = failure.message
-                    await anyio.sleep(pause)
-                    pause = min(2 * pause, LONGEST_PAUSE)
-                if self._closing:
-                    return
+            while not self._closing:
+                if link is not None:
+                    await link.serve()
+                with self._connecting:
+                    link = await self._reconnect()
         finally:
             self._closed.set()
             self._give_up()
+
+    async def _reconnect(self) -> DaskLink:
+        pause = 0.1
+        while True:
+            link = self._make_link()
+            with contextlib.suppress(AttemptFailed):
+                await link.open()
+                break
+            await anyio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+        self._link = link
+        self._since = time.monotonic()  # its workers come one after the other
+        self.reconnected += 1
+        return link
 
     def _give_up(self) -> None:
         """Nobody is left to run anything: the task that hosts the engine was cancelled."""
@@ -241,45 +259,31 @@ class DaskSession:
             orders.append((job_id, self.flights.run(job_id), job.recorder.submitted + ahead, pack_request(job.request)))
         link.fly(batch, pickle.dumps(orders))
 
+    def problem(self) -> tuple[str, bool]:
+        """Why nobody takes the fetches that there are, "" if somebody does or soon will; and whether it is time to
+        give up."""
+        if self.flights.workers or self._closing or not self._jobs:
+            return "", False
+        gone = time.monotonic() - self._since
+        if self._link is None or not self._link.is_open:
+            return f"no connection to the Dask scheduler at {self._address}", gone > self._lost_after
+        return problem(self.workers(), gone, self._patience)
+
     def _despair(self) -> None:
         """Nobody takes fetches: after a while they fail, at once where nobody will."""
-        facts = self.workers()
-        refused = next((one for one in facts if one.state == "refused"), None)
-        if refused is not None and all(one.state == "refused" for one in facts):
-            why = f"no worker of the cluster can be used: {refused.name}: {refused.note}"
-        elif time.monotonic() - self._since > self._patience:
-            why = self._lost_by if self._link is None or not self._link.is_open else "the cluster has no worker"
-        else:
-            return
-        jobs = [self._jobs[job_id] for job_id in self.flights.clear()]
-        self._end([(job, self._failure(job, ErrorKind.CONNECT, why)) for job in jobs])
+        why, is_lost = self.problem()
+        if is_lost and not self._waits:
+            jobs = [self._jobs[job_id] for job_id in self.flights.clear()]
+            self._end([(job, self._failure(job, ErrorKind.CONNECT, why)) for job in jobs])
 
-    async def _move(self, job: Job, host: str) -> None:
-        """Get it the place that it asks for, and tell it."""
-        place, batch = JobPlace(self._scheduler, job), self._batches.get(job.id)
-        if batch is None:
-            return
-        with anyio.CancelScope() as self._moving[job.id]:
-            await place.move(host)
-            if self._link is not None:
-                self._link.command(batch.worker, "admit", job.id)
-            del self._moving[job.id]
+    def _move(self, job: Job, host: str) -> None:
+        batch = self._batches.get(job.id)
+        if batch is not None:
+            self._places.move(job, host, functools.partial(self._admit, batch.worker, job.id))
 
-    def _find_place(self, job_id: int) -> None:
-        """One whose worker is lost begins again: with its first host, whose place it may have given away."""
-        if (moving := self._moving.pop(job_id, None)) is not None:
-            moving.cancel()
-        job = self._jobs[job_id]
-        if job.lane != job.host:
-            self.flights.hold(job_id)
-            self._scheduler.spawn(self._take_place, job)
-
-    async def _take_place(self, job: Job) -> None:
-        with anyio.CancelScope() as self._moving[job.id]:
-            await JobPlace(self._scheduler, job).move(job.host)
-            del self._moving[job.id]
-            self.flights.release(job.id)
-            self._awake.set()
+    def _admit(self, worker: str, job_id: int) -> None:
+        if self._link is not None:
+            self._link.command(worker, "admit", job_id)
 
     def _on(self, worker: str, job_id: int) -> Job | None:
         return self._jobs.get(job_id) if self.flights.where(job_id) == worker else None
@@ -302,21 +306,12 @@ class DaskSession:
         ended: list[tuple[Job, Outcome]] = []
         for job_id, verdict in verdicts.items():
             job = self._jobs[job_id]
-            match verdict:
-                case Verdict.STOPPED:
-                    why = ErrorKind.CANCELLED, "cancelled"
-                case Verdict.UNKNOWN:
-                    lost = f"worker {worker} was lost and {job.request.method} must not be sent twice"
-                    why = ErrorKind.RESET, f"unknown outcome: {lost}"
-                case Verdict.POISON:
-                    why = ErrorKind.RESET, "each worker that was given this fetch alone, or with others, died"
-                case Verdict.WORN_OUT:
-                    why = ErrorKind.RESET, "the workers that it ran on were lost too often"
+            why = reason(verdict, worker, job.request.method)
             ended.append((job, replace(self._failure(job, *why), carried_by=worker)))
         self._end(ended)
         for job_id in [one for one in self._batches if self.flights.where(one) is None]:
             del self._batches[job_id]
-            self._find_place(job_id)
+            self._places.begin_again(self._jobs[job_id])
         self._awake.set()
 
     def _failure(self, job: Job, kind: ErrorKind, message: str) -> Any:
@@ -326,8 +321,7 @@ class DaskSession:
         for job, _ in ended:
             del self._jobs[job.id]
             self._batches.pop(job.id, None)
-            if (moving := self._moving.pop(job.id, None)) is not None:
-                moving.cancel()
+            self._places.leave(job)
         if ended:
             self._report(ended)
             self._awake.set()

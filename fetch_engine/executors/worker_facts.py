@@ -49,12 +49,15 @@ class WorkerFacts:
 class ClusterFacts:
     """A cluster at one instant. rerun: fetches that were run again since their worker or the connection was lost.
     late: outcomes of fetches that had been given up by then, which did not count. reconnected: how often the
-    connection to the scheduler was made again."""
+    connection to the scheduler was made again. problem: why no fetch can run at the moment, "" if some can. is_lost:
+    whether that has lasted for as long as is waited for it to pass."""
 
     workers: tuple[WorkerFacts, ...] = ()
     rerun: int = 0
     late: int = 0
     reconnected: int = 0
+    problem: str = ""
+    is_lost: bool = False
 
 
 def versions_here() -> Versions:

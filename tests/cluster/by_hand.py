@@ -25,8 +25,15 @@ TREE = Path(__file__).parents[2]
 WITH_PARENT = """
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+os.execv(sys.argv[1], sys.argv[1:])
 """
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
 
 
 class ByHand:
@@ -34,13 +41,19 @@ class ByHand:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.address = f"tcp://127.0.0.1:{self.port}"
         self._started: list[subprocess.Popen[bytes]] = []
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Python with these arguments."""
+        return self._start(sys.executable, *command)
+
+    def start_script(self, script: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """A shell with this script, which leaves its place to the last command by `exec`."""
+        return self._start("/bin/sh", "-ec", script, "sh", *arguments)
+
+    def _start(self, *command: str) -> subprocess.Popen[bytes]:
         environ = {**os.environ, "PYTHONPATH": str(TREE), "DASK_LOGGING__DISTRIBUTED": "error"}
         with open(self.folder / "log", "ab") as log:
             process = subprocess.Popen(

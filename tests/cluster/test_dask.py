@@ -23,8 +23,12 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("collector_off")]
 
 def sessions(cluster: Any) -> list[Any]:
     """Those that are open on the workers."""
-    hooks = [worker.plugins.get(HOOK) for worker in cluster.workers.values()]
-    return [one for hook in hooks if hook is not None for one in hook.sessions.values()]
+    return [one for worker in cluster.workers.values() for one in sessions_of(worker)]
+
+
+def sessions_of(worker: Any) -> list[Any]:
+    hook = worker.plugins.get(HOOK)
+    return [] if hook is None else list(hook.sessions.values())
 
 
 async def test_a_fetch_on_a_worker_comes_out_as_one_here(cluster: Any, pages: Pages) -> None:
@@ -106,6 +110,27 @@ async def test_a_worker_that_goes_costs_nothing_but_time(cluster: Any, pages: Pa
         assert len(pages.hits) == 300
         assert sum(pages.hits.values()) - 300 <= executor.cluster.rerun
         assert 0 < executor.cluster.rerun <= 20
+
+
+@pytest.mark.parametrize("all_methods", [False, True])
+async def test_a_post_of_a_worker_that_goes_runs_again_where_all_methods_may(
+    cluster: Any, pages: Pages, all_methods: bool
+) -> None:
+    pages.held = asyncio.Event()
+    executor, retry = DaskExecutor(cluster.scheduler_address), RetryPolicy(all_methods=all_methods)
+    async with FetchEngine(executor=executor, retry=retry) as engine:
+        task = engine.submit(FetchRequest(f"{pages.base}/0/1", method="POST"))
+        await until(lambda: pages.running == 1, 20.0)
+        (busy,) = [one for one in cluster.workers.values() if any(s.far.engine.alive for s in sessions_of(one))]
+        await busy.close()
+        if all_methods:
+            await until(lambda: pages.hits["/0/1"] == 2, 20.0)
+            pages.held.set()
+            assert (await task).status == 200
+        else:
+            with pytest.raises(FetchFailed, match=r"unknown outcome: worker .* was lost and POST must not be sent"):
+                await task
+            assert pages.hits["/0/1"] == 1
 
 
 async def test_a_link_that_is_cut_costs_nothing_but_time_and_no_request_is_made_twice_that_must_not(
