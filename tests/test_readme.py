@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
@@ -161,45 +158,7 @@ def test_each_filter_is_one(words: str) -> None:
     parse_filter(words)
 
 
-@pytest.mark.once
-def test_the_commands_for_a_cluster_bring_one_up(server: str, folder: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    section = README.split("\n### On a cluster\n")[1]
-    found = re.search(r"```sh\n(.*?)```", section, re.DOTALL)
-    assert found is not None
-    text = found[1].replace("10.0.0.1", "127.0.0.1").replace("8786", str(port))
-    *started, last = [line.partition(" # ")[0].split() for line in text.splitlines()]
-    quiet = ("--dashboard-address", "127.0.0.1:0")
-    with contextlib.ExitStack() as stack:
-        for command in started:
-            assert command[0] == "dask"
-            # `--port` as two clusters may be on this machine; the default is the port that the README names.
-            more = ("--port", str(port)) if command[1] == "scheduler" else ("--no-nanny",)
-            process = subprocess.Popen(
-                [sys.executable, "-m", *command, *more, *quiet],
-                cwd=folder,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            stack.callback(process.wait, 10)
-            stack.callback(process.kill)
-            wait_for_port(port)
-        done = subprocess.run(
-            [*PROGRAM.split(), *last[1:], "--no-store"], cwd=folder, capture_output=True, timeout=LIMIT, check=False
-        )
-    assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 2
-
-
-def wait_for_port(port: int) -> None:
-    deadline = time.monotonic() + LIMIT
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return
-        time.sleep(0.05)
-    raise TimeoutError(f"nobody listens at port {port}")
+# The commands for a cluster: tests/cluster/test_ports.py.
 
 
 def test_each_option_that_is_named_exists() -> None:
