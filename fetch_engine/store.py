@@ -5,7 +5,7 @@ Written by `store_writer`. Every value comes back as the frozen record it was; s
 
 from __future__ import annotations
 
-import json
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,8 +14,18 @@ from types import TracebackType
 from typing import Any
 
 from fetch_engine.requests import InputTag
-from fetch_engine.store_file import StoreError, connect_to_read, describe
-from fetch_engine.store_values import Outcome, StoredRequest, decode, decode_form, from_id, from_text
+from fetch_engine.store_file import connect_to_read
+from fetch_engine.store_place import DamagedStore, StoreError, store_error
+from fetch_engine.store_values import (
+    UNREADABLE,
+    Outcome,
+    StoredRequest,
+    decode,
+    decode_form,
+    from_id,
+    from_text,
+    read_json,
+)
 
 FORMS = 1000  # kinds of requests that are kept in memory
 
@@ -75,6 +85,7 @@ class Reader:
         self._path = path
         self._database = connect_to_read(path, any_thread=any_thread)
         self._forms: dict[int, StoredRequest] = {}
+        self.unreadable = 0  # requests that were to be read, and are damaged
 
     def __enter__(self) -> Reader:
         return self
@@ -91,10 +102,14 @@ class Reader:
     def runs(self, *, newest: int = 1000) -> list[RunFacts]:
         """The runs in the store, newest first, at most so many."""
         ids = self._rows("SELECT id FROM runs ORDER BY id DESC LIMIT ?", newest)
-        return [facts for (run,) in ids if (facts := self.run(run)) is not None]
+        found = []
+        for (run,) in ids:
+            with contextlib.suppress(DamagedStore):  # the others can be read
+                found += [facts] if (facts := self.run(run)) is not None else []
+        return found
 
     def run(self, run: int) -> RunFacts | None:
-        """This run, None if there is none."""
+        """This run, None if there is none. Raises DamagedStore where what is stored of it makes no sense."""
         rows = self._rows("SELECT started, ended, complete, arguments, inputs FROM runs WHERE id = ?", run)
         if not rows:
             return None
@@ -103,18 +118,21 @@ class Reader:
         done = self.count_results(run) - failed
         (asked,), *_ = self._rows("SELECT COUNT(*) FROM requests WHERE run = ? AND NOT withdrawn", run)
         first = self._rows("SELECT url FROM requests WHERE run = ? ORDER BY number LIMIT 1", run)
-        return RunFacts(
-            run,
-            started,
-            ended,
-            bool(complete),
-            tuple(json.loads(arguments)),
-            tuple(json.loads(inputs)),
-            done,
-            failed,
-            asked - done - failed,
-            from_text(first[0][0]) if first else "",
-        )
+        try:
+            return RunFacts(
+                run,
+                _time(started),
+                None if ended is None else _time(ended),
+                bool(complete),
+                tuple(map(str, read_json(arguments, list))),
+                tuple(map(_input, read_json(inputs, list))),
+                done,
+                failed,
+                asked - done - failed,
+                from_text(first[0][0]) if first else "",
+            )
+        except UNREADABLE as error:
+            raise DamagedStore(f"{self._path}: run {run} cannot be read: {error}") from None
 
     def count_results(self, run: int) -> int:
         """How many results of this run there are."""
@@ -137,7 +155,10 @@ class Reader:
         return self._result(rows[0]) if rows else None
 
     def unfinished(self, run: int) -> Iterator[tuple[StoredRequest, int | None]]:
-        """The requests without a result that are still wanted, in order; with each the list it was read from."""
+        """The requests without a result that are still wanted, in order; with each the list it was read from.
+
+        Those that cannot be read are left out, and counted in `unreadable`.
+        """
         rows = self._rows(
             "SELECT requests.number, url, masked, form, input, id FROM requests"
             " LEFT JOIN results ON results.run = requests.run AND results.number = requests.number"
@@ -145,7 +166,12 @@ class Reader:
             run,
         )
         for number, url, masked, form, source, name in rows:
-            yield self._request(number, url, masked, form, name), source
+            try:
+                request = self._request(number, url, masked, form, name)
+            except (*UNREADABLE, StoreError):
+                self.unreadable += 1
+            else:
+                yield request, source
 
     def _request(self, number: int, url: str | bytes, masked: bool, form: int, name: str | None) -> StoredRequest:
         if form not in self._forms:
@@ -162,27 +188,28 @@ class Reader:
         try:
             outcome = decode(kind, detail, preview)
             request = self._request(number, url, masked, form, name)
-        except (ValueError, KeyError, TypeError, StoreError):
+            return StoredResult(
+                place,
+                number,
+                int(fetch),
+                request.url,
+                outcome,
+                _time(finished),
+                has_body=preview is not None or kind is not None,
+                notes=tuple(map(str, read_json(notes, list))) if notes else (),
+                request=request,
+            )
+        except (*UNREADABLE, StoreError):
             return None
-        return StoredResult(
-            place,
-            number,
-            fetch,
-            request.url,
-            outcome,
-            finished,
-            has_body=preview is not None or kind is not None,
-            notes=tuple(json.loads(notes)) if notes else (),
-            request=request,
-        )
 
     def form(self, form: int) -> StoredRequest:
         """A request of this form, its URL left empty."""
-        (row,) = self._rows("SELECT detail, body, missing FROM forms WHERE id = ?", form)
+        rows = self._rows("SELECT detail, body, missing FROM forms WHERE id = ?", form)
         try:
+            (row,) = rows
             return decode_form(*row)
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"{self._path}: a request in it cannot be read: {error}") from None
+        except UNREADABLE as error:
+            raise DamagedStore(f"{self._path}: a request in it cannot be read: {error}") from None
 
     def from_input(self, run: int, input: int) -> list[int]:
         """The numbers of the requests read from this list, in its order."""
@@ -191,17 +218,33 @@ class Reader:
 
     def next_numbers(self, run: int) -> tuple[int, int, int]:
         """The next free request number, result place and fetch id."""
-        (number,) = self._rows("SELECT COALESCE(MAX(number), -1) + 1 FROM requests WHERE run = ?", run)[0]
-        place, fetch = self._rows(
-            "SELECT COALESCE(MAX(place), -1) + 1, COALESCE(MAX(fetch), 0) + 1 FROM results WHERE run = ?", run
-        )[0]
-        return number, place, fetch
+        number, place, fetch = (
+            self._rows(f"SELECT MAX({column}) FROM {table} WHERE run = ? AND typeof({column}) = 'integer'", run)[0][0]
+            for table, column in (("requests", "number"), ("results", "place"), ("results", "fetch"))
+        )
+        return (-1 if number is None else number) + 1, (-1 if place is None else place) + 1, (fetch or 0) + 1
 
     def _rows(self, query: str, *values: object) -> list[Any]:
         try:
             return self._database.execute(query, values).fetchall()
         except sqlite3.Error as error:
-            raise StoreError(describe(self._path, error)) from None
+            raise store_error(self._path, error) from None
+
+
+def _time(value: Any) -> float:
+    """Seconds since the epoch. Raises one of UNREADABLE for what no clock of ours has said."""
+    seconds = float(value)
+    if not 0 <= seconds < 1e11:
+        raise ValueError(f"{value!r:.40} is not a time")
+    return seconds
+
+
+def _input(source: Any) -> dict[str, Any]:
+    """A list of URLs as it was described. Raises one of UNREADABLE."""
+    if "glob" in source:
+        return {**source, "glob": str(source["glob"]), "masked": bool(source["masked"]), "form": int(source["form"])}
+    path = source["path"]
+    return {**source, "path": None if path is None else str(path), "form": int(source["form"])}
 
 
 _RESULT = (

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
+
+from fetch_engine import store_place
+from fetch_engine.store_place import LOCKS, DamagedStore, StoreError, is_there, store_error
 
 VERSION = 2  # a new one needs a step in MIGRATIONS; an old file is brought up to it, a newer file is refused
 BUSY = 5.0  # seconds that one program waits for another's transaction
@@ -66,55 +70,60 @@ MIGRATIONS: dict[int, str] = {  # from this version to the next
 }
 
 
-class StoreError(Exception):
-    """The store cannot be used; the message is for a person."""
-
-
 def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
     """A connection that reads and writes, on a file of the current version that only its owner may open.
 
-    Raises StoreError.
+    Raises StoreError, DamagedStore where the file is no store.
     """
     try:
-        if create:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # SQLite gives its journal files the permissions of this one.
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY, isolation_level=None)
+        if not is_there(path) and create:
+            store_place.create(path, _build)
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(describe(path, error)) from None
-    try:
-        patiently(lambda: _prepare(database, path))  # the change to WAL does not wait by itself
-    except BaseException as error:
-        database.close()
-        if isinstance(error, sqlite3.Error):
-            raise StoreError(describe(path, error)) from None
-        raise
-    return database
+        raise store_error(path, error) from None
+    return _opened(path, "rw", lambda database: patiently(lambda: _prepare(database, path)))
 
 
 def connect_to_read(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
-    """A connection that only reads, of a file that is brought up to date first. Raises StoreError, also if there is
-    no file."""
+    """A connection that only reads. Raises StoreError, also if there is no file."""
+    if not is_there(path):
+        raise StoreError(f"{path}: no such file")
+
+    def is_old(database: sqlite3.Connection) -> bool:
+        return check_version(database, path) < VERSION
+
+    with contextlib.closing(_opened(path, "ro", lambda _: None)) as database:
+        old = _checked(path, database, is_old)
+    if old:
+        connect(path, create=False).close()
+    return _opened(path, "ro", lambda database: check_tables(database, path), check_same_thread=not any_thread)
+
+
+def _opened(
+    path: Path, mode: str, prepare: Callable[[sqlite3.Connection], object], *, check_same_thread: bool = True
+) -> sqlite3.Connection:
     try:
         database = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro",
+            f"{path.absolute().as_uri()}?mode={mode}",
             uri=True,
             timeout=BUSY,
             isolation_level=None,
-            check_same_thread=not any_thread,
+            check_same_thread=check_same_thread,
         )
-    except sqlite3.Error as error:
-        raise StoreError(describe(path, error)) from None
+    except (OSError, sqlite3.Error) as error:
+        raise store_error(path, error) from None
     try:
-        if 0 < check_version(database, path) < VERSION:
-            connect(path, create=False).close()  # brings it up to date, for this connection too
-    except BaseException as error:
+        _checked(path, database, prepare)
+    except BaseException:
         database.close()
-        if isinstance(error, sqlite3.Error):
-            raise StoreError(describe(path, error)) from None
         raise
     return database
+
+
+def _checked(path: Path, database: sqlite3.Connection, ask: Callable[[sqlite3.Connection], T]) -> T:
+    try:
+        return ask(database)
+    except sqlite3.Error as error:
+        raise store_error(path, error) from None
 
 
 def check_version(database: sqlite3.Connection, path: Path) -> int:
@@ -125,17 +134,48 @@ def check_version(database: sqlite3.Connection, path: Path) -> int:
     return int(version)
 
 
+def check_tables(database: sqlite3.Connection, path: Path) -> None:
+    """Raises DamagedStore where a table or column is missing: the file is somebody else's, or broken."""
+    found = {(table, column) for table, column in database.execute(_COLUMNS)}
+    if missing := _expected() - found:
+        table, column = min(missing)
+        raise DamagedStore(f"{path}: is not a store of this program: there is no {column} in {table}")
+
+
+_COLUMNS = (
+    "SELECT tables.name, columns.name FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns"
+    " WHERE tables.type = 'table'"
+)
+
+
+@functools.cache
+def _expected() -> frozenset[tuple[str, str]]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        _run_script(database, SCHEMA)
+        rows = database.execute(_COLUMNS).fetchall()
+    return frozenset((table, column) for table, column in rows if not table.startswith("sqlite_"))
+
+
+def _build(path: Path) -> None:
+    """Make an empty file into a store."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+        _prepare(database, path)
+
+
 def _prepare(database: sqlite3.Connection, path: Path) -> None:
     if check_version(database, path) < VERSION:
         database.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts only before the first table
         with transaction(database):
             version = check_version(database, path)  # another program may have been quicker
             if version == 0:
+                if database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone() != (0,):
+                    raise DamagedStore(f"{path}: is a database of another program")
                 _run_script(database, SCHEMA)
             else:
                 for step in range(version, VERSION):
                     _run_script(database, MIGRATIONS[step])
             database.execute(f"PRAGMA user_version = {VERSION}")
+    check_tables(database, path)
     database.execute("PRAGMA journal_mode = WAL")
     # A crash of the program loses nothing that was committed, one of the machine at most the last commits.
     database.execute("PRAGMA synchronous = NORMAL")
@@ -163,16 +203,6 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def describe(path: Path, error: Exception) -> str:
-    """What is wrong with the file, for a person."""
-    if isinstance(error, OSError):
-        return f"{error.filename or path}: {error.strerror}"
-    reason = str(error)
-    if "unable to open" in reason and not path.exists():
-        reason = "no such file"
-    return f"{path}: {reason}"
-
-
 def is_busy(error: sqlite3.OperationalError) -> bool:
     """Whether another program was at it, so that it may work a little later."""
     return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -197,10 +227,21 @@ class RunLocks:
     """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(f"{path}.runs", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._path = f"{path}{LOCKS}"
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+
+    def renew(self) -> None:
+        """The store and its locks were set aside: go on with those of the new one. Raises OSError."""
+        fresh = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+        os.dup2(fresh, self._descriptor, inheritable=False)
+        os.close(fresh)
 
     def take(self, run: int) -> bool:
         """Make this run ours. False if it is another process's."""
+        if run < 0:  # of a damaged row, and no place in the file
+            return True
+        if run < 0:  # of a damaged row, and no place in the file
+            return True
         try:
             fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, run)
         except BlockingIOError:
@@ -211,7 +252,8 @@ class RunLocks:
 
     def release(self, run: int) -> None:
         """Nobody's any more."""
-        fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, run)
+        if run >= 0:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, run)
 
     def close(self) -> None:
         """Release every run."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from fetch_engine.limits import GIB
-from fetch_engine.store_file import RunLocks, StoreError, is_busy, transaction
+from fetch_engine.store_file import RunLocks, is_busy, transaction
+from fetch_engine.store_place import StoreError
 
 STEP = 200  # rows that go in one transaction
 PAGES = 500  # that are given back to the file system at a time
@@ -70,7 +72,8 @@ class Pruning:
     def _next_victim(self) -> int | None:
         oldest = self._database.execute("SELECT id, started FROM runs WHERE id <> ? ORDER BY id", (self._own,))
         for run, started in oldest.fetchall():
-            if time.time() - started <= self._bounds.days * DAY and not self._is_above(self._bounds.size):
+            age = time.time() - started if isinstance(started, int | float) else math.inf  # damaged
+            if age <= self._bounds.days * DAY and not self._is_above(self._bounds.size):
                 return None
             if self._locks.take(run):
                 return int(run)

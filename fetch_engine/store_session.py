@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import time
@@ -12,7 +13,18 @@ from typing import Any
 
 from fetch_engine.requests import FetchRequest
 from fetch_engine.store_file import RunLocks, transaction
-from fetch_engine.store_values import Outcome, StoredRequest, encode, encode_form, form_key, stored_url, to_id, to_text
+from fetch_engine.store_values import (
+    UNFIT,
+    Outcome,
+    StoredRequest,
+    encode,
+    encode_form,
+    fitting,
+    form_key,
+    stored_url,
+    to_id,
+    to_text,
+)
 
 FORMS = 1000  # kinds of requests that are remembered, so that each is stored once
 AT_A_TIME = (50, 5, 1)  # rows; every SQLite takes 999 values in a statement, and few statements stay prepared
@@ -43,10 +55,11 @@ class Rows:
     Each statement lets go of the interpreter's lock, and has to wait until a busy event loop gives it back.
     """
 
-    def __init__(self, database: sqlite3.Connection, into: str, columns: str) -> None:
+    def __init__(self, database: sqlite3.Connection, table: str, columns: str, otherwise: str = "") -> None:
         self._database = database
         row = f"({', '.join('?' * len(columns.split(', ')))})"
-        self._statements = [(count, f"{into} ({columns}) VALUES {', '.join([row] * count)}") for count in AT_A_TIME]
+        into = f"INSERT INTO {table} ({columns}) VALUES"
+        self._statements = [(count, f"{into} {', '.join([row] * count)} {otherwise}") for count in AT_A_TIME]
         self._rows: list[tuple[object, ...]] = []
 
     def add(self, row: tuple[object, ...]) -> None:
@@ -54,13 +67,25 @@ class Rows:
         self._rows.append(row)
 
     def insert(self) -> None:
-        """Insert what was added, in its order."""
+        """Insert what was added, in its order. A value that SQLite does not take is left out."""
         done = 0
         for count, statement in self._statements:
             while len(self._rows) - done >= count:
-                self._database.execute(statement, tuple(chain.from_iterable(self._rows[done : done + count])))
+                rows = self._rows[done : done + count]
+                try:
+                    self._database.execute(statement, tuple(chain.from_iterable(rows)))
+                except UNFIT:
+                    self._insert_singly(rows)
                 done += count
         self.forget()
+
+    def _insert_singly(self, rows: Sequence[tuple[object, ...]]) -> None:
+        _, statement = self._statements[-1]
+        for row in rows:
+            for each in (row, tuple(map(fitting, row))):
+                with contextlib.suppress(*UNFIT):  # a row that is of no use without its value is left out
+                    self._database.execute(statement, each)
+                    break
 
     def forget(self) -> None:
         """Insert nothing of it."""
@@ -76,11 +101,12 @@ class StoreSession:
         self._forms: dict[tuple[Any, ...], int] = {}
         self._place = place
         self._inputs: list[dict[str, Any]] = []
-        self._requests = Rows(database, "INSERT INTO requests", "run, number, url, masked, form, input, id")
+        self._requests = Rows(database, "requests", "run, number, url, masked, form, input, id")
         self._results = Rows(
             database,
-            "INSERT OR IGNORE INTO results",
+            "results",
             "run, place, number, fetch, finished, status, kind, detail, preview, notes",
+            "ON CONFLICT DO NOTHING",  # OR IGNORE would leave out what is NULL and must not be, without a word
         )
         self.run = run
 
@@ -155,10 +181,13 @@ class StoreSession:
         key = form_key(request)
         if (known := self._forms.get(key)) is not None:
             return known
-        cursor = self._database.execute(
-            "INSERT INTO forms (run, detail, body, missing) VALUES (?, ?, ?, ?)",
-            (self.run, *encode_form(request, with_secrets=self._with_secrets)),
-        )
+        statement = "INSERT INTO forms (run, detail, body, missing) VALUES (?, ?, ?, ?)"
+        detail, body, missing = encode_form(request, with_secrets=self._with_secrets)
+        try:
+            cursor = self._database.execute(statement, (self.run, detail, body, missing))
+        except UNFIT:
+            missing = json.dumps([*json.loads(missing), "body"])
+            cursor = self._database.execute(statement, (self.run, detail, b"", missing))
         assert cursor.lastrowid is not None
         if len(self._forms) >= FORMS:
             self._forms.clear()

@@ -7,6 +7,8 @@ import dataclasses
 import enum
 import functools
 import json
+import math
+import sqlite3
 import types
 import typing
 from collections.abc import Callable
@@ -17,6 +19,10 @@ from fetch_engine.requests import FetchRequest, InputTag, Scalar, tag_of
 from fetch_engine.results import FetchError, FetchResult
 
 Outcome = FetchResult | FetchError
+# What SQLite and JSON raise for values that they do not take: too large, of another type, no Unicode, not a number.
+UNFIT = (OverflowError, ValueError, TypeError, RecursionError, sqlite3.DataError, sqlite3.IntegrityError)
+# What comes of rows that were damaged.
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
 PREVIEW_SIZE = 64 * 1024  # bytes of a body that are kept
 
 
@@ -43,6 +49,20 @@ def to_text(text: str) -> str | bytes:
 def from_text(value: str | bytes) -> str:
     """The text that `to_text` was given."""
     return value if isinstance(value, str) else value.decode("utf-8", "surrogatepass")
+
+
+def fitting(value: object) -> object:
+    """What SQLite can take of a value: itself, or the nearest, None where there is none."""
+    match value:
+        case bool() | None | bytes():
+            return value
+        case int():
+            return max(-(2**63), min(value, 2**63 - 1))
+        case float():
+            return value if math.isfinite(value) else 0.0
+        case str():
+            return value.encode("utf-8", "replace").decode()
+    return None
 
 
 def stored_url(url: str, *, with_secrets: bool) -> tuple[str, bool]:
@@ -96,9 +116,11 @@ def encode_form(request: FetchRequest, *, with_secrets: bool) -> tuple[str, byte
 
 
 def decode_form(detail: str, body: bytes, missing: str) -> StoredRequest:
-    """A request of this form, its URL left empty. Raises ValueError, KeyError or TypeError as `decode`."""
-    request: StoredRequest = _reader(StoredRequest)({**json.loads(detail), "url": ""})
-    return dataclasses.replace(request, body=bytes(body), missing=tuple(json.loads(missing)))
+    """A request of this form, its URL left empty. Raises as `decode`."""
+    request: StoredRequest = _reader(StoredRequest)({**read_json(detail, dict), "url": ""})
+    if not isinstance(body, bytes):
+        raise TypeError("a body is not bytes")
+    return dataclasses.replace(request, body=body, missing=tuple(read_json(missing, list)))
 
 
 def encode(outcome: Outcome, *, with_secrets: bool) -> tuple[int | None, str | None, str, bytes | None]:
@@ -111,22 +133,35 @@ def encode(outcome: Outcome, *, with_secrets: bool) -> tuple[int | None, str | N
     if not with_secrets:
         _mask(values)
     kind = str(outcome.kind) if isinstance(outcome, FetchError) else None
-    detail = _encode_json(values)
+    try:
+        detail = _encode_json(values)
+    except UNFIT:
+        detail = _encode_json({name: _encodable(of, name, value) for name, value in values.items()})
     return outcome.status, kind, detail, preview
 
 
 def decode(kind: str | None, detail: str, preview: bytes | None) -> Outcome:
     """The outcome of these columns. Fields that are not known any more are left out; new ones have their default.
 
-    Raises ValueError, KeyError or TypeError for what `encode` has not written.
+    Raises one of UNREADABLE for what `encode` has not written.
     """
-    values = json.loads(detail)
+    values = read_json(detail, dict)
     if kind is not None:
         error: FetchError = _reader(FetchError)(values)
         return error
     values["preview"] = None
     result: FetchResult = _reader(FetchResult)(values)
     return dataclasses.replace(result, preview=preview or b"")
+
+
+def _encodable(of: type[Any], name: str, value: object) -> object:
+    """The value of this field, or one that says nothing where JSON does not take it."""
+    try:
+        _encode_json(value)
+    except UNFIT:
+        field = next(each for each in dataclasses.fields(of) if each.name == name)
+        return fitting(value) if field.default is dataclasses.MISSING else field.default
+    return value
 
 
 def _mask(values: dict[str, Any]) -> None:
@@ -177,7 +212,7 @@ def _reader(of: Any) -> Callable[[Any], Any]:
         return lambda value: None if value is None else base64.b64decode(value)
     if isinstance(of, type) and issubclass(of, enum.Enum):
         return of
-    return _same
+    return functools.partial(_plain_value, (int, float) if of is float else of) if of in (str, int, float) else _same
 
 
 def _dataclass_reader(of: type[Any]) -> Callable[[Any], Any]:
@@ -188,6 +223,17 @@ def _dataclass_reader(of: type[Any]) -> Callable[[Any], Any]:
         return of(**{name: reader(values[name]) for name, reader in readers.items() if name in values})
 
     return read
+
+
+def read_json(text: Any, of: Any) -> Any:
+    """The value of this type that is written there. Raises one of UNREADABLE."""
+    return _plain_value(of, json.loads(text))
+
+
+def _plain_value(of: Any, value: Any) -> Any:
+    if not isinstance(value, of):  # of a damaged row
+        raise TypeError(f"{value!r:.40} is not of its type")
+    return value
 
 
 def _same(value: Any) -> Any:

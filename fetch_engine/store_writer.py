@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from fetch_engine.requests import FetchRequest
-from fetch_engine.store_file import RunLocks, StoreError, connect, describe, patiently
+from fetch_engine.store_file import RunLocks, connect, patiently
+from fetch_engine.store_place import DamagedStore, StoreError, describe, identity, is_damage, set_aside
 from fetch_engine.store_pruning import Bounds, Pruning
 from fetch_engine.store_session import Batch, Op, RunToWrite, StoreSession
 from fetch_engine.store_values import Outcome, StoredRequest, numbered
@@ -26,8 +27,9 @@ class RunWriter:
     """One run of one program. Its methods return at once and may be called from any thread; nothing is raised.
 
     on_problem: called once, in the writer's thread, with a sentence, when nothing is stored any more: a full disk, a
-    file that is locked, damaged or newer. Fetching goes on. Who hands in requests looks at `has_room` before it takes
-    more of them, so that no more waits here than memory is meant for.
+    file that is locked or newer, or was damaged while it was written. Fetching goes on. on_notice: told that a damaged
+    file was set aside, where it is, and that a new one was begun. Who hands in requests looks at `has_room` before it
+    takes more of them, so that no more waits here than memory is meant for.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class RunWriter:
         *,
         locks: RunLocks,
         on_problem: Callable[[str], None],
+        on_notice: Callable[[str], None] = lambda _: None,
         with_secrets: bool = False,
         bounds: Bounds | None = None,
     ) -> None:
@@ -44,11 +47,13 @@ class RunWriter:
         self._what = what
         self._locks = locks
         self._on_problem = on_problem
+        self._on_notice = on_notice
         self._with_secrets = with_secrets
         self._bounds = bounds or Bounds()
         self._state = threading.Condition()  # reentrant
         self._ops: deque[tuple[int, Op]] = deque()
         self._first = 0  # of them, those from before the start
+        self._popped: Batch = []  # those, while they are being written
         self._records = 0
         self._bytes = 0
         self._next_number = what.first_number
@@ -57,6 +62,8 @@ class RunWriter:
         self._inputs = len(what.inputs)
         self.run: int | None = what.run
         self.problem: str | None = None
+        self.notice: str | None = None
+        self._file: tuple[int, int] | None = None
         # A daemon: a disk that hangs must not keep the program from its end.
         self._thread = threading.Thread(target=self._work, name="store", daemon=True)
 
@@ -132,14 +139,36 @@ class RunWriter:
 
     def _work(self) -> None:
         try:
-            with contextlib.closing(connect(self._path)) as database:
-                self._write_all(database)
+            try:
+                self._open_and_write()
+            except (DamagedStore, sqlite3.Error) as error:
+                if not is_damage(error):
+                    raise
+                self._replace(error)
+                self._open_and_write()
         except StoreError as error:
             self._give_up(str(error))
         except (OSError, sqlite3.Error) as error:
             self._give_up(describe(self._path, error))
         except Exception as error:  # noqa: BLE001 - a bug of ours ends the history, not the fetches
             self._give_up(f"internal error: {error!r}")
+
+    def _open_and_write(self) -> None:
+        self._file = identity(self._path)
+        with contextlib.closing(connect(self._path)) as database:
+            self._file = identity(self._path)
+            self._write_all(database)
+
+    def _replace(self, error: Exception) -> None:
+        """Set the damaged file aside, to go on with a new one. Raises StoreError where something is in it already."""
+        aside = set_aside(self._path, self._file)
+        kept = "" if aside is None else f"; it is kept as {aside}"
+        reason = str(error) if isinstance(error, StoreError) else describe(self._path, error)
+        if self.run is not None:
+            raise StoreError(f"{reason}{kept}") from None
+        self._locks.renew()
+        self.notice = f"{reason}{kept}, and a new store was begun"
+        self._on_notice(self.notice)
 
     def _give_up(self, problem: str) -> None:
         with self._state:
@@ -150,8 +179,11 @@ class RunWriter:
 
     def _write_all(self, database: sqlite3.Connection) -> None:
         # What was handed in before the start is in the run from its first instant.
-        first = self._pop(self._first)
+        if not self._popped:
+            self._popped = self._pop(self._first)
+        first = self._popped
         session = patiently(lambda: StoreSession.begin(database, self._what, self._locks, self._with_secrets, first))
+        self._popped = []
         self._written(first)
         self.run = session.run
         pruning = Pruning(database, self._path, self._bounds, self._locks, session.run)

@@ -203,6 +203,7 @@ def run(options: Options) -> int:
                 _open,
                 lambda problem: complain(f"this run is not saved any further: {problem}"),
                 partial(request_for, options, timeouts=timeouts),
+                complain,
             )
         except ValueError as error:
             complain(str(error))

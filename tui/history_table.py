@@ -11,8 +11,9 @@ from pathlib import Path
 
 from fetch_engine.store import Reader, RunFacts, StoreError
 from fetch_engine.store_file import RunLocks
+from fetch_engine.store_place import is_there
 from tui.complaint import complain, printable
-from tui.resume import store_path
+from tui.resume import store_path, why_unreadable
 
 URL_CELLS = 100  # longer ones are cut
 COLUMNS = ("run", "started", "state", "done", "failed", "left", "first URL")
@@ -23,14 +24,14 @@ def print_history() -> int:
     path = store_path()
     runs: list[RunFacts] = []
     alive: set[int] = set()
-    if path.exists():
-        try:
+    try:
+        if is_there(path):
             with Reader(path) as reader:
                 runs = reader.runs()
             alive = _alive(path, runs)
-        except (StoreError, OSError) as error:
-            complain(str(error))
-            return 1
+    except (StoreError, OSError) as error:
+        complain(why_unreadable(error))
+        return 1
     try:
         for line in table(runs, alive):
             print(line)

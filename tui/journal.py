@@ -63,9 +63,11 @@ class Journal:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """A line that says why nothing is kept any more, none while all is well."""
-        problem = self._problem if self._writer is None else self._writer.problem
-        return () if problem is None else (f"not saved any further: {safe(problem)}",)
+        """What is wrong with what is kept, and why nothing is any more; nothing while all is well."""
+        writer = self._writer
+        problem, notice = (self._problem, None) if writer is None else (writer.problem, writer.notice)
+        told = (None if problem is None else f"not saved any further: {problem}", notice)
+        return tuple(safe(line) for line in told if line is not None)
 
     @property
     def run(self) -> int | None:

@@ -14,8 +14,9 @@ from platformdirs import user_data_path
 from fetch_engine.globbing import parse_glob
 from fetch_engine.redaction import masked_arguments, masked_url
 from fetch_engine.requests import FetchRequest
-from fetch_engine.store import Reader, RunFacts, StoreError
+from fetch_engine.store import Reader, RunFacts
 from fetch_engine.store_file import RunLocks
+from fetch_engine.store_place import DamagedStore, StoreError, is_there
 from fetch_engine.store_pruning import Bounds
 from fetch_engine.store_session import RunToWrite
 from fetch_engine.store_values import StoredRequest
@@ -34,6 +35,15 @@ Open = Callable[[str], int]
 def store_path() -> Path:
     """The file of the store: in the user's data folder (XDG_DATA_HOME on Linux)."""
     return user_data_path(PROGRAM, appauthor=False) / "runs.sqlite"
+
+
+def why_unreadable(error: Exception) -> str:
+    """What to tell a person who wants to read the store."""
+    if isinstance(error, DamagedStore):
+        return f"{error}; the next run that is saved sets the file aside and begins a new one"
+    if isinstance(error, OSError):
+        return f"{error.filename or store_path()}: {error.strerror}"
+    return str(error)
 
 
 @dataclass(slots=True)
@@ -57,11 +67,13 @@ def open_run(
     open_list: Open,
     on_problem: Callable[[str], None] = lambda _: None,
     make_request: Callable[[str], FetchRequest] | None = None,
+    on_notice: Callable[[str], None] = lambda _: None,
 ) -> OpenRun:
     """Open what the options ask for.
 
     on_problem: called once, in any thread, when the run is not saved (any further); its journal has it too.
-    make_request: of a URL, where it is not what the options say.
+    make_request: of a URL, where it is not what the options say. on_notice: called once, in any thread, when a damaged
+    store was set aside.
 
     Raises ValueError where there is no such run, or a list that cannot be read.
     """
@@ -73,7 +85,9 @@ def open_run(
     template = make_request("") if inputs else None
     journal = Journal()
     if options.store:
-        journal = _journal(options, RunToWrite(masked_arguments(options.arguments), inputs, template), on_problem)
+        journal = _journal(
+            options, RunToWrite(masked_arguments(options.arguments), inputs, template), on_problem, on_notice
+        )
     first = [journal.requested(make_request(url)) for url in options.urls]
     journal.start()
     lists = [
@@ -83,15 +97,20 @@ def open_run(
 
 
 def _journal(
-    options: Options, what: RunToWrite, on_problem: Callable[[str], None], locks: RunLocks | None = None
+    options: Options,
+    what: RunToWrite,
+    on_problem: Callable[[str], None],
+    on_notice: Callable[[str], None],
+    locks: RunLocks | None = None,
 ) -> Journal:
     path = store_path()
     try:
+        is_there(path)  # before anything else is made there
         if locks is None:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             locks = RunLocks(path)
-    except OSError as error:
-        problem = f"{error.filename or path}: {error.strerror}"
+    except (OSError, StoreError) as error:
+        problem = why_unreadable(error) if isinstance(error, OSError) else str(error)
         on_problem(problem)
         return Journal(problem=problem)
     writer = RunWriter(
@@ -99,6 +118,7 @@ def _journal(
         what,
         locks=locks,
         on_problem=on_problem,
+        on_notice=on_notice,
         with_secrets=options.store_secrets,
         bounds=Bounds(options.store_days, options.store_size),
     )
@@ -112,21 +132,21 @@ def _resume(
     make_request: Callable[[str], FetchRequest],
 ) -> OpenRun:
     path = store_path()
-    if not path.exists():
-        raise ValueError("no run was saved yet")
     try:
+        if not is_there(path):
+            raise ValueError("no run was saved yet")
         locks = RunLocks(path)
-    except OSError as error:
-        raise ValueError(f"{error.filename}: {error.strerror}") from None
+    except (OSError, StoreError) as error:
+        raise ValueError(why_unreadable(error)) from None
     try:
         with Reader(path) as reader:
             rest = Rest(options, reader, _chosen(reader, locks, options.resume or 0), open_list, make_request)
             number, place, fetch = reader.next_numbers(rest.run)
     except (StoreError, ValueError) as error:
         locks.close()
-        raise ValueError(str(error)) from None
+        raise ValueError(why_unreadable(error)) from None
     what = RunToWrite((), rest.inputs, make_request(""), rest.run, number, place)
-    journal = _journal(options, what, on_problem, locks)
+    journal = _journal(options, what, on_problem, lambda _: None, locks)
     for request in rest.requests:
         journal.resumed(request.number)
     new = [journal.requested(make_request(url)) for url in rest.urls]
@@ -194,6 +214,9 @@ class Rest:
                 f"{self.left_out} URLs of run {self.run} are left out: their secrets were not saved; give them again,"
                 " or have them saved by --store-secrets"
             )
+        if reader.unreadable:
+            self.left_out += reader.unreadable
+            self.notes.append(f"{reader.unreadable} requests of run {self.run} are damaged in the store, and left out")
 
     def _take_requests(self) -> dict[int, dict[int, StoredRequest]]:
         """Sort the unfinished requests; gives those of which a list has the URL, by list and number."""

@@ -253,14 +253,59 @@ def test_nothing_is_stored_unless_wanted(server: str, store: Path, args: list[st
         parse(["--resume", *args], stdout_is_terminal=True)
 
 
-def test_what_cannot_be_saved_is_told_and_fetched_all_the_same(server: str, store: Path) -> None:
+def test_a_damaged_store_is_set_aside_and_the_run_is_saved_in_a_new_one(server: str, store: Path) -> None:
     store.parent.mkdir(parents=True)
     store.write_bytes(b"something else, and long enough" * 10)
+    for refused in (run("--resume", "--headless"), run("--history", "--headless")):
+        assert refused.code in (1, 2)
+        assert "not a database; the next run that is saved sets the file aside" in refused.err
     ended = run(f"{server}/fast", f"{server}/json")
     assert (ended.code, len(ended.lines)) == (0, 2)
+    aside = next(path for path in store.parent.iterdir() if ".damaged-" in path.name and path.suffix != ".runs")
+    assert ended.err.count(f"it is kept as {aside}") == 1
+    assert aside.read_bytes().startswith(b"something else")
+    assert facts(store).complete
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "device"])
+def test_a_store_that_is_no_file_is_told_at_once(server: str, store: Path, kind: str) -> None:
+    store.parent.mkdir(parents=True)
+    make = {"fifo": os.mkfifo, "folder": os.mkdir, "device": lambda path: os.symlink("/dev/null", path)}
+    make[kind](store)
+    ended = run(f"{server}/fast")
+    assert (ended.code, len(ended.lines)) == (0, 1)
+    assert ended.err.count("not a regular file") == 1
+    for refused in (run("--resume", "--headless"), run("--history", "--headless")):
+        assert (refused.code in (1, 2), refused.err.count("not a regular file")) == (True, 1)
+
+
+@pytest.mark.parametrize("place", ["x" * 300, "file", "loop"])
+def test_a_folder_that_cannot_be_looked_into_is_told(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / place))
+    ended = run(f"{server}/fast")
+    assert (ended.code, len(ended.lines)) == (0, 1)
     assert ended.err.count("not saved any further") == 1
-    assert "not a database" in ended.err
-    assert "not a database" in run("--resume", "--headless").err
+    for refused in (run("--resume", "--headless"), run("--history", "--headless")):
+        assert (refused.code in (0, 1, 2), refused.out.count(b"http")) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["inputs = 'nul'", "arguments = x'ff'", "started = 'yesterday'", "started = 1e300", "ended = '[]'"],
+)
+def test_a_damaged_run_is_left_out_of_the_history(server: str, store: Path, change: str) -> None:
+    run(f"{server}/fast?first")
+    run(f"{server}/fast?second")
+    with sqlite3.connect(store) as database:
+        database.execute(f"UPDATE runs SET {change} WHERE id = 1")
+    database.close()
+    assert f"{server}/fast?second" in history()
+    refused = run("--resume", "1", "--headless")
+    assert refused.code in (0, 2)
 
 
 def test_a_folder_that_cannot_be_made_is_told(server: str, tmp_path: Path) -> None:

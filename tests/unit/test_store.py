@@ -250,16 +250,15 @@ def test_a_newer_file_is_refused_and_left_alone(saved: Saved) -> None:
     assert saved.path.read_bytes() == before
 
 
-def test_a_damaged_file_is_told_once_and_left_alone(saved: Saved) -> None:
-    saved.path.write_bytes(b"no database" * 1000)
+def test_a_file_that_cannot_be_used_is_told_once(saved: Saved) -> None:
+    saved.path.mkdir()
     writer = saved.write()
     for _ in range(3 * ROOM_RECORDS):
         writer.finished(writer.requested(FetchRequest("http://a.example/")).number, 1, RESULT, 1.0)
     assert writer.close(complete=True)
     assert len(saved.problems) == 1
-    assert "not a database" in saved.problems[0]
-    assert saved.path.read_bytes() == b"no database" * 1000
-    with pytest.raises(StoreError, match="not a database"):
+    assert "is a directory, not a regular file" in saved.problems[0]
+    with pytest.raises(StoreError, match="is a directory"):
         saved.reader()
 
 
