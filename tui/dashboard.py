@@ -16,6 +16,7 @@ from tui.choices import Choices, default_path
 from tui.cluster import check_cluster
 from tui.complaint import complain, write_stderr
 from tui.credential_files import save_jar
+from tui.ending_signals import EndingSignals
 from tui.engine_options import engine_for, engine_settings, given_urls, request_for, spool_folder
 from tui.engine_thread import Companion, EngineThread
 from tui.event_loop import prepare_loop
@@ -90,21 +91,40 @@ class _Run:
                 code = self._show(thread)
             finally:
                 with terminal.LastSignal() as late:
-                    ended = thread.stop()
-                    self._opened.requests.close()
-                    self._opened.journal.close()
-                    if self._stored is not None:
-                        self._stored.close()
-                    self._spool.close()
+                    ended = self._stop(thread)
         if late.number:
             code = 128 + late.number
+        code = self._tell(thread, code, ended=ended)
+        if not ended:
+            os._exit(code)  # the interpreter would wait for the engine's thread
+        return code
+
+    def _stop(self, thread: EngineThread) -> bool:
+        """End the engine and write down what there is; whether the engine ended in time."""
+        ended = thread.stop()
+        self._opened.requests.close()
+        self._opened.journal.close()
+        if self._stored is not None:
+            self._stored.close()
+        self._spool.close()
+        return ended
+
+    def _end_stuck(self, thread: EngineThread, app: DashboardApp, number: int) -> None:
+        """What else happens when the app has ended, while it is stuck; in another thread, which then exits."""
+        terminal.abandon(app)
+        complain("the screen did not react to the signal; ended without it")
+        thread.on_failure = None  # it would wait for the screen
+        self._tell(thread, 128 + number, ended=self._stop(thread))
+
+    def _tell(self, thread: EngineThread, code: int, *, ended: bool) -> int:
+        """Say what is to be said when the screen is gone; returns the exit code."""
         for line in (*self._opened.notes, *self._opened.journal.warnings):
             complain(line)
         if self._opened.requests.error is not None:
             complain(f"reading URLs failed: {self._opened.requests.error}")
         if thread.failure is not None or not ended or thread.engine is None:
             complain(thread.failure or "the engine did not end; what it had finished is lost")
-            return 1
+            return code or 1
         return self._report(thread, code)
 
     def _show(self, thread: EngineThread) -> int:
@@ -136,16 +156,18 @@ class _Run:
 
         app.on_first_frame = begin
         try:
-            return asyncio.run(self._run_app(app))
+            with EndingSignals(partial(self._end_stuck, thread, app)) as signals:
+                code = asyncio.run(self._run_app(app, signals))
+            return 128 + signals.number if signals.number else code
         finally:
             self._choices.save()
             kept.close()
             if kept.error is not None:
                 complain(f"the history of URLs could not be kept: {kept.error}")
 
-    async def _run_app(self, app: DashboardApp) -> int:
+    async def _run_app(self, app: DashboardApp, signals: EndingSignals) -> int:
         Pauses(lambda: app.last_key).start()
-        return await terminal.run_app(app, mouse=self._options.mouse)
+        return await terminal.run_app(app, mouse=self._options.mouse, signals=signals)
 
     def _report(self, thread: EngineThread, code: int) -> int:
         last, engine = thread.latest, thread.engine

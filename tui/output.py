@@ -7,8 +7,10 @@ handler) once the terminal stops reading. Both are replaced here, behind Textual
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
+import termios
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,15 +25,21 @@ from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.app import App, ReturnType
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
-from textual.geometry import Offset
+from textual.geometry import Offset, Size
 from textual.message import Message
 from textual.screen import Screen
 
 from tui.cell_diff import CellDiff
 from tui.flow import Flow
+from tui.terminal_size import UNKNOWN, drawn_size
 from tui.tty_writer import TtyWriter
 
 HUNG_UP = 128 + signal.SIGHUP
+# What Textual's own stop writes, and the end of a frame, an attribute and the mouse that it would have ended before.
+_GIVEN_BACK = (
+    "\x1b[?2026l\x1b[m\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"
+    "\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
+)
 _COLOURS = {"standard": ColorSystem.STANDARD, "256": ColorSystem.EIGHT_BIT, "truecolor": ColorSystem.TRUECOLOR}
 
 
@@ -46,6 +54,18 @@ class PacedDriver(LinuxDriver):
         self._written_before = 0
         self._frame: list[str] | None = None
         self._thread = threading.get_ident()
+        # Until the first resize the app takes this one; were it another, two layouts would be under way from the start.
+        self._size = self._get_terminal_size()
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        # os and not shutil: with COLUMNS and LINES in the environment no resize would be seen
+        for stream in (sys.__stdout__, sys.__stderr__, sys.__stdin__):
+            with suppress(AttributeError, ValueError, OSError):
+                return drawn_size(*os.get_terminal_size(stream.fileno()))  # type: ignore[union-attr]
+        return UNKNOWN
+
+    def _query_in_band_window_resize(self) -> None:
+        """SIGWINCH tells of a new size. In band come any numbers, and pixels of 0, by which Textual divides."""
 
     @property
     def bytes_written(self) -> int:
@@ -95,6 +115,17 @@ class PacedDriver(LinuxDriver):
         super().close()
         self._stop_output()
 
+    def give_back(self) -> None:
+        """Leave the terminal as it was found, from another thread: the event loop is stuck and draws no more."""
+        self.active = False
+        self.exit_event.set()
+        if self.attrs_before is not None:
+            with suppress(termios.error):
+                termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
+        if self._output is not None:
+            self._output.write(_GIVEN_BACK)
+            self._output.stop()
+
     def _stop_output(self) -> None:
         if self._output is not None:
             self._output.stop()
@@ -108,6 +139,9 @@ class PacedDriver(LinuxDriver):
             if self.active and isinstance(self._app, PacedApp):
                 self._later(self._app.flush_frame)
             return
+        if isinstance(message, events.Resize):  # told in band, with whatever numbers
+            size = Size(*drawn_size(*message.size))
+            message = events.Resize(size, size, size, message.pixel_size)
         super().process_message(message)
 
     def run_input_thread(self) -> None:
@@ -184,6 +218,11 @@ class PacedApp(App[ReturnType]):
     def bytes_written(self) -> int:
         """Bytes sent to the terminal since the start."""
         return self._driver.bytes_written if isinstance(self._driver, PacedDriver) else 0
+
+    def give_terminal_back(self) -> None:
+        """Leave the terminal as it was found, at once and from any thread. Nothing is drawn afterwards."""
+        if isinstance(self._driver, PacedDriver):
+            self._driver.give_back()
 
     def repaint(self) -> None:
         """Write every cell again: something else may have written to the terminal."""

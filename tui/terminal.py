@@ -17,10 +17,11 @@ from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tui.ending_signals import ENDING_SIGNALS, EndingSignals
+
 if TYPE_CHECKING:
     from textual.app import App
 
-ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _NO_SCREEN = {"", "dumb", "unknown"}
 _NO_COLOUR = {"vt100", "vt102", "vt220"}
 _NO_UNICODE = _NO_COLOUR | {"linux"}  # the console's font has 256 or 512 glyphs
@@ -160,28 +161,42 @@ class LastSignal:
             signal.signal(each, signal.SIG_DFL)
 
 
-async def run_app(app: App[Any], *, mouse: bool = False) -> int:
+async def run_app(app: App[Any], *, mouse: bool = False, signals: EndingSignals | None = None) -> int:
     """Run a Textual app on the terminal; returns the exit code.
 
-    SIGTERM, SIGHUP and SIGINT end it with 128 + their number, the terminal restored. The mouse is off by default: each
-    of its movements would go up the link.
+    SIGTERM, SIGHUP and SIGINT end it with 128 + their number, the terminal restored. signals: those that are watched
+    already, for longer than the app runs. The mouse is off by default: each of its movements would go up the link.
     """
+    if signals is None:
+        with EndingSignals(lambda _: abandon(app)) as signals:
+            return await run_app(app, mouse=mouse, signals=signals)
+
     import asyncio
 
     loop = asyncio.get_running_loop()
 
     def end(number: int) -> None:
-        # ctrl+c in a pager goes to the whole foreground, and is the pager's.
-        lent = number == signal.SIGINT and getattr(app, "terminal_is_lent", False)
-        if app.return_code is None and not lent:
+        signals.taken()
+        if app.return_code is None:
             app.exit(return_code=128 + number)
 
-    for number in ENDING_SIGNALS:
-        loop.add_signal_handler(number, end, number)
+    def take(number: int) -> None:
+        with suppress(RuntimeError):  # the loop is closed, and what was asked for has happened
+            loop.call_soon_threadsafe(end, number)
+
+    # ctrl+c in a pager goes to the whole foreground, and is the pager's.
+    signals.hand_to(take, lambda number: not (number == signal.SIGINT and getattr(app, "terminal_is_lent", False)))
     try:
         await app.run_async(mouse=mouse)
     finally:
-        for number in ENDING_SIGNALS:
-            loop.remove_signal_handler(number)
         _let_go_of_dead_terminal()
     return app.return_code or 0
+
+
+def abandon(app: App[Any]) -> None:
+    """Give the terminal back as it was, from another thread, while the app is stuck."""
+    from tui.output import PacedApp
+
+    if isinstance(app, PacedApp):
+        app.give_terminal_back()
+    _let_go_of_dead_terminal()

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.tui.pty_terminal import PtyTerminal
-from tui.terminal import ENDING_SIGNALS, LastSignal, prepare, wants_ascii, why_not
+from tui.ending_signals import ENDING_SIGNALS
+from tui.terminal import LastSignal, prepare, wants_ascii, why_not
 
 PROBE = str(Path(__file__).with_name("paced_probe.py"))
 GRAB = """

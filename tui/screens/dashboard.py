@@ -30,6 +30,7 @@ from tui.panels.warnings import Told, WarningLine, WarningsBox
 from tui.record_actions import RecordActions
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.details import DetailsScreen
+from tui.screens.sized import SizedNow
 from tui.sections import Subject
 from tui.snapshot import (
     ActiveRow,
@@ -56,7 +57,7 @@ WIDE = 120
 SHORT = 20
 
 
-class DashboardScreen(Screen[None], RecordActions):
+class DashboardScreen(SizedNow, Screen[None], RecordActions):
     """Shows what the app pulled from the engine and turns keys into commands."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("screen")]

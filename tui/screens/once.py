@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette
 
-if TYPE_CHECKING:
-    from textual.screen import Screen
-
-    Base = Screen[Any]
-else:
-    Base = object  # Textual takes styles and bindings from the first base that is one of its own
+from tui.screens.sized import SizedNow
 
 
-class ClosesOnce(Base):
+class ClosesOnce(SizedNow):
     """A key that waited while the screen was closed would close the screen below it, or the last one there is."""
 
     def dismiss(self, result: Any = None) -> AwaitComplete:
