@@ -69,9 +69,10 @@ class Frame(Painted, can_focus=True):
         if self.closes and y == self.measured.height - 1:
             g = self.glyphs
             return [(g.bottom_left + g.horizontal * (width - 2) + g.bottom_right, "rule")]
-        inner = self.content(y - 1, width - 4)
+        inside = max(0, width - 4)
+        inner = self.content(y - 1, inside)
         selected: Line = [("", "cursor")] if inner and inner[0] == CURSOR else []
-        filled = _pad(inner, width - 4)
+        filled = _pad(inner, inside)
         right = (self._scroll_glyph(y - 1), "rule")
         return [(self.glyphs.vertical, "rule"), *selected, (" ", ""), *filled, (" ", ""), END, right]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from rich.cells import chop_cells
-
 from fetch_engine.results import FetchResult
 from tui.arranged import Sort
 from tui.columns import Column
@@ -15,6 +13,7 @@ from tui.plain_text import duration, safe, size
 from tui.row_facts import preview_order, url_order
 from tui.snapshot import FinishedRecord
 from tui.table import Table
+from tui.wrapping import wrap
 
 GLIMPSE_CHARACTERS = 100
 
@@ -96,7 +95,7 @@ class DonePane(Table[FinishedRecord]):
         row = self.selected
         if row is None:
             return []
-        lines = chop_cells(glimpse(row.outcome, GLIMPSE_CHARACTERS), width - 2)
+        lines = wrap(glimpse(row.outcome, GLIMPSE_CHARACTERS), width - 2)
         mark = f"{self.glyphs.right} " if y == 0 else "  "
         return [(mark, "key"), (lines[y] if y < len(lines) else "", "")]
 
