@@ -27,7 +27,14 @@ def _main(argv: Sequence[str] | None) -> int:
         except SystemExit as end:  # help, version, usage
             return end.code if isinstance(end.code, int) else 0
         except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):  # of an import
+                raise
             return _cannot_print(error)
+        from tui.shortage import too_little
+
+        if (lack := too_little(options)) is not None:
+            complain(lack)
+            return 2
         # Imported only now: --help and --version need not wait for Textual and the HTTP stack.
         if options.history:
             from tui.history_table import print_history
@@ -43,6 +50,14 @@ def _main(argv: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         complain("interrupted")
         return 130
+    except Exception as error:
+        from tui.shortage import shortage
+
+        why = shortage(error)
+        if why is None:
+            raise
+        complain(why)
+        return 2
 
 
 def _occupy_standard_descriptors() -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fetch_engine.requests import FetchRequest
 from tui.event_loop import prepare_loop
+from tui.shortage import shortage
 from tui.snapshot import Command, FinishedRecord, Snapshot
 
 if TYPE_CHECKING:
@@ -98,8 +99,8 @@ class EngineThread:
 
         try:
             anyio.run(self._main, backend="asyncio", backend_options=prepare_loop())
-        except Exception:  # noqa: BLE001 - shown to the user when the screen is gone
-            self.failure = traceback.format_exc()
+        except Exception as error:  # noqa: BLE001 - shown to the user when the screen is gone
+            self.failure = shortage(error) or traceback.format_exc()
             if self.on_failure is not None:
                 self.on_failure()
 
