@@ -66,8 +66,9 @@ def _read(line: str) -> Cookie | None:
     if len(fields) != 7 or len(line) > _MOST_OF_A_LINE:
         return None
     domain, below, path, secure, expires, name, value = fields
-    # curl and browsers write seconds; some tools write fractions of them.
+    # curl and browsers write seconds; some tools write fractions of them, and words in small letters.
     whole = expires.partition(".")[0]
+    below, secure = below.upper(), secure.upper()
     if below not in _WORDS or secure not in _WORDS or not whole.isascii() or not whole.isdigit() or len(whole) > 15:
         return None
     cookie = Cookie(

@@ -6,9 +6,9 @@ A header Authorization belongs to the origin of the request it is given with; re
 from __future__ import annotations
 
 import base64
-import netrc
 import re
 
+from fetch_engine.netrc_file import NetrcEntry, NetrcError, read_netrc
 from fetch_engine.urls import Target
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -38,7 +38,7 @@ class Netrc:
     """Credentials by the name of the host, read once from a file in the format of ftp's .netrc.
 
     They are for a host of exactly this name, in any case, at any port and by http as well as https, as with curl; the
-    entry `default` is for all others. Read by the standard library: of several entries for a host the last one counts.
+    entry `default` is for all others. Of several entries for a host the first complete one counts.
     """
 
     __slots__ = ("_default", "_hosts")
@@ -47,19 +47,18 @@ class Netrc:
         """Read `path`, or ~/.netrc, which then must belong to the user and be readable by nobody else if it holds a
         password. Raises OSError, or ValueError where the file is not valid."""
         try:
-            entries = netrc.netrc(path).hosts
-        except netrc.NetrcParseError as error:
-            # The words of an error of the format may hold a password.
-            is_about_access = error.lineno is None
-            why = error.msg if is_about_access else f"line {error.lineno} is not valid"
-        except UnicodeDecodeError:
-            why = "not valid text"
-        else:
-            values = {name: _basic(login, password or "") for name, (login, _, password) in entries.items() if login}
-            self._default = values.pop("default", None)
-            self._hosts = {name.lower(): value for name, value in values.items()}
-            return
-        raise ValueError(f"{path or '~/.netrc'}: {why}")
+            entries = read_netrc(path)
+        except NetrcError as error:
+            raise ValueError(f"{path or '~/.netrc'}: {error}") from None
+        found: dict[str | None, NetrcEntry] = {}
+        for entry in entries:
+            name = None if entry.machine is None else entry.machine.lower()
+            before = found.get(name)
+            if entry.login and (before is None or (entry.is_complete and not before.is_complete)):
+                found[name] = entry
+        values = {name: _basic(entry.login, entry.password) for name, entry in found.items()}
+        self._default = values.pop(None, None)
+        self._hosts = {name: value for name, value in values.items() if name is not None}
 
     def __repr__(self) -> str:
         return f"<Netrc with {len(self._hosts)} hosts>"

@@ -1,8 +1,10 @@
-"""Many URLs written as one, as curl has it: `[1-100]`, `[001-100]`, `[a-z]`, `[0-100:10]`, `{one,two}`."""
+"""Many URLs written as one, as curl has it: `[1-100]`, `[001-100]`, `[a-z]`, `[0-100:10]`, `{one,two}`.
+
+Unlike in curl, brackets and braces that make no glob stand for themselves, as in `?ids[]=1`: as in every other URL.
+"""
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import re
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from dataclasses import dataclass
 
 _SPECIAL = "[]{}"
 _MOST_DIGITS = 18  # of a number in a range
+_LONGEST_RANGE = 100  # characters; so that no text takes long
 _MOST_URLS = 10**18
 _PLAIN = re.compile(r"[^][{}\\]+")
 _NUMBERS = re.compile(r"([0-9]+)-[ \t]*([0-9]+)(?::([0-9]+))?")
@@ -17,7 +20,7 @@ _LETTERS = re.compile(r"([A-Za-z])-([A-Za-z])(?::([0-9]+))?")
 
 
 class GlobError(ValueError):
-    """Text that is no valid glob. `position` is the place of the character that is wrong, from 0."""
+    """A glob that makes no URLs, or too many. `position` is the place where it begins, from 0."""
 
     def __init__(self, why: str, position: int) -> None:
         super().__init__(f"{why} at character {position + 1}")
@@ -71,31 +74,34 @@ class UrlGlob:
 def parse_glob(text: str) -> UrlGlob:
     r"""Read a URL with globs. An IPv6 address in brackets is none; `\` takes the meaning from a bracket or brace.
 
-    Raises GlobError, with the place, for what curl refuses: descending or endless ranges, nested or open braces.
+    Raises GlobError, with the place, for ranges that run backwards, whose step does not fit, or that have no end.
     """
     parts: list[_Part] = []
     literal = ""
     count = 1
+    closing = _closing_braces(text)
     at = 0
     while at < len(text):
         char = text[at]
         if char == "\\" and text[at + 1 : at + 2] in tuple(_SPECIAL):
             literal += text[at + 1]
             at += 2
-        elif char in "[{":
-            part, end = _address(text, at) or (_range(text, at) if char == "[" else _set(text, at))
+            continue
+        end = plain.end() if (plain := _PLAIN.match(text, at)) else at + 1
+        part = None
+        if char == "[":
+            part, end = _range(text, at)
+        elif char == "{":
+            part, end = _set(text, at, closing)
+        if part is None:
+            literal += text[at:end]
+        else:
             parts += [(literal,), part]
             literal = ""
             count *= len(part)
             if count > _MOST_URLS:
                 raise GlobError("more URLs than can be counted", at)
-            at = end
-        elif char in "]}":
-            raise GlobError(f"'{char}' closes nothing (a plain one is written \\{char})", at)
-        else:
-            end = plain.end() if (plain := _PLAIN.match(text, at)) else at + 1
-            literal += text[at:end]
-            at = end
+        at = end
     return UrlGlob(text, (*parts, (literal,)))
 
 
@@ -104,35 +110,22 @@ def escape_glob(text: str) -> str:
     return re.sub(r"[\[\]{}]", r"\\\g<0>", text)
 
 
-def _address(text: str, at: int) -> tuple[_Part, int] | None:
-    """The IPv6 address that starts here, with its brackets."""
-    end = text.find("]", at)
-    if text[at] != "[" or end < 0 or ":" not in text[at:end]:
-        return None
-    try:
-        ipaddress.IPv6Address(text[at + 1 : end])
-    except ValueError:
-        return None
-    return (text[at : end + 1],), end + 1
-
-
-def _range(text: str, at: int) -> tuple[_Part, int]:
-    end = text.find("]", at)
-    if end < 0:
-        raise GlobError("'[' is never closed (a plain one is written \\[)", at)
+def _range(text: str, at: int) -> tuple[_Part | None, int]:
+    """The range that starts here and its end, or None and the end of what is none."""
+    end = text.find("]", at, at + _LONGEST_RANGE)
     inner = text[at + 1 : end]
-    if match := _NUMBERS.fullmatch(inner):
+    if end >= 0 and (match := _NUMBERS.fullmatch(inner)):
         first, last, step = match.groups(default="1")
         if max(map(len, match.groups(default="1"))) > _MOST_DIGITS:
             raise GlobError("too many digits in the range", at)
         padded = len(first) if first.startswith("0") else 1
         return _Range(_values(int(first), int(last), int(step), at), padded), end + 1
-    if match := _LETTERS.fullmatch(inner):
+    if end >= 0 and (match := _LETTERS.fullmatch(inner)):
         first, last, step = match.groups(default="1")
         if first.isupper() != last.isupper() or len(step) > 2:
-            raise GlobError("no valid range of letters", at)
+            raise GlobError("invalid range of letters", at)
         return _Range(_values(ord(first), ord(last), int(step), at), 0), end + 1
-    raise GlobError("no valid range (a plain '[' is written \\[)", at)
+    return None, at + 1
 
 
 def _values(first: int, last: int, step: int, at: int) -> range:
@@ -143,22 +136,31 @@ def _values(first: int, last: int, step: int, at: int) -> range:
     return range(first, last + 1, step)
 
 
-def _set(text: str, start: int) -> tuple[_Part, int]:
-    choices: list[str] = [""]
-    at = start + 1
-    while at < len(text):
-        char = text[at]
-        if char == "}":
-            if at == start + 1:
-                raise GlobError("nothing within the braces", start)
-            return tuple(choices), at + 1
-        if char in "[{]":
-            raise GlobError(f"'{char}' within braces", at)
-        if char == ",":
+def _closing_braces(text: str) -> dict[int, int]:
+    """Where each brace that is closed is closed."""
+    closing: dict[int, int] = {}
+    opened: list[int] = []
+    for brace in re.finditer(r"\\.|[{}]", text, re.DOTALL) if "{" in text else ():
+        if brace[0] == "{":
+            opened.append(brace.start())
+        elif brace[0] == "}" and opened:
+            closing[opened.pop()] = brace.start()
+    return closing
+
+
+def _set(text: str, start: int, closing: dict[int, int]) -> tuple[_Part | None, int]:
+    """The set that starts here and its end, or None and the end of what is none: all of it where braces or brackets are
+    within, as in JSON."""
+    end = closing.get(start)
+    if end is None:
+        return None, start + 1
+    inner = text[start + 1 : end]
+    if not inner or re.search(r"[\[\]{}]", re.sub(r"\\.", "", inner, flags=re.DOTALL)):
+        return None, end + 1
+    choices = [""]
+    for piece in re.findall(r"\\.|[^,\\]+|[,\\]", inner, re.DOTALL):
+        if piece == ",":
             choices.append("")
         else:
-            if char == "\\" and at + 1 < len(text):
-                at += 1
-            choices[-1] += text[at]
-        at += 1
-    raise GlobError("'{' is never closed (a plain one is written \\{)", start)
+            choices[-1] += piece[1:] if len(piece) > 1 and piece[0] == "\\" else piece
+    return tuple(choices), end + 1

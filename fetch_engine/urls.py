@@ -269,13 +269,13 @@ def _host(text: str) -> tuple[str, str]:
 
 
 def _idna(host: str) -> str:
-    import idna
+    from fetch_engine.idn import IdnError, to_ascii  # here, as its tables take long to load
 
     if len(host) > _LONGEST_HOST:
         raise _invalid("no valid host name")
     try:
-        return idna.encode(host, uts46=True).decode("ascii")
-    except ValueError:
+        return to_ascii(host)
+    except IdnError:
         raise _invalid("no valid international host name") from None
 
 

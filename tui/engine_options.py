@@ -140,7 +140,7 @@ def with_line(request: FetchRequest, url: str) -> FetchRequest:
 
 
 def given_urls(options: Options) -> Iterator[str]:
-    """The URLs of the command line, those with globs as all that they stand for. Raises ValueError."""
+    """The URLs of the command line, those with globs as all that they stand for; of a bad glob one that says why."""
     for text in options.urls:
         if options.globoff:
             yield text
@@ -148,10 +148,12 @@ def given_urls(options: Options) -> Iterator[str]:
         try:
             glob = parse_glob(text)
         except GlobError as error:
-            raise ValueError(f"argument URL: {error}: {text} (-g takes it as it is)") from None
+            yield AskedUrl.of(text, invalid=f"{error} (-g takes the URL as it is)")
+            continue
         if glob.count > MOST_URLS:
-            raise ValueError(f"argument URL: {text} makes {glob.count} URLs, more than {MOST_URLS}")
-        yield from glob
+            yield AskedUrl.of(text, invalid=f"a glob that makes {glob.count} URLs, more than {MOST_URLS}")
+        else:
+            yield from glob
 
 
 def _save_to(save: Save) -> SaveTo | None:

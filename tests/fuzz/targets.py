@@ -23,6 +23,7 @@ from fetch_engine.curl_command import curl_command, parse_curl
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.file_names import disposition_name, file_name, numbered, safe_name
 from fetch_engine.globbing import GlobError, escape_glob, parse_glob
+from fetch_engine.netrc_file import NetrcError, parse_netrc
 from fetch_engine.requests import FetchRequest, first_hop
 from fetch_engine.retry import parse_retry_after
 from fetch_engine.urls import parse_url, resolve, safe_url
@@ -75,7 +76,7 @@ def globbing(data: bytes) -> None:
     few = [glob[place] for place in range(min(glob.count, 20))]
     assert few == [url for url, _ in zip(glob, range(20), strict=False)]
     assert isinstance(glob[glob.count - 1], str)
-    if not re.search(r"[\[{\\]", text):
+    if not re.search(r"[0-9A-Za-z]-|\{.+\}|\\", text, re.DOTALL):
         assert few == [text]
 
 
@@ -204,6 +205,16 @@ def cookie_file(data: bytes) -> None:
     assert plain[0] == plain[1]
 
 
+def netrc(data: bytes) -> None:
+    """Entries, or an error that names a line and none of its words."""
+    try:
+        entries = parse_netrc(_text(data))
+    except NetrcError as error:
+        assert re.fullmatch(r"line [0-9]+ is not valid", str(error))
+        return
+    assert all(each.machine is None or each.machine or b'""' in data for each in entries)
+
+
 def lists(form: str) -> Callable[[bytes], None]:
     """No exception, and the same URLs wherever the stream is cut; a request of a line is one, or says why not."""
 
@@ -324,6 +335,11 @@ TARGETS = {
             "cookie-file",
             cookie_file,
             [b"#HttpOnly_.example.org\tTRUE\t/\tTRUE\t1893456000\tname\tvalue\nh\tFALSE\t/a\tFALSE\t0\ta\t\n# x\n"],
+        ),
+        Target(
+            "netrc",
+            netrc,
+            [b'machine h login a password "b\\"c" # d\nmacdef m\nx\n\ndefault user e account f password g\\h'],
         ),
         Target(
             "ndjson",

@@ -170,11 +170,21 @@ def test_globs_make_one_result_for_each_url(site: Site) -> None:
     assert paths(run("-", input=f"{site.url}/a?x=[1-2]".encode()).lines, site) == ["/a?x=[1-2]"]
 
 
-@pytest.mark.parametrize(("glob", "why"), [("[1-", "'[' is never closed"), ("[1-9999999]", "makes 9999999 URLs")])
-def test_a_glob_that_is_none_is_a_usage_error(glob: str, why: str) -> None:
-    ended = run(f"http://127.0.0.1/{glob}")
-    assert (ended.code, ended.out) == (2, b"")
-    assert why in ended.err
+@pytest.mark.parametrize(("glob", "why"), [("[3-1]", "runs backwards"), ("[1-9999999]", "makes 9999999 URLs")])
+def test_a_bad_glob_fails_alone(site: Site, glob: str, why: str) -> None:
+    ended = run(f"{site.url}/a", f"{site.url}/{glob}", f"{site.url}/b")
+    first, bad, last = sorted(ended.lines, key=lambda line: int(line["index"]))
+    assert (ended.code, first["status"], last["status"]) == (1, 200, 200)
+    assert (bad["url"], bad["error"]["kind"], why in bad["error"]["message"]) == (
+        f"{site.url}/{glob}", "invalid-url", True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["/q?q[]=1", "/q?a[x]=1&b={", "/q?f={%22a%22:{}}"])
+def test_brackets_that_are_no_glob_are_fetched_as_they_are(site: Site, path: str) -> None:
+    ended = run(f"{site.url}/a", f"{site.url}{path}")
+    assert (len(ended.lines), len(site.requests)) == (2, 2)
+    assert sorted(line["url"] for line in ended.lines) == [f"{site.url}/a", f"{site.url}{path}"]
 
 
 IDS = ["a", "", 0, -7, 1.5, True, False, None, 10**20]

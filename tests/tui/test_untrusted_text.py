@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
 import pytest
@@ -14,7 +13,6 @@ from tests.tui.fake_link import EVIL, FakeLink, active, failure, result, snapsho
 from tui.app import DashboardApp
 from tui.painted import Painted
 from tui.panels.details import DetailsPane
-from tui.panels.url_bar import UrlInput
 from tui.snapshot import FinishedRecord, HeldRow
 
 pytestmark = pytest.mark.anyio
@@ -119,13 +117,8 @@ async def test_the_url_field_shows_pasted_and_recalled_text_only() -> None:
         app.focused.post_message(Paste(EVIL.replace("\r\n", "")))
         await pilot.pause()
         assert "[/b][@click=app.quit]" in await look(app)
-        await pilot.press("enter")
-        assert "nothing added" in await look(app)  # brackets are globs
-        assert link.sent == []
-        app.screen.query_one(UrlInput).value = ""
-        app.focused.post_message(Paste(re.sub(r"[\[\]]", r"\\\g<0>", EVIL).replace("\r\n", "")))
         await pilot.press("enter", "up")
-        assert r"***@click=app.quit\]" in await look(app)  # what stands before may be a password
+        assert r"***@click=app.quit]" in await look(app)  # what stands before may be a password
         assert len(link.sent) == 1
 
 

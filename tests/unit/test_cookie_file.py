@@ -134,3 +134,11 @@ def test_any_file_is_read_or_skipped(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "jar"
     path.write_bytes(data)
     load_cookies(CookieJar(), str(path))
+
+
+@pytest.mark.parametrize("words", [("true", "false"), ("True", "False"), ("TRUE", "fAlSe")])
+def test_words_in_any_case(tmp_path: Path, words: tuple[str, str]) -> None:
+    yes, no = words
+    jar, skipped = load(tmp_path / "jar", f".a.example\t{yes}\t/\t{no}\t0\ta\t1\nb.example\t{no}\t/\t{yes}\t0\tb\t2\n")
+    assert not skipped
+    assert [(each.host_only, each.secure) for each in jar] == [(False, False), (True, True)]

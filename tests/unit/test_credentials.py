@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetch_engine.credentials import Netrc, basic, bearer
+from fetch_engine.netrc_file import NetrcError, parse_netrc
 from fetch_engine.urls import parse_url
 
 FILE = """\
@@ -68,7 +70,7 @@ def test_bearer_refused(token: str) -> None:
         ("https://good.example/", value("me", "p w")),
         ("https://GOOD.example/", value("me", "p w")),
         ("http://good.example:8080/", value("me", "p w")),
-        ("https://upper.example/", value("other", 'se"cret')),
+        ("https://upper.example/", value("other", r"se\"cret")),
         ("http://127.0.0.1:1/", value("local", "l")),
         # CVE-2024-47081: what only looks like the listed host.
         ("http://good.example:@evil.example/", value("good.example", "")),
@@ -103,6 +105,53 @@ def test_what_is_wrong_is_said_without_a_password(file: Path, text: str) -> None
     with pytest.raises(ValueError, match="line 1 is not valid") as caught:
         Netrc(str(file))
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("machine h login me password a\\b", value("me", "a\\b")),
+        ('machine h login me password "a\\\\b \\"c\\t"', value("me", 'a\\b "c\t')),
+        ("machine h login one password 1\nmachine h login two password 2", value("one", "1")),
+        ("machine h login one password 1 login two password 2", value("one", "1")),
+        ("machine h login one\nmachine h login two password 2", value("two", "2")),
+        ("machine h login one", value("one", "")),
+        ("machine h\nlogin\n  me\npassword #1 # the rest", value("me", "#1")),
+        ("MACHINE h LOGIN me PASSWORD login", value("me", "login")),
+        ("\ufeffmachine h user me password x\r\n", value("me", "x")),
+        ("macdef m\nmachine h login no password no\n\nmachine h login me password x", value("me", "x")),
+        ("machine h login me macdef m\npassword no\n\npassword x", value("me", "x")),
+        ("default login me password x\nmachine h login host password y", value("host", "y")),
+    ],
+)
+def test_a_netrc_is_read_as_curl_reads_it(file: Path, text: str, expected: str) -> None:
+    file.write_text(text)
+    assert found(file, "http://h/") == expected
+
+
+def test_bytes_of_a_password_leave_as_they_are(file: Path) -> None:
+    file.write_bytes(b"machine h login me password \xff\xfe")
+    assert found(file, "http://h/") == "Basic " + base64.b64encode(b"me:\xff\xfe").decode()
+
+
+_WORDS = st.text(st.characters(exclude_categories=["Z", "C"], exclude_characters='"#'), min_size=1, max_size=8)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), _WORDS, _WORDS), min_size=1, max_size=5), st.sampled_from(" \n\t"))
+def test_of_several_entries_the_first_counts(entries: list[tuple[str, str, str]], gap: str) -> None:
+    text = gap.join(f"machine{gap}{host} login {user} password{gap}{word}" for host, user, word in entries)
+    read = parse_netrc(text)
+    assert [(each.machine, each.login, each.password) for each in read] == entries
+
+
+@given(st.text() | st.text(st.sampled_from('machine login password default macdef "\\#\n x')))
+def test_any_text_is_a_netrc_or_an_error_without_its_words(text: str) -> None:
+    said = ""
+    try:
+        assert len(parse_netrc(text)) <= len(text.split())
+    except NetrcError as error:
+        said = str(error)
+    assert re.fullmatch(r"(line [0-9]+ is not valid)?", said)
 
 
 def test_the_users_own_file_must_be_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,11 +26,11 @@ def test_any_line_comes_to_something_or_says_why(line: str) -> None:
 
 
 def test_several_lines_keep_their_order_in_few_commands() -> None:
-    entry = read_entries(["a", "b", "c/[1-3]", "d", "[", "e"])
+    entry = read_entries(["a", "b", "c/[1-3]", "d", "x/[3-1]", "e", "f[]"])
     assert [type(command).__name__ for command in entry.commands] == ["AddUrls", "AddGlob", "AddUrls"]
     assert entry.commands[0] == AddUrls(("https://a", "https://b"))
-    assert entry.commands[2] == AddUrls(("https://d", "https://e"))
-    assert entry.count == 7
+    assert entry.commands[2] == AddUrls(("https://d", "https://e", "https://f[]"))
+    assert entry.count == 8
     assert entry.complaint.startswith("1 of the lines left out")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 
 import pytest
 from hypothesis import given
@@ -37,18 +38,45 @@ def test_what_a_glob_stands_for(text: str, urls: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
+    "text",
     [
-        ("h/[1-3", 2), ("h/]", 2), ("h/}", 2), ("h/{a,b", 2), ("h/{}", 2), ("h/{a,{b}}", 5), ("h/{a,[1-2]}", 5),
-        ("h/{a]", 4), ("h/[3-1]", 2), ("h/[c-a]", 2), ("h/[a-Z]", 2), ("h/[1-9:0]", 2), ("h/[1-3:9]", 2),
-        ("h/[a-c:9]", 2), ("h/[1-1:2]", 2), ("h/[]", 2), ("h/[1]", 2), ("h/[1-]", 2), ("h/[a-9]", 2), ("h/[1-3:]", 2),
-        ("?a[]=1", 2), ("h/[0-9999999999999999999]", 2), ("h/" + "[0-999999]" * 4, 32), ("http://[::1]/[::1/", 13),
+        "h/[1-3", "h/]", "h/}", "h/{a,b", "h/{}", "h/{a,{b}}", "h/{a,[1-2]}", "h/{a]", "h/[]", "h/[1]", "h/[1-]",
+        "h/[a-9]", "h/[1-3:]", "?a[]=1", "http://[::1]/[::1/", "?ids[]=1&ids[]=2", "?a[key]=1", "[", "{", "{{}", "}{",
+        '?q={"a":{"b":[1,2]},"c":3}', "?f={a,{b,c}}", "h/[x-yz]",
     ],
 )  # fmt: skip
-def test_what_is_no_glob_is_refused_with_its_place(text: str, place: int) -> None:
+def test_what_is_no_glob_stands_for_itself(text: str) -> None:
+    assert list(parse_glob(text)) == [text]
+    assert list(parse_glob(f"{text}/[1-2]")) == [f"{text}/1", f"{text}/2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("h/[3-1]", 2), ("h/[c-a]", 2), ("h/[a-Z]", 2), ("h/[1-9:0]", 2), ("h/[1-3:9]", 2),
+        ("h/[a-c:9]", 2), ("h/[1-1:2]", 2), ("h/[0-9999999999999999999]", 2), ("h/" + "[0-999999]" * 4, 32),
+    ],
+)  # fmt: skip
+def test_a_glob_that_makes_nothing_is_refused_with_its_place(text: str, place: int) -> None:
     with pytest.raises(GlobError, match=f"at character {place + 1}$") as caught:
         parse_glob(text)
     assert caught.value.position == place
+
+
+@pytest.mark.parametrize("text", ["[" * 60_000, "{" * 60_000, "{a," * 20_000, "[1-2" * 20_000, "{" * 9 + "}" * 60_000])
+def test_no_text_takes_more_than_its_length(text: str) -> None:
+    steps = 0
+
+    def count(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+
+    sys.setprofile(count)
+    try:
+        assert list(parse_glob(text)) == [text]
+    finally:
+        sys.setprofile(None)
+    assert steps < 40 * len(text)
 
 
 def test_a_huge_glob_costs_nothing_until_it_is_read() -> None:

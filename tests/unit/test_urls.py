@@ -288,3 +288,50 @@ def test_safe_url_hides_user_and_password(scheme: str, password: str, rest: str)
 )
 def test_safe_url(text: str, safe: str) -> None:
     assert safe_url(text) == safe
+
+
+@pytest.mark.parametrize(
+    ("host", "ascii_host"),
+    [
+        ("☕🦊✈.ws", "xn--53hy7af013i.ws"),
+        ("faß.de", "xn--fa-hia.de"),
+        ("my_x.bücher.de", "my_x.xn--bcher-kva.de"),
+        ("bü_x.de", "xn--b_x-hoa.de"),
+        ("xn--ls8h.ü.de", "xn--ls8h.xn--tda.de"),
+        ("-ü-.de", "xn-----xka.de"),
+        ("الأردن.jo", "xn--igbhzh7gpa.jo"),
+        ("क्‍ष.in", "xn--11b2ezcw70k.in"),
+        ("１２７。0.0.1", "127.0.0.1"),
+    ],
+)
+def test_international_names_are_read_as_browsers_do(host: str, ascii_host: str) -> None:
+    assert parse_url(f"http://{host}/").host == ascii_host
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "a／b.ü",
+        "xn--a.ü",
+        "xn--ü.de",
+        "a\u200db.ü",
+        "abcא.com",
+        "\u0301ü.de",
+        "ü..de",
+        "ü%00.de",
+    ],
+)
+def test_names_that_stand_for_others_are_refused(host: str) -> None:
+    with pytest.raises(AttemptFailed) as caught:
+        parse_url(f"http://{host}/")
+    assert caught.value.kind is ErrorKind.INVALID_URL
+
+
+@given(st.text(st.sampled_from("aüß☕א١ب\u200d\u200c\u0301_-。．ＡxnZ9\u00ad:/@例℀①%"), max_size=12))
+def test_an_international_name_has_one_form(host: str) -> None:
+    try:
+        target = parse_url(f"http://{host}/")
+    except AttemptFailed:
+        return
+    assert target.host.isascii()
+    assert parse_url(f"http://{target.host}/" if ":" not in target.host else target.url).host == target.host
