@@ -193,6 +193,9 @@ def _parse(scheme: str, text: str) -> Target:
     import httpx  # here, as it takes long to load, and who asks for help only does not need it
 
     authority = _authority(text, 0)
+    if "\\" in authority:
+        # WHATWG ends the authority there, RFC 3986 does not: `http://a\@b/` goes to a in browsers, to b in others.
+        raise _invalid("backslash before or in the host; in a password it is written %5C")
     userinfo, at, host_and_port = authority.rpartition("@")
     if "@" in userinfo:
         raise _invalid("more than one '@' before the host; in a password it is written %40")

@@ -8,6 +8,7 @@ from fetch_engine.errors import AttemptFailed
 from fetch_engine.requests import TOKEN
 from fetch_engine.results import ErrorKind
 from fetch_engine.retry import IDEMPOTENT
+from fetch_engine.transports.curl_places import target_of
 from fetch_engine.transports.protocol import WireRequest
 
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})  # a body of no bytes is told by Content-Length: 0
@@ -17,7 +18,7 @@ _NEVER = 2**31 - 1  # ms, 24 days; 0 would be libcurl's default
 class RequestOptions:
     """verify: whether certificates are checked, unless a request says otherwise. secure: the last one was https."""
 
-    __slots__ = ("_connect_timeout", "_curl", "_lines", "_shape", "_verify", "secure")
+    __slots__ = ("_connect_timeout", "_curl", "_has_target", "_lines", "_shape", "_verify", "secure")
 
     def __init__(self, curl: pycurl.Curl, *, verify: bool) -> None:
         self._curl = curl
@@ -25,6 +26,7 @@ class RequestOptions:
         self._shape: tuple[str, bool, bool, bool] | None = None
         self._lines: list[bytes] | None = None
         self._connect_timeout: float | None = -1.0
+        self._has_target = False
         self.secure = False
 
     def set(self, request: WireRequest, lines: list[bytes], connect_timeout: float | None, *, fresh: bool) -> None:
@@ -43,6 +45,10 @@ class RequestOptions:
         if request.body:
             curl.setopt(pycurl.POSTFIELDS, request.body)
         curl.setopt(pycurl.URL, request.url)
+        if self._has_target or "%" in request.url:
+            # libcurl writes %2f as %2F; a server that signs its paths tells them apart. It cannot be unset.
+            curl.setopt(pycurl.REQUEST_TARGET, target_of(request.url))
+            self._has_target = True
         if lines is not self._lines:
             curl.setopt(pycurl.HTTPHEADER, lines)
             self._lines = lines

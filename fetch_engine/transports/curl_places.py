@@ -13,6 +13,11 @@ def authority(url: str) -> str:
     return re.split("[/?]", url.partition("://")[2], maxsplit=1)[0]
 
 
+def target_of(url: str) -> str:
+    """Path and query as they stand in the URL."""
+    return url[url.index("/", url.index("://") + 3) :]
+
+
 def place_of(url: str) -> str:
     """Host and port; that of the scheme where the URL has none."""
     place = authority(url)

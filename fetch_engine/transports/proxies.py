@@ -43,6 +43,8 @@ class Proxy:
             raise ValueError(f"a proxy is http, https, socks5 or socks5h, not {parts.scheme}")
         if not parts.hostname:
             raise ValueError("the proxy has no host")
+        if "\\" in parts.netloc:
+            raise ValueError("backslash in the proxy's address; in a password it is written %5C")
         try:
             port = parts.port or _DEFAULT_PORT[parts.scheme]
         except ValueError:  # its words would hold what stands there, and that may be a password
