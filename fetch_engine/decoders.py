@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 
+# "none" is no registered coding, but what some servers say where there is none (curl takes it so too).
+_IDENTITIES = frozenset({"", "identity", "none"})
+
 INPUT_STEP = 4 * 1024
 OUTPUT_STEP = 64 * 1024
 # brotli fills the block it has begun past its limit: 32,752 bytes with this one, 98,272 with 32 KiB.
@@ -49,19 +52,28 @@ class Decoder:
                 raise _failed(f"{stage.name} body ended early")
 
 
-def open_decoder(codings: Iterable[str], max_codings: int) -> Decoder | None:
+def content_codings(values: Iterable[str]) -> list[str]:
+    """The codings that the Content-Encoding headers name, in lower case, without those that change nothing."""
+    names = [name.strip(" \t").lower() for value in values for name in value.split(",")]
+    return [name for name in names if name not in _IDENTITIES]
+
+
+def are_known(codings: Iterable[str]) -> bool:
+    """Whether `open_decoder` can undo these."""
+    return all(name in _STAGES for name in codings)
+
+
+def open_decoder(values: Iterable[str], max_codings: int) -> Decoder | None:
     """A decoder for the values of the Content-Encoding headers, or None if there is nothing to undo.
 
-    Raises AttemptFailed (decode) for an unknown coding, as what came is not the content then, and for a chain of more
-    than `max_codings`.
+    Raises AttemptFailed (decode) for an unknown coding, and for a chain of more than `max_codings`.
     """
-    names = [name.strip(" \t").lower() for value in codings for name in value.split(",")]
-    names = [name for name in names if name not in ("", "identity")]
-    if len(names) > max_codings:
-        raise _failed(f"{len(names)} content codings in a chain, more than {max_codings}")
-    if any(name not in _STAGES for name in names):
+    codings = content_codings(values)
+    if len(codings) > max_codings:
+        raise _failed(f"{len(codings)} content codings in a chain, more than {max_codings}")
+    if not are_known(codings):
         raise _failed("unknown content coding, known are gzip, deflate, br and zstd")
-    return Decoder([_STAGES[name]() for name in reversed(names)]) if names else None
+    return Decoder([_STAGES[name]() for name in reversed(codings)]) if codings else None
 
 
 class _Stage(Protocol):

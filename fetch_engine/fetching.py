@@ -256,6 +256,7 @@ class _Fetch:
             not_spooled=sink.not_spooled,
             retried=tuple(recorder.retried),
             transport=recorder.transport,
+            warnings=recorder.warnings,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import AsyncIterator
 
@@ -10,10 +11,11 @@ import anyio
 import anyio.lowlevel
 
 from fetch_engine.body import BodySink, check_size
-from fetch_engine.decoders import open_decoder
+from fetch_engine.decoders import Decoder, are_known, content_codings, open_decoder
 from fetch_engine.downloads import Download
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import KIB
+from fetch_engine.numbers import whole_number
 from fetch_engine.recorder import Recorder
 from fetch_engine.requests import FetchRequest, Headers
 from fetch_engine.results import ErrorKind
@@ -31,6 +33,9 @@ DRAIN_SECONDS = 0.5
 # Decoding lets the loop go on after this long. A thread would give no more: measured, it holds the interpreter's lock
 # for as long as a slice.
 SLICE_SECONDS = 0.002
+
+_MOST_NAMED = 60  # characters of codings that are named in a warning
+_WHOLE_RANGE = re.compile(r"bytes 0-([0-9]{1,18})/([0-9]{1,18})")
 
 
 async def receive(
@@ -70,8 +75,7 @@ async def _read(
     host: str,
     floor: SpeedFloor | None = None,
 ) -> None:
-    codings = all_headers(response.headers, "content-encoding")
-    decoder = open_decoder(codings, terms.limits.max_codings) if codings else None
+    decoder = _decoder(response, terms.limits.max_codings, recorder)
     if decoder is None:
         length = _content_length(response.headers)
         recorder.expected_size = None if length is None else sink.size + length
@@ -113,6 +117,32 @@ async def _read(
         decoder.finish()
 
 
+def _decoder(response: WireResponse, max_codings: int, recorder: Recorder) -> Decoder | None:
+    """What undoes the body's codings; None where there is none, or none that can be undone, which is a warning.
+
+    Raises AttemptFailed (decode) for too long a chain.
+    """
+    values = all_headers(response.headers, "content-encoding")
+    codings = content_codings(values) if values else []
+    if not codings:
+        return None
+    named = ", ".join(codings)[:_MOST_NAMED].encode("ascii", "backslashreplace").decode("ascii")
+    if not are_known(codings):
+        recorder.warn(f"unknown content coding {named!r}: the body is left as it came")
+        return None
+    if response.status == 206 and not _is_whole(response.headers):
+        # RFC 9110 section 14.2: the range is one of the coded bytes.
+        recorder.warn(f"a part of a body in {named} cannot be decoded: it is left as it came")
+        return None
+    return open_decoder(codings, max_codings)
+
+
+def _is_whole(headers: Headers) -> bool:
+    """Whether a 206 response holds all bytes there are."""
+    match = _WHOLE_RANGE.fullmatch((header(headers, "content-range") or "").strip(" \t"))
+    return match is not None and whole_number(match[1]) + 1 == whole_number(match[2])
+
+
 async def _close(chunks: AsyncIterator[bytes]) -> None:
     """Close an async generator here, not whenever it is collected."""
     aclose = getattr(chunks, "aclose", None)
@@ -151,5 +181,7 @@ def all_headers(headers: Headers, name: str) -> list[str]:
 
 
 def _content_length(headers: Headers) -> int | None:
-    value = (header(headers, "content-length") or "").strip(" \t")
-    return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else None
+    try:
+        return whole_number((header(headers, "content-length") or "").strip(" \t"))
+    except ValueError:
+        return None

@@ -10,6 +10,8 @@ import time
 from fetch_engine.results import Attempt, ErrorKind, FetchError, FetchResult, FetchState, Hop, Timings, final_state
 from fetch_engine.tls_facts import TlsFacts
 
+MOST_WARNINGS = 10
+
 PHASES = ("dns", "connect", "tls", "send", "wait", "receive")
 
 
@@ -47,6 +49,7 @@ class Recorder:
         "tls",
         "transport",
         "url",
+        "warnings",
     )
 
     def __init__(self, submitted: float | None = None) -> None:
@@ -55,6 +58,7 @@ class Recorder:
         self.started: float | None = None
         self.queued: float | None = None
         self.url: str | None = None  # of the current hop, without user and password
+        self.warnings: tuple[str, ...] = ()  # of the current hop: what was wrong with it, and borne
         self.status: int | None = None  # of the current hop
         self.attempts = 0
         self.attempt_started = self.submitted
@@ -115,10 +119,16 @@ class Recorder:
         self._phase = None
         self.status = None
         self.tls = None
+        self.warnings = ()
         self.expected_size = None
         self.body_size = 0
         self.reads = 0
         self.read_bytes = 0
+
+    def warn(self, text: str) -> None:
+        """Something is wrong with the response, and can be borne; a few of them are kept."""
+        if text not in self.warnings and len(self.warnings) < MOST_WARNINGS:
+            self.warnings += (text,)
 
     def begin(self, phase: str) -> None:
         """`phase` (one of PHASES) starts now. A phase begun twice in a hop adds up."""
@@ -171,6 +181,7 @@ def account_of(outcome: FetchResult | FetchError, submitted: float) -> Recorder:
     recorder.phases = {phase: took for phase in PHASES if (took := getattr(timings, phase)) is not None}
     if isinstance(outcome, FetchResult):
         recorder.remote_address = outcome.remote_address
+        recorder.warnings = outcome.warnings
     return recorder
 
 

@@ -138,7 +138,8 @@ class FetchResult:
     spool, from which it may be gone by now. In a sink: where the worker sees it, a path or a URL without password.
     not_spooled: why a body that was to be spooled is not.
     retried: the attempts before the last. carried_by: the worker that it ran on, None where the engine is.
-    transport: what carried the last hop: httpx, httpx2 or fast.
+    transport: what carried the last hop: httpx, httpx2 or fast. warnings: what was wrong with the last hop's response,
+    and borne: header lines that were dropped, a coding that nobody knows.
     """
 
     url: str
@@ -163,6 +164,7 @@ class FetchResult:
     retried: tuple[Attempt, ...] = ()
     carried_by: str | None = None
     transport: str | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def preview_complete(self) -> bool:

@@ -240,6 +240,8 @@ class Controller:
             else:
                 self._failed += 1
             request, warnings = account.request, self._inspection.of_ended(account.facts(task_id))
+            if isinstance(outcome, FetchResult):
+                warnings += outcome.warnings
             now = time.time()
             self._ended.append(FinishedRecord(task_id, request.url, outcome, now, warnings, request))
             self._journal.finished(request, task_id, outcome, now, warnings)

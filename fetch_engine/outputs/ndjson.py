@@ -78,6 +78,7 @@ def ndjson_line(request: FetchRequest, outcome: FetchResult | FetchError, secret
         "index": tag.index or None,
         "method": request.method,
         "id": tag.id,
+        "warnings": response.warnings if response else (),
     }
     encoded = _encode(line)
     return _encode(unicode_only(line)) if "\\ud" in encoded else encoded

@@ -282,7 +282,6 @@ async def test_body_is_decoded() -> None:
     [
         ("gzip", gzip.compress(b"hello", mtime=0)[:-1]),
         ("gzip", b"hello"),
-        ("utf-8", b"hello"),
         (", ".join(["gzip"] * 6), b"hello"),
     ],
 )
@@ -291,6 +290,39 @@ async def test_body_that_cannot_be_decoded(coding: str, body: bytes) -> None:
     error = await fails("http://a.example/", answer)
     assert (error.kind, error.status) == (ErrorKind.DECODE, 200)
     assert answer.closed
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "aws-chunked", "binary", "gzip, x", "x, gzip", ", ".join(["x"] * 6)])
+async def test_a_coding_that_nobody_knows_leaves_the_body_as_it_came(coding: str) -> None:
+    result = await succeeds("http://a.example/", Answer(headers=(("Content-Encoding", coding),), body=[b"hello"]))
+    assert (result.preview, result.status) == (b"hello", 200)
+    assert result.warnings == (f"unknown content coding {coding!r}: the body is left as it came",)
+
+
+async def test_none_is_no_coding() -> None:
+    result = await succeeds("http://a.example/", Answer(headers=(("Content-Encoding", "none"),), body=[b"hello"]))
+    assert (result.preview, result.warnings) == (b"hello", ())
+
+
+@pytest.mark.parametrize(
+    ("status", "covers", "decoded"),
+    [(206, "bytes 0-9/100", False), (206, "bytes 5-24/25", False), (206, None, False), (206, "whole", True)],
+)
+async def test_a_part_of_a_coded_body_is_left_as_it_came(status: int, covers: str | None, decoded: bool) -> None:
+    body = gzip.compress(b"hello", mtime=0)
+    if covers == "whole":
+        covers = f"bytes 0-{len(body) - 1}/{len(body)}"
+    headers = (("Content-Encoding", "gzip"), *((("Content-Range", covers),) if covers else ()))
+    result = await succeeds(
+        FetchRequest("http://a.example/", headers=(("Range", "bytes=0-"),)), Answer(status, headers, [body])
+    )
+    assert result.preview == (b"hello" if decoded else body)
+    assert bool(result.warnings) is not decoded
+
+
+async def test_warnings_are_those_of_the_last_hop() -> None:
+    first = Answer(302, (("Location", "/b"), ("Content-Encoding", "x")), [b"x"])
+    assert (await succeeds("http://a.example/", first, Answer(body=[b"y"]))).warnings == ()
 
 
 async def test_broken_body_keeps_its_count() -> None:

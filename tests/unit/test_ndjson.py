@@ -29,6 +29,7 @@ KEYS = [
     "index",
     "method",
     "id",
+    "warnings",
 ]
 
 

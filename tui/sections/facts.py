@@ -30,6 +30,16 @@ def active_lines(row: ActiveRow, width: int) -> list[Line]:
 
 def header_lines(result: FetchResult, trimmed: bool, secrets: bool, width: int) -> list[Line]:
     """The response's headers as they came, repeated ones kept; secrets hidden unless asked for."""
+    return _warning_lines(result, width) + _header_lines(result, trimmed, secrets, width)
+
+
+def _warning_lines(result: FetchResult, width: int) -> list[Line]:
+    if not result.warnings:
+        return []
+    return [*pairs((("warning", warning, "warn") for warning in result.warnings), width), []]
+
+
+def _header_lines(result: FetchResult, trimmed: bool, secrets: bool, width: int) -> list[Line]:
     if trimmed and not result.headers:
         return [[("let go of to bound memory", "faint")]]
     if not result.headers:
