@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 from fetch_engine.results import ErrorKind
+from fetch_engine.transports.heads import LONGEST_LINE
 
 _MOST_TEXT = 200
 
@@ -24,7 +25,6 @@ _KINDS: dict[int, tuple[ErrorKind, str]] = {
     61: (ErrorKind.PROTOCOL, "a transfer coding that was not asked for"),
     92: (ErrorKind.PROTOCOL, "not valid HTTP/2"),
     97: (ErrorKind.PROXY, "the proxy refused"),
-    100: (ErrorKind.PROTOCOL, "too many bytes of headers"),
 }
 _TLS = frozenset({35, 53, 54, 58, 59, 60, 64, 66, 77, 80, 82, 83, 90, 91, 98})
 
@@ -60,13 +60,15 @@ def describe_code(code: int, text: str, os_error: int, where: str, *, answered: 
     if code == 1 and "protocol" in low and "http/0.9" not in low:
         return ErrorKind.UNSUPPORTED_SCHEME, "only http and https can be fetched"
     if code == 1:
-        return ErrorKind.PROTOCOL, "the answer is not HTTP"
+        return ErrorKind.PROTOCOL, "the answer is not HTTP/1.0 or 1.1"
     if code == 8 and "multiple location" in low:  # found there whether or not redirects are followed
         return ErrorKind.REDIRECT_REFUSED, "the redirect names more than one location"
     if code == 56 and ("chunk" in low or "too large" in low or "too many" in low):
         return ErrorKind.PROTOCOL, _short(text)
     if code == 56 and answered and os_error != errno.ECONNRESET:
         return ErrorKind.INCOMPLETE, "closed by the server inside the body"
+    if code == 100:
+        return ErrorKind.PROTOCOL, f"a header line of more than {LONGEST_LINE} bytes"
     kind, words = _KINDS.get(code, (ErrorKind.INTERNAL, f"libcurl's error {code}"))
     if kind is ErrorKind.CONNECT and os_error == errno.ECONNREFUSED:
         return kind, f"connection refused by {where}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import time
@@ -15,8 +16,8 @@ from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.recorder import Recorder
 from fetch_engine.results import ErrorKind
+from fetch_engine.transports.chunked import ChunkDecoder
 from fetch_engine.transports.curl_failures import describe_code
-from fetch_engine.transports.curl_head import BLANK, CurlHead, check_trailer, read_head
 from fetch_engine.transports.curl_loop import CurlLoop
 from fetch_engine.transports.curl_options import RequestOptions
 from fetch_engine.transports.curl_phases import phases
@@ -24,6 +25,7 @@ from fetch_engine.transports.curl_places import authority, place_of
 from fetch_engine.transports.curl_sockets import Ends, Sockets, local_port
 from fetch_engine.transports.descriptors import OUT_OF_DESCRIPTORS
 from fetch_engine.transports.exchange import MAX_INFORMATIONAL
+from fetch_engine.transports.heads import BLANK, LONGEST_LINE, ReadHead, read_head
 from fetch_engine.transports.protocol import WireRequest
 
 _AHEAD = 256 * 1024  # bytes received before anybody wants them, where the other transfers have many of those too
@@ -49,11 +51,14 @@ class Transfer:
         "_connected",
         "_curl",
         "_deadline",
+        "_decoded",
+        "_decoder",
         "_descriptor",
         "_ends",
         "_failure",
         "_head",
         "_header_bytes",
+        "_header_lines",
         "_interim",
         "_known",
         "_limits",
@@ -95,7 +100,8 @@ class Transfer:
         self._deadline: asyncio.TimerHandle | None = None
         self._armed = 0.0
         self._lines: list[bytes] = []
-        self._chunks: deque[bytes] = deque()
+        self._chunks: deque[bytes] = deque()  # as they came
+        self._decoded: deque[bytes] = deque()  # of a body in chunks, as it was found at the end
         self._waiter: asyncio.Future[None] | None = None
         self._forget()
         curl = self._curl = pycurl.Curl()
@@ -110,11 +116,12 @@ class Transfer:
         self._request: WireRequest | None = None
         self._recorder: Recorder | None = None
         self._patience = _NONE_YET
-        self._head: CurlHead | None = None
+        self._head: ReadHead | None = None
+        self._decoder: ChunkDecoder | None = None
         self._failure: tuple[ErrorKind, str] | None = None
         self._over = True
         self._connected = self._paused = False
-        self._ahead = self._header_bytes = self._interim = self._sent = self._tries = 0
+        self._ahead = self._header_bytes = self._header_lines = self._interim = self._sent = self._tries = 0
         self._opened: list[int] = []
         self._descriptor: int | None = None
         self._ends: Ends | None = None
@@ -126,6 +133,7 @@ class Transfer:
         self.met_dead_ones = self.met_stale_one = False
         self._lines.clear()
         self._chunks.clear()
+        self._decoded.clear()
 
     # For the transport
 
@@ -140,7 +148,7 @@ class Transfer:
         recorder.begin("connect")
         self._loop.add(self._curl, self)
 
-    async def head(self) -> CurlHead:
+    async def head(self) -> ReadHead:
         """The head of the response. Raises AttemptFailed."""
         while self._head is None and self._failure is None:
             await self._wait()
@@ -152,13 +160,36 @@ class Transfer:
 
     async def read(self) -> bytes:
         """The next bytes of the body, none at its end. Raises AttemptFailed."""
+        decoder = self._decoder
+        if decoder is None:
+            return await self._read()
+        while not decoder.ended:
+            if self._decoded:
+                return self._decoded.popleft()
+            if decoder.is_stuck:
+                raw = await self._read()
+                if not raw:
+                    raise AttemptFailed(ErrorKind.INCOMPLETE, "closed by the server inside the body")
+                decoder.feed(raw)
+            else:
+                await asyncio.sleep(0)  # there are very many chunks
+            if data := self._step(decoder):
+                return data
+        return self._decoded.popleft() if self._decoded else b""
+
+    def _step(self, decoder: ChunkDecoder) -> bytes:
+        try:
+            return decoder.step()
+        except AttemptFailed as failure:
+            self._refuse(failure.kind, failure.message)
+            raise
+
+    async def _read(self) -> bytes:
+        """The next bytes as they came."""
         while not self._chunks and not self._over:
             await self._wait()
         if self._chunks:
-            data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-            self._chunks.clear()
-            self._loop.ahead -= self._ahead
-            self._ahead = 0
+            data = self._take_chunks()
             if self._paused:
                 self._paused = False
                 self._curl.pause(pycurl.PAUSE_CONT)
@@ -169,6 +200,13 @@ class Transfer:
             raise AttemptFailed(*self._failure)
         return b""
 
+    def _take_chunks(self) -> bytes:
+        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks.clear()
+        self._loop.ahead -= self._ahead
+        self._ahead = 0
+        return data
+
     def end(self) -> bool:
         """The exchange is over, whatever is missing of it; the connection is then closed. False: take another
         transfer for the next one."""
@@ -176,6 +214,7 @@ class Transfer:
             self._loop.remove(self._curl)
         self._options.forget_body()
         if self._ends is not None:
+            self._keep(self._ends)
             self._sockets.leave(self._ends, self)
         if self._head is None and self._recorder is not None:
             self._recorder.bytes_received += self._header_bytes
@@ -205,9 +244,24 @@ class Transfer:
                 self._failure = ErrorKind.RESET, f"the server closed the connection{inside}"
         if self._recorder is not None:
             self._recorder.end()
-        if self._ends is not None and self._failure is None and (descriptor := self.left_fine()) >= 0:
-            self._sockets.keep(self._ends, descriptor, self)
+        if self._ends is not None:
+            self._decode_end()
+            self._keep(self._ends)
         self._wake()
+
+    def _decode_end(self) -> None:
+        """Find the end of a short body in chunks, so that the next request may follow before this one is read."""
+        decoder = self._decoder
+        if decoder is None or self._failure is not None or not (decoder.is_stuck and self._chunks):
+            return
+        decoder.feed(self._take_chunks())
+        with contextlib.suppress(AttemptFailed):
+            if data := self._step(decoder):
+                self._decoded.append(data)
+
+    def _keep(self, ends: Ends) -> None:
+        if self._over and self._failure is None and (descriptor := self.left_fine()) >= 0:
+            self._sockets.keep(ends, descriptor, self)
 
     def _described(self, code: int, text: str) -> tuple[ErrorKind, str]:
         if self._blocked is not None and not self._opened:
@@ -337,23 +391,19 @@ class Transfer:
         self._header_bytes += len(line)
         if self._header_bytes > self._limits.max_header_bytes:
             return self._refuse(ErrorKind.PROTOCOL, f"more than {self._limits.max_header_bytes} bytes of headers")
-        if self._head is None and line not in BLANK:
+        if line not in BLANK:
             self._lines.append(line)
+            self._header_lines += 1
+            if len(line) > LONGEST_LINE:
+                return self._refuse(ErrorKind.PROTOCOL, f"a header line of more than {LONGEST_LINE} bytes")
+            if self._header_lines > self._limits.max_headers + self._interim + 1:
+                return self._refuse(ErrorKind.PROTOCOL, f"more than {self._limits.max_headers} header fields")
             return None
         try:
-            if self._head is None:
-                self._take_head()
-            else:
-                self._take_trailer(line)
+            self._take_head()
         except AttemptFailed as failure:
             return self._refuse(failure.kind, failure.message)
         return None
-
-    def _take_trailer(self, line: bytes) -> None:
-        """Raises AttemptFailed."""
-        if self._recorder is not None:
-            self._recorder.bytes_received += len(line)
-        check_trailer(line)
 
     def _take_head(self) -> None:
         """Raises AttemptFailed."""
@@ -368,14 +418,18 @@ class Transfer:
                 raise AttemptFailed(ErrorKind.PROTOCOL, f"more than {MAX_INFORMATIONAL} interim responses")
             return
         self._head = head
+        if head.is_chunked and self._request is not None and self._request.method != "HEAD":
+            self._decoder = ChunkDecoder(self._limits) if head.status not in (204, 304) else None
         if self._recorder is not None:
+            for warning in head.warnings():
+                self._recorder.warn(warning)
             self._recorder.bytes_received += self._header_bytes
             self._recorder.begin("receive")
-        self._header_bytes = 0  # from here on those of the trailer
         self._wake()
 
     def _on_body(self, data: bytes) -> int | None:
-        if self._ahead >= _AHEAD and (self._ahead >= _MOST_AHEAD or self._loop.ahead >= _ALL_AHEAD):
+        most = _MOST_AHEAD if self._decoder is None and self._loop.ahead < _ALL_AHEAD else _AHEAD
+        if self._ahead >= most:
             self._paused = True
             return int(pycurl.WRITEFUNC_PAUSE)
         self._chunks.append(data)
@@ -400,7 +454,9 @@ class Transfer:
 
     def left_fine(self) -> int:
         """As a `Carrier`. libcurl closes a connection that it has read too much from, or that is to be closed."""
-        fine = not self._options.secure and self._head is not None and not self._head.ambiguous
+        fine = not self._options.secure and self._head is not None and not self._head.is_last
+        if self._decoder is not None:
+            fine = fine and self._decoder.ended and not self._decoder.rest
         return self._descriptor if fine and self._descriptor is not None else -1
 
     def _where(self) -> str:

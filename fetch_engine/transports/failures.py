@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 import anyio
 import h2.exceptions
-import h11
 
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.results import ErrorKind
@@ -124,7 +123,7 @@ def _known(error: BaseException) -> tuple[ErrorKind, str] | None:
         return ErrorKind.DNS, str(error.strerror or error)
     if isinstance(error, OSError) and not isinstance(error, anyio.ConnectionFailed):
         return _os_error(error)
-    if isinstance(error, (h11.ProtocolError, h2.exceptions.H2Error)):
+    if isinstance(error, h2.exceptions.H2Error):
         return _protocol(error)
     if isinstance(error, UnicodeError):
         return ErrorKind.INVALID_URL, f"cannot be encoded: {error.reason if hasattr(error, 'reason') else error}"

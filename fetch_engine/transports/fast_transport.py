@@ -144,6 +144,7 @@ class FastTransport:
             (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
             (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
             (pycurl.PATH_AS_IS, 1),
+            (pycurl.HTTP_TRANSFER_DECODING, 0),  # it would call back for each chunk, however small
             (pycurl.BUFFERSIZE, _BUFFER),
             (pycurl.MAXAGE_CONN, max(1, int(self._limits.keepalive))),
             (pycurl.IPRESOLVE, _IP[self._family]),

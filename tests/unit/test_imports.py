@@ -17,7 +17,6 @@ ENGINE = {
     "fetch_engine.session",
     "fetch_engine.transports.http11",
     "fetch_engine.transports.httpx_transport",
-    "h11",
     "h2",
     "httpx",
     "uvloop",

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 import anyio
 import h2.exceptions
-import h11
 import httpcore
 import httpx
 import pytest
@@ -38,7 +37,6 @@ OURS = {
         "TypedAttributeLookupError",
         "WouldBlock",
     },
-    "h11": set(),
     "h2.exceptions": set(),
 }
 
@@ -84,7 +82,6 @@ def test_the_lists_are_not_empty() -> None:
         (httpcore.ReadTimeout("x"), ErrorKind.TIMEOUT_READ),
         (httpcore.WriteTimeout("x"), ErrorKind.TIMEOUT_WRITE),
         (httpcore.RemoteProtocolError("x"), ErrorKind.PROTOCOL),
-        (h11.RemoteProtocolError("x"), ErrorKind.PROTOCOL),
         (anyio.BrokenResourceError(), ErrorKind.RESET),
         (anyio.ConnectionFailed("x"), ErrorKind.CONNECT),
         (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), ErrorKind.DNS),

@@ -33,6 +33,8 @@ async def failure(client: Client, server: RawServer, **options: str) -> AttemptF
         (b"HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello", b"hello"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\n\r\n", b"hello"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nTrailer: x\r\n\r\n", b"hello"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length:\r\n 5\r\n\r\nhello", b"hello"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", b"hello"),
         (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
         (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", b""),
         (INTERIM + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", b"ok"),
@@ -126,8 +128,20 @@ async def test_reset_in_place_of_an_answer(client: Client) -> None:
         b"HTTP/1.1 20 OK\r\n\r\n",
         b"HTTP/1.1 OK\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\n: no name\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nname : space\r\n\r\n",
+        b"HTTP/1.2 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 600 High\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 150_000 + b"\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer Encoding: chunked\r\n\r\n0\r\n\r\n".replace(b"r E", b"r-\x80E"),
+        b"HTTP/1.1 200 OK\r\nContent-Length : 5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length\t: 5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;a\x00b\r\nhello\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n+5\r\nhello\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1_0\r\nhello\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nhello\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\nhello\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nnul: a\x00b\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello",
         b"HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\nhello",
@@ -147,6 +161,45 @@ async def test_what_is_not_http_is_a_protocol_error(client: Client, response: by
     # The connection stays open: no end of it may be needed to find out.
     with RawServer(answering(response)) as server:
         assert (await failure(client, server)).kind is ErrorKind.PROTOCOL
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        (b"X Foo: bar", "'X Foo'"),
+        (b"X-Foo : bar", "'X-Foo '"),
+        (b": x", "''"),
+        (b"X(y): z", "'X(y)'"),
+        (b"X-\xe9: z", "'X-\\xe9'"),
+        (b"Set-Cookie : a=secret", "'Set-Cookie '"),
+        (b"X Foo: bar\r\n folded", "'X Foo'"),
+    ],
+)
+async def test_a_line_that_is_no_field_is_left_out(client: Client, line: bytes, name: str) -> None:
+    response = b"HTTP/1.1 200 OK\r\nA: b\r\n" + line + b"\r\nContent-Length: 2\r\n\r\nok"
+    with RawServer(answering(response, response)) as server:
+        for _ in range(2):
+            fetched = await client.get(server.url())
+            assert (fetched.body, fetched.headers) == (b"ok", (("A", "b"), ("Content-Length", "2")))
+            assert fetched.recorder.warnings == (f"malformed header line dropped, its name is {name}",)
+            assert client.pool.idle == 1
+        assert server.accepted == 1
+
+
+async def test_a_folded_field_is_one_field(client: Client) -> None:
+    response = b"HTTP/1.1 200 OK\r\nA: b\r\n\t c\r\n  d\r\nContent-Length: 2\r\n\r\nok"
+    with RawServer(answering(response)) as server:
+        fetched = await client.get(server.url())
+    assert (fetched.body, fetched.headers) == (b"ok", (("A", "b c d"), ("Content-Length", "2")))
+
+
+@pytest.mark.parametrize("response", [b"HTTP/1.1 200 OK\r\n\0\xff: x", b"\xff\xfe", b"HTTP/1.1 200 OK\r\n\xff\r\n\r\n"])
+async def test_messages_show_text_and_no_literals_of_python(client: Client, response: bytes) -> None:
+    with RawServer(closing(response)) as server:
+        error = await failure(client, server)
+    assert "bytearray" not in error.message
+    assert "b'" not in error.message
+    assert error.message.isascii()
 
 
 async def test_both_framings_the_chunks_win_and_the_connection_goes(client: Client) -> None:
@@ -170,8 +223,11 @@ async def test_endless_interim_responses_end(client: Client) -> None:
     assert "interim" in error.message
 
 
-@pytest.mark.parametrize("line", [b"X-A: 0123456789\r\n", b"x" * 17])
-async def test_endless_headers_end(client: Client, line: bytes) -> None:
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [(b"X-A: 0123456789\r\n", "1000 header fields"), (b"x" * 17, "102399 bytes")],
+)
+async def test_endless_headers_end(client: Client, line: bytes, words: str) -> None:
     def handle(connection: Connection) -> None:
         connection.request()
         connection.send(b"HTTP/1.1 200 OK\r\n")
@@ -181,7 +237,20 @@ async def test_endless_headers_end(client: Client, line: bytes) -> None:
     with RawServer(handle) as server:
         error = await failure(client, server)
     assert error.kind is ErrorKind.PROTOCOL
-    assert "bytes of headers" in error.message
+    assert words in error.message
+
+
+async def test_endless_headers_of_long_lines_end(client: Client) -> None:
+    def handle(connection: Connection) -> None:
+        connection.request()
+        connection.send(b"HTTP/1.1 200 OK\r\n")
+        for _ in range(100):
+            connection.send(b"X-A: " + b"x" * 50_000 + b"\r\n")
+
+    with RawServer(handle) as server:
+        error = await failure(client, server)
+    assert error.kind is ErrorKind.PROTOCOL
+    assert f"{256 * 1024} bytes of headers" in error.message
 
 
 async def test_headers_of_200_kilobytes_are_accepted(client: Client) -> None:
