@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -98,10 +99,21 @@ def describe(facts: ProcessFacts) -> str:
 
 
 def open_descriptors() -> int:
-    """How many descriptors this process has open; -1 if the system does not tell."""
+    """How many descriptors this process has open; -1 if the system does not tell.
+
+    Those of shared libraries are left out: libffi keeps one for its own code from the first use of ctypes on (3.5).
+    """
     for directory in ("/proc/self/fd", "/dev/fd"):
         try:
-            return len(os.listdir(directory)) - 1  # listing needs one itself
+            names = os.listdir(directory)
         except OSError:
             continue
+        return sum(1 for name in names if not _is_library(f"{directory}/{name}")) - 1  # listing needs one itself
     return -1
+
+
+def _is_library(descriptor: str) -> bool:
+    try:
+        return ".so" in Path(os.readlink(descriptor)).suffixes
+    except OSError:  # closed meanwhile, as that of the listing, or not a link on this system
+        return False
