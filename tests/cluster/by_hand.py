@@ -82,7 +82,7 @@ class ByHand:
             process.wait(10)
 
 
-async def until(condition: Callable[[], object], limit: float = 30.0) -> None:
+async def until(condition: Callable[[], object], limit: float = 60.0) -> None:
     deadline = time.monotonic() + limit
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come to hold"

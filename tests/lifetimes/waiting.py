@@ -10,7 +10,7 @@ import anyio.lowlevel
 from fetch_engine import FetchEngine
 
 
-async def until(condition: Callable[[], bool], limit: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], limit: float = 60.0) -> None:
     """Let the loop run until the condition holds."""
     deadline = anyio.current_time() + limit
     while not condition():
@@ -18,7 +18,7 @@ async def until(condition: Callable[[], bool], limit: float = 5.0) -> None:
         await anyio.sleep(0.001)
 
 
-async def all_let_go(engine: FetchEngine, limit: float = 5.0) -> None:
+async def all_let_go(engine: FetchEngine, limit: float = 60.0) -> None:
     """Wait for what every use of the engine must end in: nothing alive, leased or unwinding."""
 
     def let_go() -> bool:

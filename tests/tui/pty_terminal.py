@@ -24,7 +24,7 @@ from types import TracebackType
 
 import pyte
 
-LIMIT = 20.0  # seconds any condition is waited for; generous, as machines are shared
+LIMIT = 60.0  # seconds any condition is waited for; generous, as machines are shared
 
 # Runs in the child: the pty becomes its controlling terminal, then the command takes its place.
 # The exec keeps the pid, so that signals and exit status are those of the command.

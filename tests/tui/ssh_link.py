@@ -18,7 +18,7 @@ import psutil
 from tests.tui.pty_terminal import PtyTerminal
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT = 20.0
+LIMIT = 60.0
 
 _CONFIG = """
 Port {port}

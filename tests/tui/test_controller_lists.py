@@ -50,7 +50,7 @@ async def ended(commands: list[Command], enough: int) -> tuple[list[FinishedReco
                 group.start_soon(controller.run)
                 for command in commands:
                     controller.do(command)
-                with anyio.fail_after(10):
+                with anyio.fail_after(60):
                     await records.arrived.wait()
                 controller.do(Cancel(None))
                 controller.stop()

@@ -14,7 +14,7 @@ from tui import flow as flow_module
 from tui.flow import ASK, BACKLOG, FIRST_ANSWER, FORGET, IN_FLIGHT, LAPSE, Flow
 from tui.tty_writer import STOP_LIMIT, TtyWriter
 
-LIMIT = 10.0
+LIMIT = 60.0
 
 
 class Clock:

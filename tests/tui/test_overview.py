@@ -68,7 +68,7 @@ async def test_the_numbers_agree_with_the_status_line_at_every_moment() -> None:
 async def test_many_that_ended_at_once_are_counted_in_pieces() -> None:
     many = 3 * BATCH + 1
     async with overview(FakeLink(snapshot(done=many), [result(number) for number in range(many)])) as (pilot, pane):
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             while f"{many} done" not in text_of(pane):
                 await pilot.pause(0.01)
         app = pilot.app

@@ -18,7 +18,7 @@ from tests.tui.fake_link import result
 from tui.journal import Journal
 from tui.stored_rows import StoredRows
 
-LIMIT = 30.0
+LIMIT = 60.0
 
 
 class Run:

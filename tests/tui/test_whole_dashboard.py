@@ -19,7 +19,7 @@ from tui.engine_thread import Companion, EngineThread
 from tui.snapshot import Snapshot
 
 pytestmark = pytest.mark.anyio
-LIMIT = 30.0
+LIMIT = 60.0
 
 
 @pytest.fixture

@@ -155,7 +155,7 @@ async def test_nothing_is_left_of_a_body_nobody_wants_any_more(tmp_path: pathlib
                 del task
                 gc.collect(0)
             if way != "leave":
-                with anyio.fail_after(10):
+                with anyio.fail_after(60):
                     await engine.join()
                 assert not files(tmp_path)
     assert not files(tmp_path)

@@ -31,7 +31,7 @@ from fetch_engine.store_values import decode, decode_form, encode, encode_form, 
 from fetch_engine.store_writer import ROOM_RECORDS, RunWriter
 from fetch_engine.tls_facts import Certificate, TlsFacts
 
-LIMIT = 30.0
+LIMIT = 60.0
 FACTS = TlsFacts("TLSv1.3", "AES", 256, None, "a.example", True, (Certificate("a", "b", ("a.example",), 1.5),))
 RESULT = FetchResult(
     url="https://a.example/",

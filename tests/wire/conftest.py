@@ -121,7 +121,7 @@ Opener = Callable[..., Client]
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait until `condition()` is true; it may come true in another thread."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "it never came true"
         await anyio.sleep(0.005)
