@@ -19,6 +19,7 @@ from fetch_engine.completed import Completions
 from fetch_engine.errors import EngineClosed
 from fetch_engine.executors.local import LocalExecutor
 from fetch_engine.executors.protocol import Executor, Settings
+from fetch_engine.hosts import Hosts
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.lint_facts import CollectedFacts, LeaseFacts, collected_facts, lease_facts
 from fetch_engine.requests import FetchRequest
@@ -239,6 +240,11 @@ class FetchEngine:
         """The workers of a cluster, where fetches run there."""
         facts: ClusterFacts | None = getattr(self.executor, "cluster", None)
         return facts
+
+    @property
+    def hosts(self) -> Hosts:
+        """The hosts that asked for less, and what they make wait."""
+        return self._scheduler.hosts
 
     @property
     def alive(self) -> int:

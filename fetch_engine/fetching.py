@@ -12,6 +12,7 @@ from typing import Protocol
 import anyio
 
 from fetch_engine.errors import AttemptFailed
+from fetch_engine.host_backoff import HostBackoff, SlowDown
 from fetch_engine.receiving import drain, header, receive
 from fetch_engine.recorder import Recorder
 from fetch_engine.redirects import RedirectTrail, without
@@ -33,10 +34,13 @@ class Place(Protocol):
         """Exchange it for one with another host; returns when that one is free."""
 
     async def rest(self, host: str, seconds: float) -> None:
-        """Give it back; returns after so long, with another one for this host."""
+        """Give it back; returns after so long, with another one for this host, which may have to rest meanwhile."""
 
-    def slow_down(self, host: str, seconds: float | None) -> None:
-        """The host asks for less: start nothing there for so long; None where it did not say for how long."""
+    def rest_for(self, told: SlowDown) -> float | None:
+        """For how long the host is going to rest if it asks for that; None if nobody is to wait so long."""
+
+    def slow_down(self, told: SlowDown) -> None:
+        """The host asks for less: start nothing there for so long."""
 
 
 async def fetch(
@@ -79,15 +83,21 @@ def describe_failure(request: FetchRequest, recorder: Recorder, failure: Attempt
         tls=recorder.tls,
         retried=tuple(recorder.retried),
         transport=recorder.transport,
+        retry_after=recorder.retry_after,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Again:
-    """The attempt is to be repeated, as it ended with this status or kind."""
+    """The attempt is to be repeated, as it ended with this status or kind.
+
+    backoff: seconds to wait by the retry policy. rest: seconds for which `resting`, a host, is not to be asked.
+    """
 
     cause: int | ErrorKind
-    retry_after: float | None = None
+    backoff: float
+    rest: float = 0.0
+    resting: str = ""
 
 
 class _Fetch:
@@ -127,25 +137,29 @@ class _Fetch:
 
     async def _rest(self, host: str, again: _Again) -> None:
         """Wait before the next attempt, without the place that others may use meanwhile."""
-        seconds = self._terms.retry.wait(self._recorder.attempts, again.retry_after)
+        seconds = max(again.backoff, again.rest)
         ended = time.perf_counter()
-        self._recorder.await_retry(seconds)
+        self._recorder.await_retry(seconds, again.cause)
         if self._place is None:
             await anyio.sleep(seconds)
         else:
-            await self._place.rest(host, seconds)
+            # Whoever gives the places keeps it from a host that rests, and counts that as such.
+            is_kept = host == again.resting and again.backoff <= again.rest
+            await self._place.rest(host, 0.0 if is_kept else seconds)
         self._host = host
         status, error = (None, again.cause) if isinstance(again.cause, ErrorKind) else (again.cause, None)
         self._recorder.end_wait(status, error, ended)
 
-    def _repeats(self, failure: ErrorKind | int, began: float) -> bool:
-        """Whether the attempt is to be repeated; this uses credit of the host."""
+    def _again(self, cause: ErrorKind | int, began: float, rest: float = 0.0, resting: str = "") -> _Again | None:
+        """How the attempt is to be repeated, if it is; this uses credit of the host. rest: of the host `resting`."""
         retry = self._terms.retry
-        if not retry.repeats(self._request.method, self._recorder.attempts, failure):
-            return False
-        if retry.max_time is not None and time.perf_counter() - began >= retry.max_time:
-            return False
-        return self._terms.budgets.take(self._host)
+        left = math.inf if retry.max_time is None else began + retry.max_time - time.perf_counter()
+        if not retry.repeats(self._request.method, self._recorder.attempts, cause) or left <= 0:
+            return None
+        again = _Again(cause, retry.wait(self._recorder.attempts), rest, resting)
+        if max(again.backoff, rest) >= left or not self._terms.budgets.take(self._host):
+            return None
+        return again
 
     async def _attempt(self, first: HopRequest, began: float) -> FetchResult | _Again:
         total = self._timeouts.total
@@ -158,8 +172,9 @@ class _Fetch:
             failure = AttemptFailed(caught.kind, caught.message)
         if failure is None:  # the scope ended by its deadline
             failure = AttemptFailed(ErrorKind.TIMEOUT_TOTAL, f"not complete after {total:g} seconds")
-        if self._repeats(failure.kind, began):
-            return _Again(failure.kind)
+        again = self._again(failure.kind, began)
+        if again is not None:
+            return again
         try:
             raise failure
         finally:
@@ -205,29 +220,44 @@ class _Fetch:
             if cookies is not None:
                 cookies.take(hop.target, response.headers)
             following = trail.follow(hop, status, response.headers) if self._request.follow_redirects else None
-            retry_after = self._heed(hop, response)
             if self._saving is not None and self._saving.starts_over(response):
                 await drain(response)
                 return replace(hop, headers=without(hop.headers, RANGE_HEADERS))
-            if following is None and not self._repeats(status, began):
+            again = None if following is not None else self._again_after(hop, response, began)
+            if following is None and again is None:
                 return await self._receive(hop, response)
             await drain(response)
             head = response.reason, response.http_version, response.headers
         if following is None:
-            return _Again(status, retry_after)
+            assert again is not None
+            return again
         recorder.end_hop(hop.target.shown, status, *head)
         return following
 
-    def _heed(self, hop: HopRequest, response: WireResponse) -> float | None:
-        """The seconds of Retry-After; the whole host is slowed down where it asks for that (RFC 6585 section 4)."""
-        if response.status not in (429, 503):
+    def _again_after(self, hop: HopRequest, response: WireResponse, began: float) -> _Again | None:
+        """How the attempt is to be repeated, if it is. The whole host is slowed down where it asks for that."""
+        told = self._told(hop.target.host, response)
+        if told is None:
+            return self._again(response.status, began)
+        place: Place | HostBackoff = self._place or self._terms.backoff
+        rest = place.rest_for(told)
+        again = None if rest is None else self._again(response.status, began, rest, told.host)
+        if self._place is not None:
+            self._place.slow_down(replace(told, waits=again is not None))
+        return again
+
+    def _told(self, host: str, response: WireResponse) -> SlowDown | None:
+        """What the host asks for, if it asks for less (RFC 6585 section 4, RFC 9110 section 10.2.3)."""
+        status, headers, retry = response.status, response.headers, self._terms.retry
+        if status < 400:
             return None
-        seconds = parse_retry_after(header(response.headers, "retry-after"))
-        if self._place is not None and (response.status == 429 or seconds is not None):
-            self._place.slow_down(
-                hop.target.host, None if seconds is None else min(seconds, self._terms.retry.max_delay)
-            )
-        return seconds
+        seconds = parse_retry_after(header(headers, "retry-after"), header(headers, "date"))
+        self._recorder.retry_after = seconds
+        if not (status == 429 or (status == 503 and seconds is not None)) or self._terms.limits.on_429 == "ignore":
+            return None
+        # Where nobody asks again, nobody else is to wait for longer than for an answer.
+        is_repeated = retry.retries > 0 and status in retry.statuses
+        return SlowDown(host, status, seconds, None if is_repeated else self._timeouts.total)
 
     async def _receive(self, hop: HopRequest, response: WireResponse) -> FetchResult:
         recorder = self._recorder
@@ -257,6 +287,7 @@ class _Fetch:
             retried=tuple(recorder.retried),
             transport=recorder.transport,
             warnings=recorder.warnings,
+            retry_after=recorder.retry_after,
         )
 
 

@@ -13,15 +13,34 @@ Ticket = TypeVar("Ticket")
 
 
 class _Lane(Generic[Ticket]):
-    __slots__ = ("host", "open_at", "resting", "running", "waiting")
+    __slots__ = (
+        "held",
+        "host",
+        "open_at",
+        "refused",
+        "rest_from",
+        "rest_until",
+        "rested",
+        "resting",
+        "running",
+        "waiting",
+    )
 
     def __init__(self, host: str) -> None:
         self.host = host
-        # OrderedDict: first out and removal from the middle both O(1); a plain dict scans its deleted head.
-        self.waiting: OrderedDict[Ticket, None] = OrderedDict()
+        # OrderedDict: first out and removal from the middle both O(1); a plain dict scans its deleted head. With each
+        # ticket what `rested_by` was when it came.
+        self.waiting: OrderedDict[Ticket, float] = OrderedDict()
         self.running = 0
         self.open_at = 0.0  # nobody starts before
         self.resting = False  # whether it stands in the heap of those that open later
+        self.held = False  # because the host was told to rest, and not for the pace alone
+        self.refused = False  # who waits is turned away
+        self.rest_from = self.rest_until = self.rested = 0.0  # the newest rest, and the seconds of those before
+
+    def rested_by(self, now: float) -> float:
+        """Seconds that the host rested by then, since this lane is there."""
+        return self.rested + max(0.0, min(now, self.rest_until) - self.rest_from)
 
 
 class Lanes(Generic[Ticket]):
@@ -51,7 +70,10 @@ class Lanes(Generic[Ticket]):
         self._ready: OrderedDict[str, None] = OrderedDict()
         self._resting: list[tuple[float, str]] = []
         self._waiting = 0
+        self._refused: dict[str, None] = {}  # lanes of which all who wait are to be turned away
         self.running = 0
+        self.held = 0  # tickets that wait for a host that was told to rest
+        self.rested = 0.0  # seconds of its wait for which the host of the ticket given last had been told to rest
 
     def push(self, host: str, ticket: Ticket, *, ahead: bool = False) -> str:
         """Queue a ticket; `ahead` of all that wait for this host if it has waited before, for another one.
@@ -59,8 +81,9 @@ class Lanes(Generic[Ticket]):
         Returns the host, as one string for all who are there at a time.
         """
         lane = self._lane(host)
-        lane.waiting[ticket] = None
+        lane.waiting[ticket] = lane.rested_by(self._clock()) if lane.rest_until else 0.0
         self._waiting += 1
+        self.held += lane.held
         if ahead:
             lane.waiting.move_to_end(ticket, last=False)
         self._list(host, lane)
@@ -73,6 +96,7 @@ class Lanes(Generic[Ticket]):
             return False
         del lane.waiting[ticket]
         self._waiting -= 1
+        self.held -= lane.held
         self._list(host, lane)
         return True
 
@@ -89,8 +113,9 @@ class Lanes(Generic[Ticket]):
             self._open_at = _after(self._open_at, self._gap, now)
         host, _ = self._ready.popitem(last=False)
         lane = self._lanes[host]
-        ticket, _ = lane.waiting.popitem(last=False)
+        ticket, before = lane.waiting.popitem(last=False)
         self._waiting -= 1
+        self.rested = lane.rested_by(lane.rest_until) - before if lane.rest_until else 0.0
         lane.running += 1
         self.running += 1
         if self._host_gap:
@@ -107,14 +132,57 @@ class Lanes(Generic[Ticket]):
 
     def rest(self, host: str, seconds: float) -> None:
         """Nobody starts with this host for so long; what runs goes on."""
-        lane = self._lane(host)
-        self._rest(host, lane, max(lane.open_at, self._clock() + seconds))
+        lane, now = self._lane(host), self._clock()
+        until = now + seconds
+        if now >= lane.rest_until:
+            lane.rested, lane.rest_from, lane.rest_until = lane.rested_by(now), now, until
+        else:
+            lane.rest_until = max(lane.rest_until, until)
+        if not lane.held:
+            lane.held = True
+            self.held += len(lane.waiting)
+        self._rest(host, lane, max(lane.open_at, until))
         self._list(host, lane)
 
     def rests(self, host: str) -> bool:
         """Whether nobody may start with this host now, whoever runs."""
         lane = self._lanes.get(host)
         return lane is not None and lane.open_at > self._clock()
+
+    def turn_away(self, host: str) -> None:
+        """Nobody who waits for this host is to start: `pop_refused` gives them, one by one."""
+        lane = self._lanes.get(host)
+        if lane is not None and lane.waiting:
+            lane.refused = True
+            self._refused[host] = None
+            self._list(host, lane)
+
+    @property
+    def refusing(self) -> bool:
+        """Whether `pop_refused` has something to do."""
+        return bool(self._refused)
+
+    def pop_refused(self) -> tuple[str, Ticket] | None:
+        """A ticket that is turned away, and its host; None where there is none."""
+        while self._refused:
+            host = next(iter(self._refused))
+            lane = self._lanes.get(host)
+            if lane is not None and lane.refused and lane.waiting:
+                ticket, before = lane.waiting.popitem(last=False)
+                self._waiting -= 1
+                self.held -= lane.held
+                self.rested = lane.rested_by(self._clock()) - before
+                return host, ticket
+            del self._refused[host]
+            if lane is not None:
+                lane.refused = False
+                self._list(host, lane)
+        return None
+
+    def waiting_for(self, host: str) -> int:
+        """How many tickets wait for this host."""
+        lane = self._lanes.get(host)
+        return 0 if lane is None else len(lane.waiting)
 
     def next_at(self) -> float:
         """When `pop` may give a place although nothing was pushed or released, as the clock tells; else infinity."""
@@ -149,10 +217,13 @@ class Lanes(Generic[Ticket]):
             else:
                 heapq.heappop(self._resting)
                 lane.resting = False
+                if lane.held:
+                    lane.held = False
+                    self.held -= len(lane.waiting)
                 self._list(host, lane)
 
     def _list(self, host: str, lane: _Lane[Ticket]) -> None:
-        if lane.waiting and lane.running < self._per_host and not lane.resting:
+        if lane.waiting and lane.running < self._per_host and not (lane.resting or lane.refused):
             self._ready[host] = None  # keeps its turn if it has one
         else:
             self._ready.pop(host, None)

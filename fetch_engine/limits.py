@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 KIB = 1024
 GIB = 1024**3
+
+On429 = Literal["rest", "fail", "ignore"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,10 @@ class Limits:
     same_host: redirects to another host are refused. max_body: decoded bytes.
     preview_size: decoded bytes kept in the result. max_header_bytes, max_headers: of one response.
     max_codings: content codings in a chain. keepalive: seconds an idle connection is kept.
+    on_429: what comes of a host that asks for less, by 429 or by 503 with Retry-After (RFC 6585 section 4, RFC 9110
+    section 10.2.3). rest: nothing is sent there for as long as it asks; where that is more than `max_host_wait` seconds
+    (0: never wait) the fetch ends with that response, and those that wait for the host fail with `host-busy`, unsent.
+    fail: they always do. ignore: it is a response as any other.
     """
 
     concurrency: int = 64
@@ -37,6 +44,8 @@ class Limits:
     min_rate: float | None = None
     min_rate_time: float = 30.0
     same_host: bool = False
+    on_429: On429 = "rest"
+    max_host_wait: float = 60.0
 
     def __post_init__(self) -> None:
         for name in ("rate", "host_rate", "byte_rate", "host_byte_rate", "min_rate"):
@@ -45,6 +54,10 @@ class Limits:
                 raise ValueError(f"{name} must be above 0, or None for no bound")
         if not 0 < self.min_rate_time < math.inf:
             raise ValueError("min_rate_time must be above 0")
+        if self.on_429 not in get_args(On429):
+            raise ValueError(f"on_429 must be one of {', '.join(get_args(On429))}")
+        if not self.max_host_wait >= 0:
+            raise ValueError("max_host_wait must not be negative")
         for name in ("concurrency", "per_host"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")

@@ -5,21 +5,17 @@ The functions here are entries of the mailbox: they change state in `Scheduler.a
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import anyio
 
+from fetch_engine.host_backoff import HostBackoff, HostRest, SlowDown
 from fetch_engine.lanes import Lanes
 from fetch_engine.mailbox import Action
+from fetch_engine.results import ErrorKind
 from fetch_engine.task import Job
-
-FIRST_REST = 1.0  # seconds for which a host rests that asks for less and does not say for how long
-LONGEST_REST = 10.0
-FORGIVEN = 60.0  # seconds after which the next such rest is a first one again
-_MOST_HOSTS = 10_000
 
 
 class Passage:
@@ -37,10 +33,12 @@ class Owner(Protocol):
     """What the scheduler is to a place."""
 
     lanes: Lanes[Job | Passage]
-    rests: Rests
+    backoff: HostBackoff
 
     def proceed(self, action: Action, subject: object) -> None: ...
     def leave_lane(self, job: Job) -> None: ...
+    def stop(self, job: Job, kind: ErrorKind, message: str) -> None: ...
+    def note(self, rest: HostRest) -> None: ...
 
 
 class JobPlace:
@@ -64,40 +62,33 @@ class JobPlace:
 
     async def rest(self, host: str, seconds: float) -> None:
         """Give it back, wait, and take one with this host."""
-        self._owner.proceed(vacate, self._job)
-        await anyio.sleep(seconds)
+        if seconds > 0:
+            self._owner.proceed(vacate, self._job)
+            await anyio.sleep(seconds)
         await self.move(host)
 
-    def slow_down(self, host: str, seconds: float | None) -> None:
+    def rest_for(self, told: SlowDown) -> float | None:
+        """As in `HostBackoff`, which is here."""
+        return self._owner.backoff.rest_for(told)
+
+    def slow_down(self, told: SlowDown) -> None:
         """Start nothing there for so long."""
-        self._owner.proceed(slow_down, (host, seconds))
-
-
-class Rests:
-    """How long a host rests that did not say for how long: each time twice as long, for the hosts seen last."""
-
-    def __init__(self) -> None:
-        self._hosts: OrderedDict[str, tuple[float, float]] = OrderedDict()  # seconds, and when the rest began
-
-    def next(self, host: str) -> float:
-        """Seconds."""
-        now = time.monotonic()
-        seconds, since = self._hosts.pop(host, (0.0, 0.0))
-        seconds = min(2 * seconds, LONGEST_REST) if seconds and now - since < FORGIVEN else FIRST_REST
-        self._hosts[host] = seconds, now
-        if len(self._hosts) > _MOST_HOSTS:
-            self._hosts.popitem(last=False)
-        return seconds
+        self._owner.proceed(slow_down, told)
 
 
 def depart(owner: Owner, passage: Passage) -> None:
     """It waits, without a place, so that nobody waits for it."""
     owner.leave_lane(passage.job)
-    owner.lanes.push(passage.host, passage, ahead=True)
+    passage.job.awaited = passage.host
+    if owner.backoff.refusal(passage.host) is not None:
+        turn_away(owner, passage.host, passage)
+    else:
+        owner.lanes.push(passage.host, passage, ahead=True)
 
 
 def arrive(owner: Owner, passage: Passage) -> None:
     """It waits no longer: it was given the place, or has been cancelled."""
+    passage.job.awaited = None
     owner.lanes.remove(passage.host, passage)
 
 
@@ -106,10 +97,43 @@ def vacate(owner: Owner, job: Job) -> None:
     owner.leave_lane(job)
 
 
-def slow_down(owner: Owner, asked: tuple[str, float | None]) -> None:
-    """A host asks for less, for so many seconds; None where it did not say."""
-    host, seconds = asked
-    if seconds is not None:
-        owner.lanes.rest(host, seconds)
-    elif not owner.lanes.rests(host):  # of those that were under way together the first one counts
-        owner.lanes.rest(host, owner.rests.next(host))
+def slow_down(owner: Owner, told: SlowDown) -> None:
+    """A host asks for less."""
+    is_news = owner.backoff.heed(told)
+    rest = owner.backoff.get(told.host)
+    if rest is None:
+        return
+    waiting = owner.lanes.waiting_for(told.host) + told.waits
+    if rest.refused:
+        owner.lanes.turn_away(told.host)
+    else:
+        owner.lanes.rest(told.host, rest.left)
+    if is_news:
+        owner.note(replace(rest, waiting=waiting))
+
+
+def turn_away(owner: Owner, host: str, ticket: Job | Passage) -> None:
+    """It will not be sent: the host asked for a longer wait than is allowed."""
+    job = _job_of(ticket)
+    rest = owner.backoff.refusal(host) or HostRest(host, 429, None, 0.0, refused=True)
+    job.recorder.retry_after = rest.asked
+    owner.stop(job, ErrorKind.HOST_BUSY, owner.backoff.describe_refusal(rest))
+
+
+def turn_next_away(owner: Owner) -> bool:
+    """Turn one away of those that waited when their host was refused; False if there is none."""
+    refused = owner.lanes.pop_refused()
+    if refused is None:
+        return False
+    note_rest(owner, refused[1])
+    turn_away(owner, *refused)
+    return True
+
+
+def note_rest(owner: Owner, ticket: Job | Passage) -> None:
+    """Note how long its host has kept it that was taken out of its lane just now."""
+    _job_of(ticket).recorder.host_rest += owner.lanes.rested
+
+
+def _job_of(ticket: Job | Passage) -> Job:
+    return ticket.job if isinstance(ticket, Passage) else ticket

@@ -32,6 +32,7 @@ class Recorder:
         "expected_size",
         "hop_started",
         "hops",
+        "host_rest",
         "paced",
         "phase_began",
         "phases",
@@ -41,7 +42,9 @@ class Recorder:
         "remote_address",
         "resting_until",
         "retried",
+        "retry_after",
         "retry_at",
+        "retry_cause",
         "started",
         "state",
         "status",
@@ -64,6 +67,9 @@ class Recorder:
         self.attempt_started = self.submitted
         self.retried: list[Attempt] = []
         self.retry_at: float | None = None  # not before this perf_counter, while it waits for its next attempt
+        self.retry_cause = ""  # what the attempt before ended with
+        self.retry_after: float | None = None  # seconds that the current hop's response asked for, or a busy host
+        self.host_rest = 0.0  # seconds that it waited for a host that had asked for less
         self.bytes_received = 0
         self.paced = 0  # of them, those that were counted against a bound on bytes a second
         self.body_size = 0
@@ -97,17 +103,18 @@ class Recorder:
         self.hops.clear()
         self._begin_hop(self.attempt_started)
 
-    def await_retry(self, seconds: float) -> None:
-        """The attempt is over, and the next one is to start in so many seconds."""
+    def await_retry(self, seconds: float, cause: int | ErrorKind) -> None:
+        """The attempt is over by this status or kind, and the next one is to start in so many seconds."""
         self.end()
         self.state = FetchState.QUEUED
         self.retry_at = time.perf_counter() + seconds
+        self.retry_cause = str(cause)
 
     def end_wait(self, status: int | None, error: ErrorKind | None, ended: float) -> None:
         """The wait after an attempt that ended with this status or kind, at perf_counter `ended`, is over."""
         self.retry_at = None
         now = time.perf_counter()
-        self.retried.append(Attempt(status, error, ended - self.attempt_started, now - ended))
+        self.retried.append(Attempt(status, error, ended - self.attempt_started, now - ended, self.retry_after))
 
     def start_hop(self) -> None:
         """A request to one URL begins; its phases start empty."""
@@ -118,6 +125,7 @@ class Recorder:
         self.phases = {}
         self._phase = None
         self.status = None
+        self.retry_after = None
         self.tls = None
         self.warnings = ()
         self.expected_size = None
@@ -157,8 +165,10 @@ class Recorder:
 
     def timings(self, *, since: float | None = None) -> Timings:
         """The phases of the current hop; `total` counts from `since`, by default from submit."""
-        start = self.submitted if since is None else since
-        return Timings(queued=self.queued, total=time.perf_counter() - start, **self.phases)
+        if since is not None:
+            return Timings(queued=self.queued, total=time.perf_counter() - since, **self.phases)
+        total, rest = time.perf_counter() - self.submitted, self.host_rest or None
+        return Timings(queued=self.queued, total=total, host_rest=rest, **self.phases)
 
 
 def account_of(outcome: FetchResult | FetchError, submitted: float) -> Recorder:
@@ -177,6 +187,8 @@ def account_of(outcome: FetchResult | FetchError, submitted: float) -> Recorder:
     recorder.body_size = outcome.body_size
     recorder.transport = outcome.transport
     recorder.tls = outcome.tls
+    recorder.retry_after = outcome.retry_after
+    recorder.host_rest = timings.host_rest or 0.0
     recorder.hops = list(outcome.redirects)
     recorder.phases = {phase: took for phase in PHASES if (took := getattr(timings, phase)) is not None}
     if isinstance(outcome, FetchResult):

@@ -51,6 +51,7 @@ class ErrorKind(enum.StrEnum):
     TOO_LARGE = "too-large"
     TOO_MANY_REDIRECTS = "too-many-redirects"
     REDIRECT_REFUSED = "redirect-refused"
+    HOST_BUSY = "host-busy"
     CANCELLED = "cancelled"
     STORAGE = "storage"
     INTERNAL = "internal"
@@ -60,7 +61,8 @@ class ErrorKind(enum.StrEnum):
 class Timings:
     """Seconds spent in each phase; None where the phase did not happen or could not be seen.
 
-    A request on a kept connection has no `dns`, `connect` and `tls`.
+    A request on a kept connection has no `dns`, `connect` and `tls`. host_rest: of the whole fetch, waiting for a host
+    that had asked for less; it is part of `queued`, and of the waits between attempts.
     """
 
     queued: float | None = None
@@ -71,6 +73,7 @@ class Timings:
     wait: float | None = None
     receive: float | None = None
     total: float = 0.0
+    host_rest: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +94,15 @@ class Hop:
 class Attempt:
     """An attempt that was followed by another one: its status or the kind of its failure, and the seconds it took.
 
-    waited: seconds between its end and the start of the next one, waiting for a free place included.
+    waited: seconds between its end and the start of the next one, waiting for a free place included. retry_after: the
+    seconds that its response asked for, None without any.
     """
 
     status: int | None
     error: ErrorKind | None
     elapsed: float
     waited: float
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,7 @@ class FetchError:
     `final_url` is the URL of the hop that failed (without user and password), None if no URL could be made out.
     `body_size` counts decoded bytes and `bytes_received` bytes from the wire, up to the failure. `retried`: the
     attempts before the last. `carried_by`: the worker that it ran on, None where the engine is. `transport`: as in
-    FetchResult, None where none was asked.
+    FetchResult, None where none was asked. `retry_after`: of `host-busy`, the seconds that the host had asked for.
     """
 
     kind: ErrorKind
@@ -124,6 +129,7 @@ class FetchError:
     retried: tuple[Attempt, ...] = ()
     carried_by: str | None = None
     transport: str | None = None
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +145,8 @@ class FetchResult:
     not_spooled: why a body that was to be spooled is not.
     retried: the attempts before the last. carried_by: the worker that it ran on, None where the engine is.
     transport: what carried the last hop: httpx, httpx2 or fast. warnings: what was wrong with the last hop's response,
-    and borne: header lines that were dropped, a coding that nobody knows.
+    and borne: header lines that were dropped, a coding that nobody knows. retry_after: the seconds that the Retry-After
+    of a response from 400 on asks for.
     """
 
     url: str
@@ -165,6 +172,7 @@ class FetchResult:
     carried_by: str | None = None
     transport: str | None = None
     warnings: tuple[str, ...] = ()
+    retry_after: float | None = None
 
     @property
     def preview_complete(self) -> bool:

@@ -40,8 +40,9 @@ class RetryPolicy:
 
     retries: after the first attempt, 0 for none. statuses: responses that are retried. all_methods: also those that
     are not idempotent, POST among them. delay, max_delay: seconds; the n-th wait is drawn evenly from 0 to
-    `delay * 2**(n - 1)`, and no wait is longer than `max_delay`, not even one that Retry-After asks for. max_time:
-    seconds after the start of the first attempt in which a further one may start, None for no bound. budget: how many
+    `delay * 2**(n - 1)`, and at most `max_delay`; a host that asks for less is waited for besides (`Limits.on_429`).
+    max_time: seconds after the start of the first attempt in which a further one may start, None for no bound; where
+    the wait for it would take longer there is none. budget: how many
     retries a host gets for each request sent to it, beside ten times `retries` to begin with; so that a host which
     fails all of them gets that much more load and not `retries` times as much.
     """
@@ -70,10 +71,9 @@ class RetryPolicy:
             return False
         return failure in (RETRIED_KINDS if isinstance(failure, ErrorKind) else self.statuses)
 
-    def wait(self, attempts: int, retry_after: float | None = None, draw: Callable[[], float] = random.random) -> float:
+    def wait(self, attempts: int, draw: Callable[[], float] = random.random) -> float:
         """Seconds to wait after so many attempts (1 or more); `draw` gives a number from 0 to 1."""
-        backoff = min(self.delay * 2.0 ** min(attempts - 1, 64), self.max_delay) * draw()
-        return min(max(backoff, retry_after or 0.0), self.max_delay)
+        return min(self.delay * 2.0 ** min(attempts - 1, 64), self.max_delay) * draw()
 
 
 def unknown_outcome(what: str, method: str) -> str:
@@ -117,17 +117,26 @@ class RetryBudgets:
             self._hosts.popitem(last=False)
 
 
-def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """The seconds that a Retry-After header asks for (RFC 9110 section 10.2.3), at least 0; None if it is invalid."""
+def parse_retry_after(value: str | None, date: str | None = None) -> float | None:
+    """The seconds that a Retry-After header asks for (RFC 9110 section 10.2.3), at least 0; None if it is invalid.
+
+    date: the Date header of the same response, by whose clock a date in it counts; without a valid one, by ours.
+    """
     if value is None:
         return None
     value = value.strip(" \t")
     if value.isascii() and value.isdigit():
-        return float(value[:18])
+        return float(value.lstrip("0")[:18] or 0)
+    moment = _moment(value)
+    if moment is None:
+        return None
+    now = (None if date is None else _moment(date)) or datetime.now(UTC)
+    return max(0.0, (moment - now).total_seconds())
+
+
+def _moment(value: str) -> datetime | None:
     try:
         moment = email.utils.parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

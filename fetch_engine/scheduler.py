@@ -23,11 +23,13 @@ from fetch_engine.completed import Feed
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.executors.protocol import Executor
 from fetch_engine.fetching import describe_failure
+from fetch_engine.host_backoff import HostBackoff, HostRest
+from fetch_engine.hosts import Hosts
 from fetch_engine.lanes import Lanes
 from fetch_engine.ledger import Ledger
 from fetch_engine.limits import Limits
 from fetch_engine.mailbox import Action, Mailbox
-from fetch_engine.places import Passage, Rests
+from fetch_engine.places import Passage, note_rest, turn_away, turn_next_away
 from fetch_engine.results import ErrorKind
 from fetch_engine.session import SharedSession
 from fetch_engine.task import FetchTask, Job, Outcome
@@ -65,7 +67,8 @@ class Scheduler:
             gap=1 / (limits.rate or math.inf),
             host_gap=1 / (limits.host_rate or math.inf),
         )
-        self.rests = Rests()
+        self.backoff = HostBackoff(limits)
+        self.hosts = Hosts(self.lanes, self.backoff)
         self._alarm = math.inf  # when the task that waits for lanes to open looks again
         self._sooner = anyio.Event()
         self._running: set[Job] = set()
@@ -147,7 +150,10 @@ class Scheduler:
         self.ledger.admit()
         job.generation = self.session.lease()
         if self._leaving:
-            self._stop(job, ErrorKind.CANCELLED, "the engine was closed")
+            self.stop(job, ErrorKind.CANCELLED, "the engine was closed")
+            return
+        if self.backoff.refusal(job.host) is not None:
+            turn_away(self, job.host, job)
             return
         if job.timeout is not None:
             self.spawn(job.expire, Scheduler.time_out)
@@ -155,11 +161,11 @@ class Scheduler:
 
     def cancel(self, job: Job) -> None:
         """Its owner wants it no more."""
-        self._stop(job, ErrorKind.CANCELLED, "cancelled")
+        self.stop(job, ErrorKind.CANCELLED, "cancelled")
 
     def time_out(self, job: Job) -> None:
         """The time it was given at submit is over."""
-        self._stop(job, ErrorKind.TIMEOUT_TOTAL, f"not finished {job.timeout:g} s after it was submitted")
+        self.stop(job, ErrorKind.TIMEOUT_TOTAL, f"not finished {job.timeout:g} s after it was submitted")
 
     def reap(self, job: Job) -> None:
         """Its handle has died."""
@@ -168,7 +174,7 @@ class Scheduler:
         if job.outcome is not None:
             self._give_back_lease(job)
         else:
-            self._stop(job, ErrorKind.CANCELLED, "dropped: nobody held it any more")
+            self.stop(job, ErrorKind.CANCELLED, "dropped: nobody held it any more")
 
     def begin(self, job: Job) -> None:
         """Its request is about to start. A handle that died since the place was given was reaped before."""
@@ -192,9 +198,9 @@ class Scheduler:
         self._leaving = True
         for ticket in self.lanes.waiting():
             if isinstance(ticket, Job):
-                self._stop(ticket, ErrorKind.CANCELLED, "the engine was closed")
+                self.stop(ticket, ErrorKind.CANCELLED, "the engine was closed")
         for job in self._running:
-            self._stop(job, ErrorKind.CANCELLED, "the engine was closed")
+            self.stop(job, ErrorKind.CANCELLED, "the engine was closed")
 
     def stop_feed(self, feed: Feed) -> None:
         """The iterator that was fed has died."""
@@ -203,17 +209,27 @@ class Scheduler:
     # State changes
 
     def _give_place(self) -> bool:
+        if self.lanes.refusing and turn_next_away(self):
+            return True
         ticket = self.lanes.pop()
+        if ticket is None:
+            return False
+        if self.lanes.rested:
+            note_rest(self, ticket)
         if isinstance(ticket, Passage):
             ticket.job.lane = ticket.host
             self._owed.append(ticket.arrived)
-        elif ticket is not None:
+        else:
             self.ledger.start()
             ticket.started = True
             ticket.lane = ticket.host
             self._running.add(ticket)
             self._granted.append(ticket)
-        return ticket is not None
+        return True
+
+    def note(self, rest: HostRest) -> None:
+        """A host began to rest, or does so for longer: whoever wants to know is told."""
+        self._owed.extend(self.hosts.add(rest))
 
     def leave_lane(self, job: Job) -> None:
         if job.lane is not None:
@@ -229,7 +245,8 @@ class Scheduler:
                 self._owed.append(self._sooner.set)
             self._alarm = due
 
-    def _stop(self, job: Job, kind: ErrorKind, message: str) -> None:
+    def stop(self, job: Job, kind: ErrorKind, message: str) -> None:
+        """End it, queued or running, if it has not ended."""
         if job.outcome is not None:
             return
         if job.started:

@@ -25,7 +25,7 @@ class Finished:
     Jobs refer to it, so it refers to no watcher: that would keep alive all that the watcher holds.
     """
 
-    __slots__ = ("_ended", "_event")
+    __slots__ = ("__weakref__", "_ended", "_event")
 
     def __init__(self) -> None:
         self._ended: deque[tuple[int, Outcome]] = deque()
@@ -63,6 +63,7 @@ class Job:
 
     __slots__ = (
         "_recorder",
+        "awaited",
         "begun",
         "by_gc",
         "cancel_error",
@@ -109,6 +110,7 @@ class Job:
         self.event: anyio.Event | None = None
         self.generation: Generation | None = None
         self.lane: str | None = None  # the host whose place it occupies while it runs
+        self.awaited: str | None = None  # the host whose place it waits for after it has started
         self.scope: anyio.CancelScope | None = None
         self.deadline_scope: anyio.CancelScope | None = None
         self.cancel_error: tuple[ErrorKind, str] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fetch_engine.host_backoff import HostBackoff
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.pacing import BytePacing
 from fetch_engine.retry import RetryBudgets, RetryPolicy
@@ -42,6 +43,7 @@ class Terms:
         self.spool = spool
         self.sink = None if sink is None else sink.open()
         self.budgets = RetryBudgets(self.retry)
+        self.backoff = HostBackoff(self.limits)  # for fetches without a place
         self.pacing = BytePacing(self.limits.byte_rate, self.limits.host_byte_rate)
         # Of all that have a long body to decode, one runs between two turns of the loop, and not each.
         self.turns = Turns()

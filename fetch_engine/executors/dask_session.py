@@ -26,10 +26,11 @@ from fetch_engine.executors.dask_places import DaskPlaces
 from fetch_engine.executors.dask_worker import Message
 from fetch_engine.executors.flights import Batch, Flights, Verdict
 from fetch_engine.executors.protocol import ENGINE_CANCELLED
-from fetch_engine.executors.records import Kind, Order, Values, pack_request, unpack_account, unpack_outcome
+from fetch_engine.executors.records import Kind, Order, Values, pack_request, unpack_account, unpack_outcome, with_rest
 from fetch_engine.executors.verdict_reasons import reason
 from fetch_engine.executors.worker_facts import WorkerFacts
 from fetch_engine.fetching import describe_failure
+from fetch_engine.host_backoff import SlowDown
 from fetch_engine.places import slow_down, vacate
 from fetch_engine.results import ErrorKind, FetchError, FetchResult
 from fetch_engine.retry import RetryPolicy
@@ -175,7 +176,7 @@ class DaskSession:
             case Kind.REST:
                 self._scheduler.mailbox.put(vacate, job)
             case Kind.SLOW:
-                self._scheduler.mailbox.put(slow_down, what)
+                self._scheduler.mailbox.put(slow_down, SlowDown(*what))
 
     def _note(self, job: Job, account: Values, worker: str) -> None:
         """Have the recorder tell what the one there told."""
@@ -300,7 +301,7 @@ class DaskSession:
             self._note(job, account, worker)
             if isinstance(outcome, FetchError) and is_cancelled and job.cancel_error is not None:
                 outcome = replace(outcome, kind=job.cancel_error[0], message=job.cancel_error[1])
-            ended.append((job, replace(outcome, carried_by=worker)))
+            ended.append((job, replace(with_rest(outcome, job.recorder), carried_by=worker)))
 
     def _settle(self, verdicts: dict[int, Verdict], worker: str) -> None:
         ended: list[tuple[Job, Outcome]] = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import astuple
 
 import anyio
 import anyio.abc
@@ -26,6 +27,7 @@ from fetch_engine.executors.records import (
     unpack_request,
 )
 from fetch_engine.fetching import Place
+from fetch_engine.host_backoff import HostBackoff, SlowDown
 from fetch_engine.results import Attempt, ErrorKind
 from fetch_engine.scheduler import Scheduler
 from fetch_engine.task import FetchTask, Finished, Job, Outcome
@@ -69,6 +71,7 @@ class FarEnd:
         self._own: dict[int, _Carried] = {}  # by the id of the handle
         self._asked: dict[int, anyio.Event] = {}  # by the id of the order: set when a place was given
         self._busy = anyio.Event()
+        self._backoff = HostBackoff(settings.limits)
         self.engine = FetchEngine(
             limits=settings.limits,
             timeouts=settings.timeouts,
@@ -161,15 +164,23 @@ class FarEnd:
 
     def _place(self, _: Scheduler, job: Job) -> Place:
         carried = self._own[job.id]
-        return _FarPlace(self._emit, carried.id, carried.run, self._asked)
+        return _FarPlace(self._emit, carried.id, carried.run, self._asked, self._backoff)
 
 
 class _FarPlace:
     """A place that the sender of the order gives."""
 
-    __slots__ = ("_asked", "_emit", "_id", "_run")
+    __slots__ = ("_asked", "_backoff", "_emit", "_id", "_run")
 
-    def __init__(self, emit: Callable[[Record], None], task_id: int, run: int, asked: dict[int, anyio.Event]) -> None:
+    def __init__(
+        self,
+        emit: Callable[[Record], None],
+        task_id: int,
+        run: int,
+        asked: dict[int, anyio.Event],
+        backoff: HostBackoff,
+    ) -> None:
+        self._backoff = backoff
         self._emit = emit
         self._id = task_id
         self._run = run
@@ -185,8 +196,14 @@ class _FarPlace:
 
     async def rest(self, host: str, seconds: float) -> None:
         self._emit((Kind.REST, self._id, self._run, None))
-        await anyio.sleep(seconds)
+        if seconds > 0:
+            await anyio.sleep(seconds)
         await self.move(host)
 
-    def slow_down(self, host: str, seconds: float | None) -> None:
-        self._emit((Kind.SLOW, self._id, self._run, (host, seconds)))
+    def rest_for(self, told: SlowDown) -> float | None:
+        """As far as it is known here: another end may have been told more, and the sender of the order knows all."""
+        return self._backoff.rest_for(told)
+
+    def slow_down(self, told: SlowDown) -> None:
+        self._backoff.heed(told)
+        self._emit((Kind.SLOW, self._id, self._run, astuple(told)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from operator import attrgetter
 from typing import Any
 
@@ -31,7 +31,7 @@ class Kind(enum.IntEnum):
     DONE = 1  # its outcome and its account; the last one
     MOVE = 2  # a host: it gives its place back, and waits for one with that host
     REST = 3  # None: it gives its place back
-    SLOW = 4  # a host that asks for less, and seconds or None
+    SLOW = 4  # the values of a SlowDown: a host asks for less
 
 
 # A kind, the id and the run that an order named, and what comes with it.
@@ -59,6 +59,13 @@ def unpack_outcome(packed: Values) -> Outcome:
     is_result, before, timings, after = packed
     kind: Callable[..., Outcome] = FetchResult if is_result else FetchError
     return kind(*before, Timings(*timings), *after)
+
+
+def with_rest(outcome: Outcome, recorder: Recorder) -> Outcome:
+    """The outcome with what the sender of the order knows of the hosts that the fetch waited for."""
+    if recorder.host_rest:
+        outcome = replace(outcome, timings=replace(outcome.timings, host_rest=recorder.host_rest))
+    return outcome if recorder.retry_after is None else replace(outcome, retry_after=recorder.retry_after)
 
 
 def pack_account(recorder: Recorder) -> Values:
@@ -92,7 +99,7 @@ _error_values = _getter(_names(FetchError))
 _timings_values = _getter(_names(Timings))
 _RESULT_TIMINGS = _names(FetchResult).index("timings")
 _ERROR_TIMINGS = _names(FetchError).index("timings")
-# When it was submitted the sender of the order knows best.
-_ACCOUNT = tuple(name for name in Recorder.__slots__ if name != "submitted")
+# What the sender of the order knows best: when it was submitted, and what its hosts made it wait for.
+_ACCOUNT = tuple(name for name in Recorder.__slots__ if name not in ("submitted", "host_rest", "retry_after"))
 _MOMENTS = ("started", "attempt_started", "retry_at", "resting_until", "hop_started", "phase_began")
 _account_values = _getter(_ACCOUNT)

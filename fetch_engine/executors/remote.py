@@ -17,8 +17,9 @@ import anyio
 
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.executors.protocol import ENGINE_CANCELLED, Settings
-from fetch_engine.executors.records import Kind, Record, unpack_account, unpack_outcome
+from fetch_engine.executors.records import Kind, Record, unpack_account, unpack_outcome, with_rest
 from fetch_engine.fetching import describe_failure
+from fetch_engine.host_backoff import SlowDown
 from fetch_engine.places import Passage, arrive, depart, slow_down, vacate
 from fetch_engine.results import ErrorKind, FetchError
 from fetch_engine.retry import unknown_outcome
@@ -204,7 +205,7 @@ class RemoteExecutor(abc.ABC):
         elif kind is Kind.REST:
             mailbox.put(vacate, carried.job)
         else:
-            mailbox.put(slow_down, told)
+            mailbox.put(slow_down, SlowDown(*told))
 
     def _arrived(self, carried: Carried) -> None:
         carried.passage = None
@@ -218,6 +219,7 @@ class RemoteExecutor(abc.ABC):
 
     def _accepted(self, job: Job, outcome: Outcome) -> Outcome:
         """The outcome as its owner is told of it."""
+        outcome = with_rest(outcome, job.recorder)
         if isinstance(outcome, FetchError) and outcome.kind is ErrorKind.CANCELLED and job.cancel_error is not None:
             kind, message = job.cancel_error
             return replace(outcome, kind=kind, message=message)

@@ -11,11 +11,10 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from unittest import mock
 
-from fetch_engine import RetryPolicy
+from fetch_engine import Limits
 from fetch_engine.cookie_dates import parse_cookie_date
 from fetch_engine.cookie_file import load_cookies, save_cookies
 from fetch_engine.cookies import CookieJar, is_public_suffix, read_set_cookie
@@ -24,6 +23,7 @@ from fetch_engine.errors import AttemptFailed
 from fetch_engine.file_names import disposition_name, file_name, numbered, safe_name
 from fetch_engine.globbing import GlobError, escape_glob, parse_glob
 from fetch_engine.netrc_file import NetrcError, parse_netrc
+from fetch_engine.host_backoff import LONGEST_COUNTED, HostBackoff, SlowDown
 from fetch_engine.requests import FetchRequest, first_hop
 from fetch_engine.retry import parse_retry_after
 from fetch_engine.urls import parse_url, resolve, safe_url
@@ -34,7 +34,7 @@ from tui.plain_text import safe
 from tui.request_lines import AskedUrl
 from tui.row_filter import parse as parse_filter
 
-_NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+_NOW = "Sun, 22 Nov 2026 12:00:00 GMT"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -109,11 +109,16 @@ def _sent(request: FetchRequest) -> tuple[object, ...]:
 
 
 def retry_after(data: bytes) -> None:
-    """Seconds from 0 up, or nothing; and a wait within its limit."""
+    """Seconds from 0 up, or nothing; and a rest that a clock can take, whatever was asked for."""
     text = data.decode("latin-1")
     wanted = parse_retry_after(text, _NOW)
     assert wanted is None or 0 <= wanted < math.inf
-    assert 0 <= RetryPolicy(retries=3).wait(2, wanted) <= 60
+    backoff = HostBackoff(Limits())
+    rest = backoff.rest_for(SlowDown("h", 429, wanted))
+    assert rest is None or 0 <= rest <= 60
+    backoff.heed(SlowDown("h", 429, wanted))
+    now = backoff.get("h")
+    assert now is None or 0 <= now.left <= LONGEST_COUNTED
     at_once = parse_retry_after(text)
     assert (at_once is None) == (wanted is None)
 

@@ -103,7 +103,7 @@ async def test_a_place_elsewhere_is_asked_for() -> None:
             await until(lambda: len(records) == 4)
             told = {(kind, task_id): each for kind, task_id, _, each in records}
             assert told[Kind.MOVE, 1] == "b.test"
-            assert told[Kind.SLOW, 2] == ("a.test", 0.0)
+            assert told[Kind.SLOW, 2] == ("a.test", 429, 0.0, None, True)
             assert (Kind.REST, 2) in told
             assert told[Kind.MOVE, 2] == "a.test"
             assert len(wire.started) == 2

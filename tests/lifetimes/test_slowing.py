@@ -7,7 +7,7 @@ import time
 import anyio
 import pytest
 
-from fetch_engine import FetchEngine, FetchError, FetchFailed, Limits, RetryPolicy, places
+from fetch_engine import FetchEngine, FetchError, FetchFailed, Limits, RetryPolicy, host_backoff
 from tests.lifetimes.fake_transport import checked_wire
 from tests.lifetimes.waiting import all_let_go, until
 
@@ -64,7 +64,7 @@ async def test_a_host_that_answers_429_slows_its_whole_lane() -> None:
 
 
 async def test_without_retry_after_a_host_rests_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "FIRST_REST", 0.05)
+    monkeypatch.setattr(host_backoff, "FIRST_REST", 0.05)
     with checked_wire() as wire:
         wire.busy = 4
         async with FetchEngine(open_transport=wire.open, limits=Limits(per_host=1)) as engine:
@@ -75,7 +75,7 @@ async def test_without_retry_after_a_host_rests_longer_each_time(monkeypatch: py
 
 
 async def test_answers_that_were_under_way_together_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "FIRST_REST", 0.2)
+    monkeypatch.setattr(host_backoff, "FIRST_REST", 0.2)
     with checked_wire() as wire:
         wire.busy = 8
         async with FetchEngine(open_transport=wire.open) as engine:

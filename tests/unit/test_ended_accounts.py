@@ -38,7 +38,7 @@ def busy_recorder(submitted: float) -> Recorder:
     recorder = Recorder(submitted)
     recorder.start()
     recorder.start_attempt()
-    recorder.await_retry(0.0)
+    recorder.await_retry(0.0, 503)
     recorder.end_wait(503, None, submitted)
     recorder.start_attempt()
     for url in ("http://a.example/", "http://b.example/"):

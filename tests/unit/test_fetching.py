@@ -19,6 +19,7 @@ import pytest
 
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.fetching import Place, describe_failure, fetch
+from fetch_engine.host_backoff import HostBackoff, SlowDown
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.receiving import DRAIN_BYTES, SLICE_SECONDS
 from fetch_engine.recorder import Recorder
@@ -453,9 +454,10 @@ async def test_timeouts_of_the_request_come_first() -> None:
 class Seat:
     """A place that notes what is asked of it, and takes its time."""
 
-    def __init__(self, takes: float = 0.0) -> None:
+    def __init__(self, takes: float = 0.0, limits: Limits | None = None) -> None:
         self.takes = takes
         self.asked: list[object] = []
+        self.backoff = HostBackoff(limits or Limits())
 
     async def move(self, host: str) -> None:
         self.asked.append(host)
@@ -465,8 +467,12 @@ class Seat:
         self.asked.append(("rest", host, seconds))
         await anyio.sleep(self.takes)
 
-    def slow_down(self, host: str, seconds: float | None) -> None:
-        self.asked.append(("slow", host, seconds))
+    def rest_for(self, told: SlowDown) -> float | None:
+        return self.backoff.rest_for(told)
+
+    def slow_down(self, told: SlowDown) -> None:
+        self.backoff.heed(told)
+        self.asked.append(told)
 
 
 async def test_waiting_for_another_host_is_not_part_of_the_deadline() -> None:
@@ -518,12 +524,94 @@ async def test_last_attempt_is_the_outcome() -> None:
     assert (error.kind, error.attempts) == (ErrorKind.DNS, 3)
 
 
-async def test_retry_after() -> None:
-    answer = Answer(429, (("Retry-After", "3600"),))
-    retry = RetryPolicy(retries=1, delay=0, max_delay=0.2)
-    recorder = Recorder()
-    await succeeds("http://a.example/", answer, Answer(), retry=retry, recorder=recorder)
-    assert recorder.timings().total > 0.198  # uvloop's timers count in milliseconds
+# Hosts that ask for less
+
+
+def asks(seconds: str | None, status: int = 429, date: str | None = None) -> Answer:
+    headers = [(name, value) for name, value in (("Retry-After", seconds), ("Date", date)) if value is not None]
+    return Answer(status, tuple(headers), body=[b"busy"])
+
+
+async def test_a_wait_that_is_allowed_is_left_to_the_place() -> None:
+    seat = Seat()
+    result = await succeeds("http://a.example/", asks("7"), Answer(), place=seat, retry=AT_ONCE)
+    assert seat.asked == [SlowDown("a.example", 429, 7.0, None, True), ("rest", "a.example", 0.0)]
+    assert (result.attempts, result.retry_after) == (2, None)
+    assert [(attempt.status, attempt.retry_after) for attempt in result.retried] == [(429, 7.0)]
+
+
+async def test_a_longer_wait_of_ours_is_waited_for_without_a_place() -> None:
+    seat = Seat()
+    await succeeds("http://a.example/", asks("0"), Answer(), place=seat, retry=RetryPolicy(retries=1, delay=10.0))
+    assert seat.asked[0] == SlowDown("a.example", 429, 0.0, None, True)
+    rest = seat.asked[1]
+    assert isinstance(rest, tuple)
+    assert rest[:2] == ("rest", "a.example")
+    assert 0 < rest[2] <= 10
+
+
+async def test_a_host_behind_a_redirect_is_waited_for_before_the_first_one_is_asked_again() -> None:
+    seat = Seat()
+    answers = [redirect("http://b.example/"), asks("5"), redirect("http://b.example/"), Answer()]
+    await succeeds("http://a.example/", *answers, place=seat, retry=AT_ONCE)
+    told = SlowDown("b.example", 429, 5.0, None, True)
+    assert seat.asked == ["b.example", told, ("rest", "a.example", 5.0), "b.example"]
+
+
+@pytest.mark.parametrize("seat", [Seat, lambda: None])
+async def test_a_wait_that_is_not_allowed_ends_it_with_its_own_response(seat: Callable[[], Seat | None]) -> None:
+    result = await succeeds("http://a.example/", asks("61"), Answer(), place=seat(), retry=AT_ONCE)
+    assert (result.status, result.attempts, result.preview, result.retry_after) == (429, 1, b"busy", 61.0)
+
+
+@pytest.mark.parametrize(
+    ("limits", "answer", "attempts"),
+    [
+        (Limits(max_host_wait=0), asks("1"), 1),
+        (Limits(max_host_wait=0), asks(None), 1),
+        (Limits(max_host_wait=0), asks("0"), 2),
+        (Limits(on_429="fail"), asks("0"), 1),
+        (Limits(on_429="fail"), asks(None), 1),
+        (Limits(on_429="fail"), asks("5", 503), 1),
+        (Limits(on_429="fail"), Answer(503), 2),  # does not ask for less
+        (Limits(on_429="ignore"), asks("3600"), 2),
+        (Limits(), asks("3600", 500), 2),
+    ],
+)
+async def test_what_is_repeated_of_what_asks_for_less(limits: Limits, answer: Answer, attempts: int) -> None:
+    answers = [answer, Answer()]
+    result = await succeeds("http://a.example/", *answers, limits=limits, place=Seat(limits=limits), retry=AT_ONCE)
+    assert result.attempts == attempts
+
+
+async def test_the_time_for_all_attempts_is_looked_at_before_the_wait() -> None:
+    for seconds, attempts in (("2", 2), ("6", 1)):
+        seat = Seat()
+        retry = RetryPolicy(retries=1, delay=0, max_time=3.0)
+        result = await succeeds("http://a.example/", asks(seconds), Answer(), place=seat, retry=retry)
+        assert result.attempts == attempts
+        assert seat.asked[0] == SlowDown("a.example", 429, float(seconds), None, attempts == 2)
+    error = await fails(  # a wait of our own too: it is drawn from 0 to 1e9 seconds
+        "http://a.example/", Answer(failure=Fault(ErrorKind.RESET, "no")),
+        retry=RetryPolicy(retries=1, delay=1e9, max_delay=1e9, max_time=1.0),
+    )  # fmt: skip
+    assert error.attempts == 1
+
+
+@pytest.mark.parametrize("retry", [RetryPolicy(), RetryPolicy(retries=2, statuses=frozenset())])
+async def test_where_nothing_is_repeated_a_host_rests_no_longer_than_for_an_answer(retry: RetryPolicy) -> None:
+    seat = Seat()
+    timeouts = Timeouts(total=4.0)
+    result = await succeeds("http://a.example/", asks("30"), place=seat, retry=retry, timeouts=timeouts)
+    assert (result.status, result.attempts, result.retry_after) == (429, 1, 30.0)
+    assert seat.asked == [SlowDown("a.example", 429, 30.0, 4.0, False)]
+
+
+async def test_dates_count_by_the_clock_of_the_response() -> None:
+    seat = Seat()
+    answer = asks("Thu, 29 Feb 2024 12:00:08 GMT", date="Thu, 29 Feb 2024 12:00:00 GMT")
+    result = await succeeds("http://a.example/", answer, place=seat)
+    assert result.retry_after == 8.0
 
 
 @pytest.mark.parametrize(
