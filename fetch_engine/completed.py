@@ -15,6 +15,8 @@ from fetch_engine.task import FetchTask, Finished
 if TYPE_CHECKING:
     from fetch_engine.engine import FetchEngine
 
+MOST_HELD = 10_000  # fetches beyond the window while hosts rest: some 20 MB
+
 Requests = Iterable[str | FetchRequest] | AsyncIterable[str | FetchRequest]
 
 
@@ -101,6 +103,7 @@ class Completions:
         self._window = window
         self._owned: dict[int, FetchTask] = {}
         self._finished = Finished()
+        engine.hosts.watch(self._finished)  # when a host begins to rest there is room for more
         self.feed: Feed | None = None
         self._source: Iterator[str | FetchRequest] | None = None
         if isinstance(requests, AsyncIterable):
@@ -130,10 +133,18 @@ class Completions:
     def _exhausted(self) -> bool:
         return self._source is None and (self.feed is None or self.feed.ended)
 
+    @property
+    def _room(self) -> int:
+        """The window, and as much more as wait for hosts that rest: they are not to keep other hosts back."""
+        return self._window + min(self._engine.hosts.held, MOST_HELD)
+
     def _fill(self) -> None:
-        """Submit more, up to the window."""
+        """Submit more, as far as there is room."""
+        hosts = self._engine.hosts
         try:
-            while len(self._owned) < self._window and (request := self._next()) is not None:
+            while (
+                len(self._owned) < self._window + min(hosts.held, MOST_HELD) and (request := self._next()) is not None
+            ):
                 task = self._engine.submit(request, watcher=self._finished)
                 self._owned[task.id] = task
         except BaseException:

@@ -188,8 +188,8 @@ class FetchEngine:
     ) -> Completions:
         """An async iterator of handles, each when its fetch has ended.
 
-        It reads `requests` as it goes and owns at most `window` handles at a time (default: twice the concurrency).
-        Leaving the loop drops them, and so cancels what still runs.
+        It reads `requests` as it goes and owns at most `window` handles at a time (default: twice the concurrency),
+        beside those that wait for a host that rests. Leaving the loop drops them, and so cancels what still runs.
         """
         scheduler = self._scheduler
         completions = Completions(self, requests, 2 * self.limits.concurrency if window is None else window)

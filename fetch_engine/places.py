@@ -12,6 +12,7 @@ from typing import Protocol
 import anyio
 
 from fetch_engine.host_backoff import HostBackoff, HostRest, SlowDown
+from fetch_engine.hosts import Hosts
 from fetch_engine.lanes import Lanes
 from fetch_engine.mailbox import Action
 from fetch_engine.results import ErrorKind
@@ -34,11 +35,12 @@ class Owner(Protocol):
 
     lanes: Lanes[Job | Passage]
     backoff: HostBackoff
+    hosts: Hosts
 
     def proceed(self, action: Action, subject: object) -> None: ...
     def leave_lane(self, job: Job) -> None: ...
     def stop(self, job: Job, kind: ErrorKind, message: str) -> None: ...
-    def note(self, rest: HostRest) -> None: ...
+    def later(self, call: Callable[[], object]) -> None: ...
 
 
 class JobPlace:
@@ -109,7 +111,8 @@ def slow_down(owner: Owner, told: SlowDown) -> None:
     else:
         owner.lanes.rest(told.host, rest.left)
     if is_news:
-        owner.note(replace(rest, waiting=waiting))
+        for call in owner.hosts.add(replace(rest, waiting=waiting)):
+            owner.later(call)
 
 
 def turn_away(owner: Owner, host: str, ticket: Job | Passage) -> None:

@@ -23,7 +23,7 @@ from fetch_engine.completed import Feed
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.executors.protocol import Executor
 from fetch_engine.fetching import describe_failure
-from fetch_engine.host_backoff import HostBackoff, HostRest
+from fetch_engine.host_backoff import HostBackoff
 from fetch_engine.hosts import Hosts
 from fetch_engine.lanes import Lanes
 from fetch_engine.ledger import Ledger
@@ -196,11 +196,9 @@ class Scheduler:
     def leave(self, _: None) -> None:
         """The engine ends."""
         self._leaving = True
-        for ticket in self.lanes.waiting():
+        for ticket in (*self.lanes.waiting(), *self._running):
             if isinstance(ticket, Job):
                 self.stop(ticket, ErrorKind.CANCELLED, "the engine was closed")
-        for job in self._running:
-            self.stop(job, ErrorKind.CANCELLED, "the engine was closed")
 
     def stop_feed(self, feed: Feed) -> None:
         """The iterator that was fed has died."""
@@ -226,10 +224,6 @@ class Scheduler:
             self._running.add(ticket)
             self._granted.append(ticket)
         return True
-
-    def note(self, rest: HostRest) -> None:
-        """A host began to rest, or does so for longer: whoever wants to know is told."""
-        self._owed.extend(self.hosts.add(rest))
 
     def leave_lane(self, job: Job) -> None:
         if job.lane is not None:

@@ -25,10 +25,22 @@ def complain(message: str) -> None:
         write_stderr(f"weakfetch-tui: {printable(line)}")
 
 
+def complain_now(message: str) -> bool:
+    """As `complain` in one line. False, and nothing is said, where standard error takes nothing now."""
+    try:
+        poll = select.poll()
+        poll.register(STDERR, select.POLLOUT)
+        if not poll.poll(0):
+            return False
+        os.write(STDERR, _over_status(f"weakfetch-tui: {printable(message)}")[:4096])
+    except OSError:
+        pass  # a reader that is gone is no error
+    return True
+
+
 def write_stderr(line: str) -> None:
     """Write a line as it is, if there is anybody to read it; over the status, which comes back when it next changes."""
-    data = (_CLEAR if _status.shown else b"") + f"{line}\n".encode("utf-8", "backslashreplace")
-    _status.shown = b""
+    data = _over_status(line)
     try:
         poll = select.poll()
         poll.register(STDERR, select.POLLOUT)
@@ -37,6 +49,12 @@ def write_stderr(line: str) -> None:
             data = data[os.write(STDERR, data[:4096]) :]
     except OSError:
         return
+
+
+def _over_status(line: str) -> bytes:
+    data = (_CLEAR if _status.shown else b"") + f"{line}\n".encode("utf-8", "backslashreplace")
+    _status.shown = b""
+    return data
 
 
 def show_status(text: str) -> bool:

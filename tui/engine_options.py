@@ -81,6 +81,8 @@ def engine_settings(options: Options, preview_size: int = 64 * KIB) -> dict[str,
             min_rate=pace.min_rate,
             min_rate_time=pace.min_rate_time,
             same_host=access.same_host,
+            on_429=pace.on_429,
+            max_host_wait=pace.max_host_wait,
         ),
         "timeouts": Timeouts(connect=options.connect_timeout, read=pace.read_timeout, total=options.max_time),
         "retry": RetryPolicy(

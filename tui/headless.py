@@ -18,15 +18,18 @@ import anyio.abc
 
 from fetch_engine import FetchEngine, FetchRequest, FetchTask, Timeouts
 from fetch_engine.completed import Completions
+from fetch_engine.host_backoff import HostRest
 from fetch_engine.limits import KIB
 from fetch_engine.outputs.accounts import Account, Format
 from fetch_engine.outputs.fail_on import FailOn
 from tui.cluster import check_cluster, prepare_cluster, watch_cluster
 from tui.complaint import complain, write_stderr
+from tui.counted_requests import CountedRequests
 from tui.credential_files import save_jar
 from tui.engine_options import engine_for, given_urls, request_for
 from tui.event_loop import prepare_loop
 from tui.exit_report import ExitReport, open_descriptors
+from tui.host_lines import announce, announce_rest, kept_waiting
 from tui.inputs import open_input
 from tui.journal import Journal
 from tui.line_writer import OutputFailed
@@ -63,9 +66,11 @@ class HeadlessRun:
         journal: Journal | None = None,
         *,
         show_progress: bool = False,
+        silent: bool = False,
     ) -> None:
         self._engine = engine
-        self._requests = _Counted(requests)
+        self._silent = silent
+        self._requests = CountedRequests(requests)
         self._show_progress = show_progress
         self._window = window
         self._outputs = outputs
@@ -91,7 +96,9 @@ class HeadlessRun:
                     group.start_soon(ProgressLine(self._progress).run)
                 try:
                     async with self._engine:
+                        group.start_soon(announce, self._engine.hosts, self._concerns_us)
                         await self._fetch(results, work)
+                        announce_rest(self._engine.hosts, self._concerns_us)
                 finally:
                     results.close()
                 group.cancel_scope.cancel()
@@ -144,10 +151,16 @@ class HeadlessRun:
         self.lost = reason
         work.cancel()
 
+    def _concerns_us(self, rest: HostRest) -> bool:
+        """Whether it is to be said that this host rests: not where nothing is left that could wait for it."""
+        return not self._silent and (rest.waiting > 0 or not self._requests.ended)
+
     def _progress(self) -> Progress:
-        running = self._engine.census().running
+        hosts = self._engine.hosts
+        running = hosts.in_flight
         left = max(0, self._requests.given - self.fetches - running)
-        return Progress(self.fetches, self.failed, running, left, more=not self._requests.ended)
+        kept = kept_waiting([rest for rest in hosts.resting() if rest.waiting])
+        return Progress(self.fetches, self.failed, running, left, not self._requests.ended, kept)
 
     async def _obey(self, signals: AsyncIterator[signal.Signals], work: anyio.CancelScope) -> None:
         async for number in signals:
@@ -158,27 +171,6 @@ class HeadlessRun:
             self.last_resort = threading.Timer(LAST_RESORT, os._exit, [128 + number])
             self.last_resort.daemon = True
             self.last_resort.start()
-
-
-class _Counted:
-    """Counts the requests that are taken from a source."""
-
-    def __init__(self, requests: AsyncIterator[FetchRequest]) -> None:
-        self._requests = requests
-        self.given = 0
-        self.ended = False
-
-    def __aiter__(self) -> AsyncIterator[FetchRequest]:
-        return self
-
-    async def __anext__(self) -> FetchRequest:
-        try:
-            request = await anext(self._requests)
-        except StopAsyncIteration:
-            self.ended = True
-            raise
-        self.given += 1
-        return request
 
 
 def run(options: Options) -> int:
@@ -215,7 +207,14 @@ def run(options: Options) -> int:
         window = max(MIN_WINDOW, 2 * options.concurrency)
         show_progress = is_wanted(silent=options.silent)
         work = HeadlessRun(
-            engine, opened.requests, window, outputs, fail_on, opened.journal, show_progress=show_progress
+            engine,
+            opened.requests,
+            window,
+            outputs,
+            fail_on,
+            opened.journal,
+            show_progress=show_progress,
+            silent=options.silent,
         )
         stack.callback(gc.set_threshold, *gc.get_threshold())
         gc.set_threshold(*COLLECT)

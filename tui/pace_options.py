@@ -9,11 +9,12 @@ import argparse
 import math
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 _RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:/([0-9]*)([smhd]))?")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SPEED = re.compile(r"([0-9]+(?:\.[0-9]+)?)([KMG]?)", re.IGNORECASE)
+ON_429 = ("rest", "fail", "ignore")
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
 
@@ -31,6 +32,8 @@ class Pace:
     read_timeout: float | None = 30.0
     min_rate: float | None = None
     min_rate_time: float = 30.0
+    on_429: Literal["rest", "fail", "ignore"] = "rest"
+    max_host_wait: float = 60.0
 
 
 def add_pace_options(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +52,15 @@ def add_pace_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--retry-on", type=_statuses, metavar="LIST",
         help="statuses to repeat, as 429,5xx,520-524 or none (default: 408,425,429,500,502-504)",
+    )  # fmt: skip
+    group.add_argument(
+        "--on-429", choices=ON_429, default="rest",
+        help="when a host answers 429, or 503 with Retry-After: rest (default), send nothing there for as long as it"
+        " asks; fail, end what waits for it; ignore",
+    )  # fmt: skip
+    group.add_argument(
+        "--max-host-wait", type=_wait, default=60.0, metavar="SECONDS",
+        help="the longest such rest (default: 60; 0: none); where a host asks for more, what waits for it fails unsent",
     )  # fmt: skip
     group.add_argument(
         "--read-timeout", type=_seconds, default=30.0, metavar="SECONDS",
@@ -75,6 +87,8 @@ def read_pace(given: Any) -> Pace:
         read_timeout=given.read_timeout,
         min_rate=given.speed_limit or (1.0 if given.speed_time else None),
         min_rate_time=given.speed_time or 30.0,
+        on_429=given.on_429,
+        max_host_wait=given.max_host_wait,
     )
 
 
@@ -107,6 +121,16 @@ def _statuses(text: str) -> frozenset[int]:
     if found is None or found.kinds:
         raise argparse.ArgumentTypeError(f"{text!r} is no list of statuses, as 429,5xx or 520-524")
     return found.statuses
+
+
+def _wait(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"invalid number of seconds: {text!r}")
+    return value
 
 
 def _seconds(text: str) -> float | None:

@@ -18,13 +18,15 @@ SPAN = 5.0  # seconds that the rate is taken over
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Fetches by where they are. more: whether requests may follow that have not been read yet."""
+    """Fetches by where they are. more: whether requests may follow that have not been read yet. kept: by which hosts
+    some of those that are left are kept waiting, in words."""
 
     done: int
     failed: int
     running: int
     left: int
     more: bool
+    kept: str = ""
 
 
 class ProgressLine:
@@ -55,9 +57,10 @@ class ProgressLine:
             self._past.popleft()
         since, before = self._past[0]
         rate = (progress.done - before) / max(now - since, EVERY)
+        kept = f" {progress.kept}," if progress.kept else ""  # first what must not be cut off
         return (
             f"{progress.done} done, {progress.failed} failed, {progress.running} running,"
-            f" {progress.left}{'+' if progress.more else ''} left, {rate:.1f}/s, {duration(now - started)}"
+            f" {progress.left}{'+' if progress.more else ''} left,{kept} {rate:.1f}/s, {duration(now - started)}"
         )
 
 

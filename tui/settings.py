@@ -40,6 +40,8 @@ SETTINGS = (
     "retry-delay",
     "retry-max-time",
     "retry-on",
+    "on-429",
+    "max-host-wait",
     "read-timeout",
     "speed-limit",
     "speed-time",

@@ -29,6 +29,8 @@ COLUMNS = (
     "index",
     "method",
     "id",
+    "retry_after",
+    "host_rest_ms",
 )
 # A spreadsheet takes a cell that begins so for a formula, those of full width in some locales.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
@@ -67,6 +69,8 @@ class CsvFormat:
                 tag.index or None,
                 account.request.method,
                 _id(tag.id),
+                outcome.retry_after,
+                outcome.timings.host_rest and milliseconds(outcome.timings.host_rest),
             )
         )
 

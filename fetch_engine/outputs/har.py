@@ -29,7 +29,8 @@ class HarFormat:
 
     Where there was no response the status is 0, as Chromium has it, and `_error` says why. A URL that is none stands in
     `_url`, as the archive wants absolute ones. `_index` is the place of the request in the input, from 1, and `_id`
-    what its NDJSON line calls it. Attempts before the last one are a number only. Bodies are there up to the preview.
+    what its NDJSON line calls it. `_retryAfter` are the seconds that a host asked for, `_hostRest` the milliseconds
+    that it was waited for. Attempts before the last one are a number only. Bodies are there up to the preview.
     """
 
     def __init__(self, secrets: Secrets) -> None:
@@ -83,6 +84,10 @@ def _entries(account: Account, secrets: Secrets) -> Iterator[Json]:
         if exchange is exchanges[-1]:
             if isinstance(outcome, FetchError):
                 entry["_error"] = f"{outcome.kind}: {outcome.message}"
+            if outcome.retry_after is not None:
+                entry["_retryAfter"] = outcome.retry_after
+            if outcome.timings.host_rest is not None:
+                entry["_hostRest"] = milliseconds(outcome.timings.host_rest)
             if outcome.attempts > 1:
                 entry["comment"] = f"attempt {outcome.attempts}"
         yield entry

@@ -71,6 +71,7 @@ def ndjson_line(request: FetchRequest, outcome: FetchResult | FetchError, secret
                 "error": attempt.error and str(attempt.error),
                 "elapsed_ms": milliseconds(attempt.elapsed),
                 "waited_ms": milliseconds(attempt.waited),
+                "retry_after": attempt.retry_after,
             }
             for attempt in outcome.retried
         ],
@@ -79,6 +80,7 @@ def ndjson_line(request: FetchRequest, outcome: FetchResult | FetchError, secret
         "method": request.method,
         "id": tag.id,
         "warnings": response.warnings if response else (),
+        "retry_after": outcome.retry_after,
     }
     encoded = _encode(line)
     return _encode(unicode_only(line)) if "\\ud" in encoded else encoded

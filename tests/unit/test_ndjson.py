@@ -30,6 +30,7 @@ KEYS = [
     "method",
     "id",
     "warnings",
+    "retry_after",
 ]
 
 
@@ -77,6 +78,7 @@ def test_result() -> None:
         "send": None,
         "wait": 100.0,
         "receive": None,
+        "host_rest": None,
     }
 
 

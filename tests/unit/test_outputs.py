@@ -151,10 +151,25 @@ def test_csv_is_the_rfc() -> None:
     lines = out.decode().split("\r\n")
     assert lines == [
         ",".join(COLUMNS),
-        f'"http://a.example/""a,b""",http://a.example/,200,,,5,{"0" * 64},500.0,1,0,text/plain,192.0.2.1:443,,,GET,',
-        "http://a.example/,,,dns,x,0,,0.0,0,0,,,,,GET,",
+        f'"http://a.example/""a,b""",http://a.example/,200,,,5,{"0" * 64},500.0,1,0,text/plain,192.0.2.1:443,,,GET,,,',
+        "http://a.example/,,,dns,x,0,,0.0,0,0,,,,,GET,,,",
         "",
     ]
+
+
+def test_what_a_host_asked_for_is_in_every_format_of_values() -> None:
+    busy = result(status=429, retry_after=8.0)
+    unsent = FetchError(ErrorKind.HOST_BUSY, "not sent", retry_after=3600.0)
+    kept = result(timings=Timings(queued=2.5, total=3.0, host_rest=2.0))
+    accounts = [account(busy), account(unsent), account(kept)]
+    rows = list(csv.DictReader(io.StringIO(written(CsvFormat(HIDDEN), accounts).decode(), newline="")))
+    assert [(row["retry_after"], row["host_rest_ms"]) for row in rows] == [("8.0", ""), ("3600.0", ""), ("", "2000.0")]
+    entries = [(entry.get("_retryAfter"), entry.get("_hostRest")) for entry in har(*accounts)]
+    assert entries == [(8.0, None), (3600.0, None), (None, 2000.0)]
+    lines = [json.loads(line) for line in written(NdjsonFormat(HIDDEN), accounts).splitlines()]
+    told = [(line["retry_after"], line["timings_ms"]["host_rest"]) for line in lines]
+    assert told == [(8.0, None), (3600.0, None), (None, 2000.0)]
+    assert [case.attrib["name"] for case in cases(*accounts) if case.find("error[@type='host-busy']") is not None]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +178,7 @@ def test_csv_is_the_rfc() -> None:
 def test_three_posts_to_one_url_can_be_told_apart_in_every_format(name: str | float | None, cell: str) -> None:
     accounts = [account(result(), method="POST", tag=InputTag(index, name)) for index in (3, 1, 2)]
     rows = written(CsvFormat(HIDDEN), accounts).decode().splitlines()[1:]
-    assert [row.partition(":443,,")[2] for row in rows] == [f"{index},POST,{cell}" for index in (3, 1, 2)]
+    assert [row.partition(":443,,")[2] for row in rows] == [f"{index},POST,{cell},," for index in (3, 1, 2)]
     expected = [("3", "1", "2")]
     if name is not None:
         expected.append((name if isinstance(name, str) else json.dumps(name),) * 3)

@@ -66,6 +66,8 @@ store-days = 3
 ca-native = true
 same-host = true
 retry-on = "429,5xx"
+on-429 = "fail"
+max-host-wait = 7.5
 read-timeout = 4
 speed-limit = "2K"
 speed-time = 7
@@ -82,7 +84,10 @@ def test_every_setting_reaches_the_options(config: Path) -> None:
         proxy="http://127.0.0.1:3128", insecure=True,
         http2=True, theme="light", mouse=True, max_rows=500, store=False, store_days=3.0,
         access=Access(ca_native=True, same_host=True),
-        pace=Pace(retry_on=frozenset({429, *range(500, 1000)}), read_timeout=4.0, min_rate=2048.0, min_rate_time=7.0),
+        pace=Pace(
+            retry_on=frozenset({429, *range(500, 1000)}), read_timeout=4.0, min_rate=2048.0, min_rate_time=7.0,
+            on_429="fail", max_host_wait=7.5,
+        ),
     )  # fmt: skip
 
 
