@@ -22,8 +22,8 @@ from fetch_engine.curl_command import curl_command, parse_curl
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.file_names import disposition_name, file_name, numbered, safe_name
 from fetch_engine.globbing import GlobError, escape_glob, parse_glob
-from fetch_engine.netrc_file import NetrcError, parse_netrc
 from fetch_engine.host_backoff import LONGEST_COUNTED, HostBackoff, SlowDown
+from fetch_engine.netrc_file import NetrcError, parse_netrc
 from fetch_engine.requests import FetchRequest, first_hop
 from fetch_engine.retry import parse_retry_after
 from fetch_engine.urls import parse_url, resolve, safe_url

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Host:
-    """A host with an address of its own. /slow is answered when `finish` is set, /busy once as `asked`."""
+    """A host with an address of its own. .../slow is answered when `finish` is set, /busy... once as `asked`."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []  # status and headers of the next answers to /busy
@@ -34,9 +34,9 @@ class Host:
         while request := connection.request():
             path = request.split()[1].decode()
             self.seen.append((time.monotonic(), path))
-            if path == "/slow":
+            if path.endswith("/slow"):
                 self.finish.wait(60)
-            if path == "/busy" and self.asked:
+            if path.startswith("/busy") and self.asked:
                 status, headers = self.asked.pop(0)
                 connection.answer(b"busy", status=status, headers=headers)
             elif path.startswith("/to/"):
@@ -183,13 +183,15 @@ async def test_a_retry_waits_and_goes_first(client: Client, host: Host, url: str
 async def test_a_host_may_come_to_be_refused_while_a_retry_waits_for_it(client: Client, host: Host, url: str) -> None:
     host.asked = [("429 Too Many Requests", "Retry-After: 30\r\n"), ("429 Too Many Requests", "Retry-After: 90\r\n")]
     async with FetchEngine(open_transport=Lent(client).open, retry=RetryPolicy(retries=1)) as engine:
-        tasks = [engine.submit(f"{url}/busy") for _ in range(2)]
+        slow = engine.submit(f"{url}/busy/slow")
+        await until(lambda: host.paths == ["/busy/slow"], 60)
+        retried = engine.submit(f"{url}/busy")
+        await until(lambda: engine.hosts.held == 1, 60)
+        host.finish.set()
         with anyio.fail_after(60):
             await engine.join()
-        found = sorted((outcome(task) for task in tasks), key=lambda one: isinstance(one, FetchError))
-        assert isinstance(found[0], FetchResult)
-        assert (found[0].status, found[0].retry_after) == (429, 90.0)
-        # The one that got its answer first waited to be sent once more; both in one turn end with their own answer.
-        if isinstance(found[1], FetchError):
-            assert (found[1].kind, found[1].attempts) == (ErrorKind.HOST_BUSY, 1)
-    assert host.paths == ["/busy", "/busy"]
+        busy, error = outcome(slow), failure(retried)
+        assert (busy.status, busy.attempts, busy.retry_after) == (429, 1, 90.0)
+        assert (error.kind, error.attempts, error.retry_after) == (ErrorKind.HOST_BUSY, 1, 90.0)
+        assert 0 < (error.timings.host_rest or 0) < 30
+    assert host.paths == ["/busy/slow", "/busy"]
