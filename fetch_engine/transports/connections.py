@@ -26,6 +26,7 @@ from fetch_engine.transports.proxies import ProxyRules, without_proxy_authorizat
 # RFC 9110 section 9.2.2
 _IDEMPOTENT = frozenset(method.encode() for method in IDEMPOTENT)
 _MOST_REMEMBERED = 10_000
+_MOST_REFUSALS = 3  # of a request by new HTTP/2 connections, after which it is sent again
 
 
 class ConnectionPool:
@@ -57,23 +58,32 @@ class ConnectionPool:
         """Send `request` and read the head of its response.
 
         A kept connection that the server closed in the meantime is replaced once, if nothing of the request can have
-        been acted upon or it is idempotent (RFC 9112 section 9.3.1). Raises AttemptFailed.
+        been acted upon or it is idempotent (RFC 9112 section 9.3.1). What a new HTTP/2 connection refuses is sent
+        again. Raises AttemptFailed.
         """
         host, port = request.host, request.port
         request, origin = self._routed(request)
         if self._is_filtered and origin.proxy is not None:
             await self._connector.check(host, port, timeouts, recorder)  # connections to a proxy serve many hosts
-        connection = await self._find(origin, timeouts.pool)
-        if connection is not None:
+        left = _MOST_REFUSALS
+        while True:
+            connection = await self._find(origin, timeouts.pool)
+            if connection is not None:
+                try:
+                    return await connection.send(request, timeouts, recorder)
+                except ConnectionLost as failure:
+                    if not (failure.unsent or request.method in _IDEMPOTENT):
+                        raise
+                if not self.budget.try_take():
+                    await self._wait(None, timeouts.pool)
+            connection = await self._open(origin, timeouts, recorder)
             try:
                 return await connection.send(request, timeouts, recorder)
             except ConnectionLost as failure:
-                if not (failure.unsent or request.method in _IDEMPOTENT):
+                # A server that refuses a stream, or leaves before it, says that it has done nothing (RFC 9113, 8.7).
+                if not (left and failure.unsent and isinstance(connection, Http2Connection)):
                     raise
-            if not self.budget.try_take():
-                await self._wait(None, timeouts.pool)
-        connection = await self._open(origin, timeouts, recorder)
-        return await connection.send(request, timeouts, recorder)
+            left -= 1
 
     def close(self) -> None:
         """Close every idle connection, and each other one as soon as it is given back."""

@@ -9,6 +9,7 @@ from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.recorder import Recorder
 from fetch_engine.results import ErrorKind
+from fetch_engine.transports.heads import LONGEST_LINE
 
 MAX_INFORMATIONAL = 20
 
@@ -86,7 +87,10 @@ class ConnectionLost(AttemptFailed):
 
 def check_size(headers: RawHeaders, limits: Limits) -> None:
     """Raise AttemptFailed (protocol) for more header fields, or bytes of them, than is allowed."""
-    size = sum(len(name) + len(value) + 4 for name, value in headers)
+    sizes = [len(name) + len(value) + 4 for name, value in headers]
+    if sizes and max(sizes) > LONGEST_LINE:
+        raise AttemptFailed(ErrorKind.PROTOCOL, f"a header line of more than {LONGEST_LINE} bytes")
+    size = sum(sizes)
     if size > limits.max_header_bytes:
         raise AttemptFailed(ErrorKind.PROTOCOL, f"more than {limits.max_header_bytes} bytes of headers")
     if len(headers) > limits.max_headers:

@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable
 
 import anyio
+import anyio.lowlevel
 import h2.config
 import h2.connection
+import h2.errors
 import h2.events
 import h2.exceptions
 import h2.settings
@@ -19,7 +21,8 @@ from fetch_engine.results import ErrorKind
 from fetch_engine.transports.exchange import ConnectionLost, Head, Outgoing
 from fetch_engine.transports.failures import describe
 from fetch_engine.transports.http2_exchange import Failure, Http2Exchange
-from fetch_engine.transports.http2_frames import FrameSplitter, GoAway
+from fetch_engine.transports.http2_fields import BoundedDecoder
+from fetch_engine.transports.http2_frames import FrameBudget, FrameSplitter, GoAway
 from fetch_engine.transports.network import ByteStream, deadline_in
 
 # It logs every header at DEBUG, secrets too: that is for those who ask for it by its name.
@@ -29,6 +32,8 @@ if logging.getLogger("hpack").level == logging.NOTSET:
 _READ = 64 * 1024
 _STREAM_WINDOW = 1 << 20
 _CONNECTION_WINDOW = 1 << 24
+_FRAMES_A_TURN = 50  # h2 takes some 30 µs for one
+_TURNS_WHEN_IDLE = 4
 
 
 class Http2Connection:
@@ -54,6 +59,7 @@ class Http2Connection:
         self._on_idle = on_idle
         self._on_gone = on_gone
         self._frames = FrameSplitter()
+        self.budget = FrameBudget()
         self._exchanges: dict[int, Http2Exchange] = {}
         self._waiting: dict[Http2Exchange, anyio.Event] = {}
         self._reading = False
@@ -70,7 +76,8 @@ class Http2Connection:
                 codes.MAX_HEADER_LIST_SIZE: limits.max_header_bytes,
             },
         )
-        self.h2.decoder.max_header_list_size = limits.max_header_bytes + 32 * limits.max_headers
+        # One more for the status, and each counts 32 bytes more than it has (RFC 9113 section 6.5.2).
+        self.h2.decoder = BoundedDecoder(limits.max_headers + 1, limits.max_header_bytes + 32 * limits.max_headers)
         self.h2.initiate_connection()
         self.h2.increment_flow_control_window(_CONNECTION_WINDOW - 65535)
 
@@ -113,12 +120,18 @@ class Http2Connection:
     def fresh(self) -> bool:
         """Take in what has come since it became idle; whether it can still be used."""
         try:
-            while self._failure is None and (data := self._stream.read_nowait(_READ)) is not None:
-                self._take_in(data)
-            self.write_nowait()
+            for _ in range(_TURNS_WHEN_IDLE):
+                if self._failure is None and not self._frames.has_more:
+                    data = self._stream.read_nowait(_READ)
+                    if data is None:
+                        self.write_nowait()
+                        return self.available
+                    self._feed(data)
+                self._take_in()
         except OSError as error:
             self._fail(*describe(error))
-        return self.available
+        self.discard()  # whoever has so much to say to nobody
+        return False
 
     def discard(self) -> None:
         """Close the socket; exchanges under way fail."""
@@ -186,7 +199,11 @@ class Http2Connection:
     async def _read(self) -> None:
         self._reading = True
         try:
-            self._take_in(await self._stream.read(_READ, None))
+            if self._frames.has_more:
+                await anyio.lowlevel.checkpoint()
+            else:
+                self._feed(await self._stream.read(_READ, None))
+            self._take_in()
             await self.flush(None)
         except OSError as error:
             self._fail(*describe(error))
@@ -205,17 +222,27 @@ class Http2Connection:
         if event is not None:
             event.set()
 
-    def _take_in(self, data: bytes) -> None:
-        if not data:
+    def _feed(self, data: bytes) -> None:
+        if data:
+            self._frames.feed(data)
+        else:
             self._fail(ErrorKind.RESET, "closed by the server")
+
+    def _take_in(self) -> None:
+        """What has come, as much of it as fits into a turn of the loop."""
+        if self._failure is not None:
             return
         try:
-            for part in self._frames.feed(data):
-                if isinstance(part, GoAway):
-                    self._leave(part)
-                else:
-                    for event in self.h2.receive_data(part):
-                        self._dispatch(event)
+            part = self._frames.take(_FRAMES_A_TURN)
+            if not self.budget.spend(self._frames.taken):
+                self.h2.close_connection(h2.errors.ErrorCodes.ENHANCE_YOUR_CALM)
+                self.write_nowait()
+                self._fail(ErrorKind.PROTOCOL, "too many frames from the server that carry nothing")
+            elif isinstance(part, GoAway):
+                self._leave(part)
+            elif part is not None:
+                for event in self.h2.receive_data(part):
+                    self._dispatch(event)
         except h2.exceptions.ProtocolError as error:
             self.write_nowait()
             kind, message = describe(error)
@@ -227,7 +254,8 @@ class Http2Connection:
         if number:
             exchange = self._exchanges.get(number)
             if exchange is not None:
-                exchange.take_in(event)
+                if exchange.take_in(event):
+                    self.budget.earn()
                 self.wake(exchange)
         elif isinstance(event, (h2.events.WindowUpdated, h2.events.RemoteSettingsChanged)):
             for exchange in self._exchanges.values():

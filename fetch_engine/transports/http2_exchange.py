@@ -12,14 +12,18 @@ from h2.errors import ErrorCodes
 
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import Timeouts
+from fetch_engine.numbers import status_code
 from fetch_engine.recorder import Recorder
 from fetch_engine.results import ErrorKind
+from fetch_engine.transports.chunked import Overhead
 from fetch_engine.transports.exchange import MAX_INFORMATIONAL, ConnectionLost, Head, Outgoing, check_size
+from fetch_engine.transports.heads import shown
 
 if TYPE_CHECKING:
     from fetch_engine.transports.http2 import Http2Connection
 
 _FRAME_HEADER = 9
+_SMALL = 4096  # bytes: pieces of a body are joined up to here
 # Fields that mean something between two HTTP/1.1 neighbours only (RFC 9113 section 8.2.2).
 _CONNECTION_FIELDS = frozenset(
     {b"host", b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
@@ -38,6 +42,7 @@ class Http2Exchange:
         "_ended",
         "_head",
         "_informational",
+        "_overhead",
         "_recorder",
         "_sent",
         "_timeouts",
@@ -56,6 +61,7 @@ class Http2Exchange:
         self._chunks: deque[tuple[bytes, int]] = deque()
         self._sent = False
         self._body_size = 0
+        self._overhead = Overhead()
         self._ended = False
 
     async def start(self, request: Outgoing) -> Head:
@@ -105,19 +111,34 @@ class Http2Exchange:
         connection.write_nowait()
         connection.forget(self)
 
-    def take_in(self, event: h2.events.Event) -> None:
-        """Something has come on this stream."""
+    def take_in(self, event: h2.events.Event) -> bool:
+        """Something has come on this stream; whether it is of use."""
+        try:
+            return self._take_in(event)
+        except AttemptFailed as failure:
+            self.failure = self.failure or (failure.kind, failure.message, False)
+            return False
+
+    def _take_in(self, event: h2.events.Event) -> bool:
         if isinstance(event, h2.events.DataReceived):
-            size = event.flow_controlled_length or 0
+            data, size = event.data or b"", event.flow_controlled_length or 0
             self._recorder.bytes_received += size + _FRAME_HEADER
-            self._body_size += len(event.data or b"")
-            self._chunks.append((event.data or b"", size))
-        elif isinstance(event, h2.events.ResponseReceived):
+            self._body_size += len(data)
+            if self._chunks and len(self._chunks[-1][0]) + len(data) <= _SMALL:
+                last, size_before = self._chunks.pop()
+                self._chunks.append((last + data, size_before + size))
+            else:
+                self._chunks.append((data, size))
+            self._overhead.add(size - len(data) + _FRAME_HEADER, len(data))
+            return bool(data)
+        if isinstance(event, h2.events.ResponseReceived):
             self._head = self._read_head(event.headers or [])
         elif isinstance(event, h2.events.InformationalResponseReceived):
             self._informational += 1
+            if self._read_head(event.headers or []).status == 101:
+                raise AttemptFailed(ErrorKind.PROTOCOL, "the server switched protocols without being asked (101)")
             if self._informational > MAX_INFORMATIONAL:
-                self.failure = (ErrorKind.PROTOCOL, f"more than {MAX_INFORMATIONAL} interim responses", False)
+                raise AttemptFailed(ErrorKind.PROTOCOL, f"more than {MAX_INFORMATIONAL} interim responses")
         elif isinstance(event, h2.events.StreamEnded):
             self._ended = True
         elif isinstance(event, h2.events.StreamReset):
@@ -125,6 +146,9 @@ class Http2Exchange:
             name = code.name if isinstance(code, ErrorCodes) else str(code)
             unsent = code == ErrorCodes.REFUSED_STREAM
             self.failure = (ErrorKind.RESET, f"the server reset the stream: {name}", unsent)
+        else:
+            return False
+        return True
 
     def describe(self, failure: Failure) -> AttemptFailed:
         """What to raise for `failure` at this point of the exchange."""
@@ -167,6 +191,7 @@ class Http2Exchange:
             sent += len(part)
             self._sent = sent == len(body)
             connection.h2.send_data(self.number, part, end_stream=self._sent)
+            connection.budget.earn()  # the server makes room again, frame by frame
             await connection.flush(self._timeouts.write)
 
     def _stalled(self) -> AttemptFailed:
@@ -177,7 +202,11 @@ class Http2Exchange:
 
     def _read_head(self, fields: list[tuple[bytes, bytes]]) -> Head:
         self._recorder.bytes_received += sum(len(name) + len(value) for name, value in fields) + _FRAME_HEADER
-        status = next(int(value) for name, value in fields if name == b":status")
+        given = next((bytes(value) for name, value in fields if name == b":status"), b"")
+        try:
+            status = status_code(given)
+        except ValueError:
+            raise AttemptFailed(ErrorKind.PROTOCOL, f"status {shown(given)} is not one from 100 to 599") from None
         return Head(status, b"", "HTTP/2", [(bytes(n), bytes(v)) for n, v in fields if not n.startswith(b":")])
 
     def _give_back(self, connection: Http2Connection, size: int) -> None:

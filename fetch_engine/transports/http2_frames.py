@@ -1,4 +1,4 @@
-"""GOAWAY, taken out of the stream of HTTP/2 frames before h2 sees it.
+"""The frames of HTTP/2, counted, and GOAWAY taken out of them before h2 sees it.
 
 h2 regards a connection as closed from GOAWAY on, and the rest of the responses that were promised with it as a
 violation; servers that end a connection in good order after so many requests would lose us those responses.
@@ -6,13 +6,17 @@ violation; servers that end a connection in good order after so many requests wo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from h2.exceptions import FrameTooLargeError
 
 _HEADER = 9
 _GOAWAY = 7
+MOST_EMPTY = 1000
+EMPTY_A_SECOND = 10
+EMPTY_FOR_EACH = 20
 _LARGEST = 16 * 1024  # SETTINGS_MAX_FRAME_SIZE as it is when nobody says otherwise
 
 
@@ -25,44 +29,71 @@ class GoAway:
 
 
 class FrameSplitter:
-    """Follows the boundaries of frames through the bytes from the server."""
+    """Follows the boundaries of frames through the bytes from the server: `feed`, then `take` while it gives something.
+
+    taken: how many frames began in what was taken last. has_more: there may be more to take.
+    """
 
     def __init__(self) -> None:
-        self._held = b""
-        self._left = 0
+        self._data = b""
+        self._at = 0
+        self._left = 0  # bytes of the frame that has begun
+        self.taken = 0
+        self.has_more = False
 
-    def feed(self, data: bytes) -> Iterator[bytes | GoAway]:
-        """What `data` completes: runs of bytes for h2, and each GOAWAY by itself, in order.
+    def feed(self, data: bytes) -> None:
+        """More has come."""
+        self._data = self._data[self._at :] + data
+        self._at = 0
+        self.has_more = True
+
+    def take(self, most: int) -> bytes | GoAway | None:
+        """Bytes for h2 in which at most `most` frames begin, or a GOAWAY by itself; None if more must come first.
 
         Raises FrameTooLargeError.
         """
-        if self._held:
-            data = self._held + data
-            self._held = b""
-        passed, at = 0, min(self._left, len(data))
-        self._left -= at
-        while at < len(data):
-            if len(data) - at < _HEADER:
-                self._held = data[at:]
-                break
+        data, start = self._data, self._at
+        at = min(start + self._left, len(data))
+        self._left -= at - start
+        self.taken = 0
+        while not self._left and self.taken < most and len(data) - at >= _HEADER:
             length = int.from_bytes(data[at : at + 3], "big")
             if length > _LARGEST:
                 # h2 would first collect all of it.
                 raise FrameTooLargeError("frame larger than allowed, or no HTTP/2 at all")
             end = at + _HEADER + length
             if data[at + 3] == _GOAWAY and length >= 8:
-                if at > passed:
-                    yield data[passed:at]
-                passed = at
-                if end > len(data):
-                    self._held = data[at:]
+                if at > start or end > len(data):
                     break
-                payload = data[at + _HEADER : end]
-                last_stream = int.from_bytes(payload[:4], "big") & 0x7FFFFFFF
-                yield GoAway(last_stream, int.from_bytes(payload[4:8], "big"))
-                passed = end
+                self.taken, self._at = 1, end
+                last_stream = int.from_bytes(data[at + _HEADER : at + _HEADER + 4], "big") & 0x7FFFFFFF
+                return GoAway(last_stream, int.from_bytes(data[at + _HEADER + 4 : at + _HEADER + 8], "big"))
+            self.taken += 1
             at = min(end, len(data))
             self._left = end - at
-        ended = len(data) - len(self._held)
-        if ended > passed:
-            yield data[passed:ended]
+        self._at = at
+        self.has_more = at > start
+        return data[start:at] if at > start else None
+
+
+class FrameBudget:
+    """Frames that carry nothing, which a peer can send for ever (CVE-2019-9511 to 9518): so many at once, so many a
+    second, and so many with each frame that carries something."""
+
+    __slots__ = ("_left", "_now", "_since")
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._since = now()
+        self._left = float(MOST_EMPTY)
+
+    def spend(self, frames: int) -> bool:
+        """So many came; whether that is still within bounds."""
+        now = self._now()
+        self._left = min(self._left + (now - self._since) * EMPTY_A_SECOND, MOST_EMPTY) - frames
+        self._since = now
+        return self._left >= 0
+
+    def earn(self) -> None:
+        """One of them was of use, or we sent something that is to be answered."""
+        self._left = min(self._left + EMPTY_FOR_EACH, MOST_EMPTY)
