@@ -45,8 +45,10 @@ class Hosts:
         """The hosts that asked for less and rest, or are refused, now; first come first."""
         return [replace(rest, waiting=self._lanes.waiting_for(rest.host)) for rest in self._backoff.all()]
 
-    def rest_of(self, task: FetchTask) -> HostRest | None:
+    def rest_of(self, task: FetchTask | None) -> HostRest | None:
         """The rest of the host that this fetch waits for; None where it waits for none that rests."""
+        if task is None or not self._lanes.held:
+            return None
         job = task.job
         if job.lane is not None or job.outcome is not None:
             return None

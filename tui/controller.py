@@ -42,6 +42,7 @@ from tui.snapshot import (
 )
 
 COLLECTED_SHOWN = 30.0  # seconds for which it is told what the collector came to
+MOST_HELD = 1000  # fetches beyond the window while hosts rest: each has a row
 AHEAD = 256  # fetches that are handed to the engine before there is room for them
 
 
@@ -156,6 +157,7 @@ class Controller:
 
     async def run(self) -> None:
         """Publish snapshots until `stop`: at the redraw rate where something changed, and at once after a command."""
+        self._engine.hosts.watch(self._finished)
         async with anyio.create_task_group() as group:
             group.start_soon(self._inspection.heart.run)
             group.start_soon(self._go_on)
@@ -219,9 +221,14 @@ class Controller:
         self._accounts[task.id] = Account(request, task.recorder, time.monotonic())
         return task.id
 
+    @property
+    def _places(self) -> int:
+        """The window, and as many more as wait for hosts that rest: they are not to keep other hosts back."""
+        return self._window + min(self._engine.hosts.held, MOST_HELD)
+
     def _admit(self) -> None:
         while (
-            len(self._owned) < self._window and self._journal.has_room and (request := self._waiting.take()) is not None
+            len(self._owned) < self._places and self._journal.has_room and (request := self._waiting.take()) is not None
         ):
             self._submit(request)
         if self._waiting.fed < self._window:
@@ -258,7 +265,7 @@ class Controller:
         while self._next_history <= now:
             self._history.append(census.alive)
             self._next_history += 1.0
-        session = self._engine.session
+        session, hosts = self._engine.session, self._engine.hosts
         total = self._bytes + sum(account.recorder.bytes_received for account in accounts.values())
         return Snapshot(
             census=census,
@@ -269,7 +276,10 @@ class Controller:
                 opened=session.opened_generations,
                 closed=session.closed_generations,
             ),
-            active=tuple(one.row(task_id, now, inspection.of_fetch(task_id)) for task_id, one in accounts.items()),
+            active=tuple(
+                one.row(task_id, now, inspection.of_fetch(task_id), hosts.rest_of(self._owned.get(task_id)))
+                for task_id, one in accounts.items()
+            ),
             held=self._held.rows(inspection.of_handle),
             waiting=self._waiting.count,
             done=self._done,
@@ -288,6 +298,7 @@ class Controller:
             cluster=cluster,
             search_asked_only=self._held.is_asked_only,
             processes=self._engine.processes,
+            resting=tuple(hosts.resting()),
         )
 
 

@@ -7,9 +7,10 @@ from rich.cells import cell_len
 from fetch_engine.results import ErrorKind, FetchError, FetchResult, FetchState
 from fetch_engine.urls import safe_url
 from tui.body_text import decode_body
+from tui.host_lines import whole_seconds
 from tui.painted import Span
 from tui.plain_text import fit, safe, size
-from tui.snapshot import ActiveRow, FinishedRecord
+from tui.snapshot import ActiveRow, FinishedRecord, Wait
 
 _WORDS = {
     FetchState.QUEUED: ("QUE", "faint"),
@@ -26,6 +27,18 @@ _WORDS = {
 def state_word(state: FetchState) -> Span:
     """A state in at most 4 letters."""
     return _WORDS[state]
+
+
+def row_state(row: ActiveRow) -> Span:
+    """The same of a fetch that has not ended; REST while its host rests, RTRY while it waits for its next attempt."""
+    if row.wait is None:
+        return state_word(row.state)
+    return "REST" if row.wait.host else "RTRY", "warn"
+
+
+def wait_text(wait: Wait) -> str:
+    """What it waits for, in a narrow cell: `429, 8 s`."""
+    return f"{safe(wait.cause, 15)}, {whole_seconds(wait.seconds)}"
 
 
 def status_role(status: int) -> str:

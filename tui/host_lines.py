@@ -20,8 +20,8 @@ AGAIN = 0.2  # seconds after which a standard error that took nothing is tried o
 def notice(rest: HostRest) -> str:
     """A host began to rest, or is refused: `example.com: 429, resting 8 s, 2 waiting`."""
     if not rest.refused:
-        return f"{rest.host}: {rest.status}, resting {seconds(rest.left)}, {rest.waiting} waiting"
-    asked = "" if rest.asked is None else f", asked to wait {seconds(rest.asked)}"
+        return f"{rest.host}: {rest.status}, resting {whole_seconds(rest.left)}, {rest.waiting} waiting"
+    asked = "" if rest.asked is None else f", asked to wait {whole_seconds(rest.asked)}"
     return f"{rest.host}: {rest.status}{asked}, refused: {rest.waiting} not sent"
 
 
@@ -32,11 +32,18 @@ def kept_waiting(rests: Sequence[HostRest]) -> str:
         return ""
     first = min(rests, key=lambda rest: rest.left)
     if len(rests) == 1:
-        return f"{first.host} rests {seconds(first.left)} ({first.status})"
-    return f"{len(rests)} hosts rest, {first.host} {seconds(first.left)} ({first.status})"
+        return f"{first.host} rests {whole_seconds(first.left)} ({first.status})"
+    return f"{len(rests)} hosts rest, {first.host} {whole_seconds(first.left)} ({first.status})"
 
 
-def seconds(value: float) -> str:
+def rest_text(rest: HostRest) -> str:
+    """One such host, in words: `example.com rests 5 s (429), 25 waiting`."""
+    if rest.refused:
+        return f"{rest.host} is not asked for {whole_seconds(rest.left)} ({rest.status})"
+    return f"{rest.host} rests {whole_seconds(rest.left)} ({rest.status}), {rest.waiting} waiting"
+
+
+def whole_seconds(value: float) -> str:
     """Whole seconds, rounded up: what is left of a wait is never said to be nothing."""
     return f"{max(1, math.ceil(value - 0.001))} s"
 

@@ -10,7 +10,7 @@ import anyio
 from fetch_engine.globbing import UrlGlob
 from fetch_engine.redaction import masked_url
 from fetch_engine.requests import FetchRequest, InputTag, tag_of
-from fetch_engine.results import FetchError, FetchResult
+from fetch_engine.results import ErrorKind, FetchError, FetchResult
 from fetch_engine.store_file import RunLocks
 from fetch_engine.store_writer import RunWriter
 from tui.plain_text import safe
@@ -112,7 +112,8 @@ class Journal:
         """It has come to an end. fetch: its id in the engine. at: time.time(). notes: what was odd about it."""
         number = getattr(request, "number", -1)
         if self._writer is not None and number >= 0:
-            self._outstanding.discard(number)
+            if not (isinstance(outcome, FetchError) and outcome.kind is ErrorKind.HOST_BUSY):  # to be made later
+                self._outstanding.discard(number)
             self._writer.finished(number, fetch, outcome, at, notes)
 
     def withdraw_all_but(self, running: Iterable[FetchRequest]) -> None:

@@ -6,7 +6,7 @@ import re
 from typing import TypeAlias
 
 from fetch_engine.results import FetchResult
-from tui.describe import outcome_code, shown_url, state_word
+from tui.describe import outcome_code, row_state, shown_url
 from tui.done_rows import GLIMPSE
 from tui.row_filter import Facts
 from tui.snapshot import ActiveRow, FinishedRecord, HeldRow
@@ -55,7 +55,7 @@ class _Active:
 
     @property
     def state(self) -> str:
-        return state_word(self._row.state)[0]
+        return row_state(self._row)[0]
 
     @property
     def host(self) -> str:

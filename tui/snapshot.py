@@ -10,9 +10,22 @@ if TYPE_CHECKING:  # the screen is there before the engine is
     from fetch_engine.executors.process_facts import ProcessFacts
     from fetch_engine.executors.worker_facts import ClusterFacts
     from fetch_engine.globbing import UrlGlob
+    from fetch_engine.host_backoff import HostRest
     from fetch_engine.requests import FetchRequest
     from fetch_engine.results import FetchError, FetchResult, FetchState
     from fetch_engine.session import GenerationFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a fetch waits for that is not a free place: a host that rests (`host`), or else its own next attempt.
+
+    cause: the status, or the kind of error, that led to it. seconds: left of it.
+    """
+
+    cause: str
+    seconds: float
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +46,7 @@ class ActiveRow:
     pinned: bool
     warnings: tuple[str, ...] = ()  # what the lints say of it
     request: FetchRequest | None = None
+    wait: Wait | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +122,7 @@ class Snapshot:
     cluster: ClusterFacts | None = None  # where fetches run on one
     search_asked_only: bool = False  # whether holders are searched for only on request, since that has become slow
     processes: ProcessFacts | None = None  # child processes, where fetches run there
+    resting: tuple[HostRest, ...] = ()  # hosts that asked for less
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tui.arranged import Sort
 from tui.columns import Column
-from tui.describe import asked, state_word
+from tui.describe import asked, row_state, wait_text
+from tui.host_lines import kept_waiting
 from tui.painted import Line, Span
-from tui.plain_text import duration, rate, size
+from tui.plain_text import duration, rate, safe, size
 from tui.row_facts import url_order
 from tui.rows import IdRows
 from tui.snapshot import ActiveRow
 from tui.table import Table
 
+if TYPE_CHECKING:
+    from fetch_engine.host_backoff import HostRest
+
 BAR = 10
-_STATES = {"QUE": 0, "CONN": 1, "SEND": 2, "WAIT": 3, "RECV": 4}
+_STATES = {"QUE": 0, "REST": 0.3, "RTRY": 0.6, "CONN": 1, "SEND": 2, "WAIT": 3, "RECV": 4}
 
 
 class ActivePane(Table[ActiveRow]):
@@ -24,9 +30,10 @@ class ActivePane(Table[ActiveRow]):
 
     def __init__(self) -> None:
         self.waiting = 0  # URLs that have no row yet
+        self.resting: tuple[HostRest, ...] = ()  # hosts that asked for less
         columns = (
             Column[ActiveRow]("W", 2, self._warning, rank=1, sort=Sort("warnings", _warnings, True)),
-            Column[ActiveRow]("ST", 4, lambda row, _: state_word(row.state), sort=Sort("state", _state, True)),
+            Column[ActiveRow]("ST", 4, lambda row, _: row_state(row), sort=Sort("state", _state, True)),
             Column[ActiveRow](
                 "URL",
                 14,
@@ -60,6 +67,8 @@ class ActivePane(Table[ActiveRow]):
         left: Line = [("1 ", "key"), ("Active ", "title"), *self.count()]
         if self.waiting:
             left.append((f" +{self.waiting} waiting", "faint"))
+        if kept := kept_waiting([rest for rest in self.resting if rest.waiting]):
+            left.append((f"  {safe(kept)}", "warn"))
         return left, self.arrangement()
 
     def _warning(self, row: ActiveRow, _width: int) -> Span:
@@ -73,6 +82,8 @@ class ActivePane(Table[ActiveRow]):
 
     def _progress(self, row: ActiveRow, _width: int) -> Span:
         g = self.glyphs
+        if row.wait is not None:
+            return wait_text(row.wait), "warn"
         if row.expected_size:
             part = _part(row)
             full = int(part * BAR)
@@ -84,8 +95,8 @@ def _warnings(row: ActiveRow) -> int:
     return len(row.warnings)
 
 
-def _state(row: ActiveRow) -> int:
-    return _STATES.get(state_word(row.state)[0], len(_STATES))
+def _state(row: ActiveRow) -> float:
+    return _STATES.get(row_state(row)[0], len(_STATES))
 
 
 def _part(row: ActiveRow) -> float:

@@ -12,9 +12,11 @@ from typing import ClassVar
 from rich.cells import cell_len
 from textual.binding import BindingType
 
+from fetch_engine.host_backoff import HostRest
 from tui.columns import Column, lay_out
 from tui.describe import status_role
 from tui.frame import Extent, Frame
+from tui.host_lines import rest_text
 from tui.keys import bindings
 from tui.meter import ScreenCost
 from tui.painted import Line, Span
@@ -24,6 +26,7 @@ from tui.totals import Histogram, Tally, Totals
 from tui.wheel import Wheel
 
 TWO_COLUMNS = 74  # from this width on latency stands beside the counts
+MOST_RESTS = 3  # hosts that are named because they asked for less
 HOST_ROWS = 4  # below the counts, or else all scrolls
 STEPS = ((1.0, 1.5, 2.0, 3.0, 5.0, 7.0), (1.0, 2.0, 5.0), (1.0,))  # of the histogram, in each power of ten
 MAX_STEPS = 14
@@ -132,7 +135,10 @@ class OverviewPane(Wheel, Frame):
         lines: list[Line] = [[("Fetches", "title")]]
         if s is not None:
             running = s.census.running + s.census.queued
-            lines.append(_facts((running, "running", "busy"), (s.waiting, "waiting", "")))
+            kept = sum(rest.waiting for rest in s.resting if not rest.refused)
+            resting = ((kept, "at rest", "warn"),) if kept else ()
+            lines.append(_facts((max(0, running - kept), "running", "busy"), (s.waiting, "waiting", ""), *resting))
+            lines += [[("  ", ""), (fit(safe(rest_text(rest)), width - 2).rstrip(), "warn")] for rest in _first(s)]
         lines.append(
             _facts((every.done, "done", ""), (every.failed, "failed", "bad"), (every.cancelled, "cancelled", ""))
         )
@@ -202,6 +208,11 @@ def host_rows(totals: Totals, snapshot: Snapshot | None) -> list[HostRow]:
     rows = [HostRow(id, name, tally, running.pop(name, 0)) for id, (name, tally) in enumerate(totals.hosts.items())]
     rows += [HostRow(id, name, Tally(), count) for id, (name, count) in enumerate(running.items(), len(rows))]
     return sorted(rows, key=lambda row: (-row.tally.ended - row.running, row.name))
+
+
+def _first(snapshot: Snapshot) -> list[HostRest]:
+    """The hosts to name that asked for less: those that keep most waiting."""
+    return sorted(snapshot.resting, key=lambda rest: -rest.waiting)[:MOST_RESTS]
 
 
 def histogram_edges(histogram: Histogram, most: int) -> list[float]:

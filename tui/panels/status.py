@@ -60,7 +60,8 @@ class StatusLine(Painted):
         s = self.snapshot
         if s is None:
             return [brand]
-        running = s.census.running + s.census.queued
+        kept = sum(rest.waiting for rest in s.resting if not rest.refused)
+        running = max(0, s.census.running + s.census.queued - kept)
         waiting = f" +{s.waiting} waiting" if s.waiting else ""
         errors = ("errors" if long else "err") if s.failed != 1 or not long else "error"
         session = s.session
@@ -75,7 +76,7 @@ class StatusLine(Painted):
             (1, [("session ", "faint"), ("OPEN", "good") if session.is_open else ("CLOSED", "faint")]),
             (2, [(f"{rate(s.rate):>7}", "")]),
         ]
-        parts[1][1].append((waiting, "faint"))
+        parts[1][1].extend([(f" +{kept} at rest" if kept else "", "warn"), (waiting, "faint")])
         peak = (f" (peak {s.peak_alive})", "faint")
         parts[5][1].append(peak if long else ("", ""))
         parts[6][1].append((generation, "faint"))

@@ -109,6 +109,7 @@ class DashboardScreen(SizedNow, Screen[None], RecordActions):
             if not paused:
                 active, refs = self.query_one(ActivePane), self.query_one(RefsPane)
                 active.active_rows.rows, active.waiting = snapshot.active, snapshot.waiting
+                active.resting = snapshot.resting
                 refs.held_rows.rows, refs.snapshot = snapshot.held, snapshot
                 active.update()
                 refs.update()

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from fetch_engine.results import FetchError, FetchResult
-from tui.describe import shown_url, state_word, status_role
+from tui.describe import row_state, shown_url, status_role
+from tui.host_lines import whole_seconds
 from tui.painted import Line
-from tui.plain_text import amount, duration, rate
+from tui.plain_text import amount, duration, rate, safe
 from tui.secrets import has_secrets, open_text, open_value
-from tui.snapshot import ActiveRow
+from tui.snapshot import ActiveRow, Wait
 from tui.wrapping import pairs, wrap
 
 
 def active_lines(row: ActiveRow, width: int) -> list[Line]:
     """A fetch that has not ended, as it was when this was asked."""
-    word, role = state_word(row.state)
+    word, role = row_state(row)
     expected = f" of {amount(row.expected_size)}" if row.expected_size else ""
     facts = [
         ("url", shown_url(row.url), ""),
@@ -22,10 +23,18 @@ def active_lines(row: ActiveRow, width: int) -> list[Line]:
         ("rate", rate(row.rate), ""),
         ("age", duration(row.age), ""),
         ("attempt", str(row.attempt), ""),
+        *(() if row.wait is None else (("waits", waits_for(row.wait), "warn"),)),
         ("pinned", "yes" if row.pinned else "no", ""),
         *(("warning", warning, "warn") for warning in row.warnings),
     ]
     return pairs(facts, width)
+
+
+def waits_for(wait: Wait) -> str:
+    """What a fetch waits for, in words."""
+    if wait.host:
+        return f"{safe(wait.host, 80)} answered {safe(wait.cause, 20)} and rests {whole_seconds(wait.seconds)}"
+    return f"for its next attempt in {whole_seconds(wait.seconds)}, after {safe(wait.cause, 20)}"
 
 
 def header_lines(result: FetchResult, trimmed: bool, secrets: bool, width: int) -> list[Line]:
@@ -60,5 +69,7 @@ def error_lines(error: FetchError, width: int) -> list[Line]:
     if error.status is not None:
         facts.append(("status", str(error.status), status_role(error.status)))
     facts.append(("attempts", str(error.attempts), ""))
+    if error.retry_after is not None:
+        facts.append(("asked for", f"a wait of {whole_seconds(error.retry_after)}", ""))
     facts.append(("received", f"{amount(error.bytes_received)}, {amount(error.body_size)} of body", ""))
     return pairs(facts, width)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fetch_engine.results import Attempt, FetchResult, Timings
 from tui.describe import shown_url, status_role
 from tui.glyphs import Glyphs
+from tui.host_lines import whole_seconds
 from tui.painted import Line
 from tui.plain_text import amount, fit, safe
 from tui.sections.subject import Outcome
@@ -97,6 +98,11 @@ def timing_lines(outcome: Outcome, glyphs: Glyphs, width: int) -> list[Line]:
     where = f" from {safe(address, 60)}" if address else ""
     by = f" by {outcome.transport}" if outcome.transport else ""
     lines += [[], [(f"{attempts}, {amount(outcome.bytes_received)} off the wire{where}{by}", "faint")]]
+    if outcome.timings.host_rest:
+        kept = milliseconds(outcome.timings.host_rest)
+        lines.append([(f"{kept} of it waiting for a host that had asked for less", "warn")])
+    if outcome.retry_after is not None:
+        lines.append([(f"the host asked to wait {whole_seconds(outcome.retry_after)}", "warn")])
     if outcome.carried_by:
         lines.append([(f"on worker {safe(outcome.carried_by, 80)}", "faint")])
     return lines + [_attempt(number, attempt) for number, attempt in enumerate(outcome.retried, 1)]
@@ -107,7 +113,8 @@ def _attempt(number: int, attempt: Attempt) -> Line:
     ended = str(attempt.status) if attempt.status is not None else str(attempt.error)
     role = status_role(attempt.status) if attempt.status is not None else "bad"
     took = f" after {milliseconds(attempt.elapsed)}, the next one {milliseconds(attempt.waited)} later"
-    return [(f"  {number} ", "faint"), (ended, role), (took, "faint")]
+    asked = "" if attempt.retry_after is None else f", as asked: {whole_seconds(attempt.retry_after)}"
+    return [(f"  {number} ", "faint"), (ended, role), (took + asked, "faint")]
 
 
 def _hop_bars(hop: HopPhases, total: float, room: int, glyphs: Glyphs) -> list[Line]:
