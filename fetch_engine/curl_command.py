@@ -66,7 +66,7 @@ def curl_command(request: FetchRequest, *, secrets: bool = False, globs: bool = 
     """
     words = ["curl"] if globs else ["curl", "--globoff"]
     if request.follow_redirects:
-        words.append("-L")
+        words.append("--location-trusted" if request.trust_redirects else "-L")
     has_data = bool(request.body)
     if request.method == "HEAD" and not has_data:
         words.append("-I")

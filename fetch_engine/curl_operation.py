@@ -27,6 +27,7 @@ class CurlOperation:
     as_query: bool = False
     head: bool = False
     follow: bool = False
+    trust: bool = False
     insecure: bool = False
     proxy: str | None = None
     proxy_user: str | None = None
@@ -53,6 +54,7 @@ class CurlOperation:
                 body=body or b"",
                 timeouts=timeouts,
                 follow_redirects=self.follow,
+                trust_redirects=self.trust,
                 insecure=self.insecure,
                 proxy=self._proxy(),
             )

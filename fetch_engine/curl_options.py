@@ -28,7 +28,7 @@ IGNORED_FLAGS = frozenset({
     "tlsv1.1", "tlsv1.2", "tlsv1.3", "sslv2", "sslv3", "ipv4", "ipv6", "remote-name", "remote-name-all",
     "remote-header-name", "remote-time", "create-dirs", "clobber", "remove-on-error", "skip-existing", "xattr",
     "retry-all-errors", "retry-connrefused", "junk-session-cookies", "tcp-fastopen", "path-as-is", "post301",
-    "post302", "post303", "location-trusted", "cert-status", "proxy-insecure", "ca-native", "tr-encoding",
+    "post302", "post303", "cert-status", "proxy-insecure", "ca-native", "tr-encoding",
     "ssl-revoke-best-effort", "ssl-no-revoke", "ssl-allow-beast", "raw", "progress", "false-start", "use-ascii",
     "suppress-connect-headers", "proxytunnel", "ignore-content-length", "npn",
 })  # fmt: skip
@@ -59,8 +59,8 @@ WITH_VALUE = IGNORED_VALUES | frozenset({
 })  # fmt: skip
 
 KNOWN_FLAGS = SILENT | IGNORED_FLAGS | frozenset({
-    "head", "get", "location", "insecure", "globoff", "next", "netrc", "netrc-optional", "digest", "ntlm",
-    "negotiate", "anyauth", "proxy-digest", "proxy-ntlm", "proxy-negotiate", "proxy-anyauth",
+    "head", "get", "location", "location-trusted", "insecure", "globoff", "next", "netrc", "netrc-optional", "digest",
+    "ntlm", "negotiate", "anyauth", "proxy-digest", "proxy-ntlm", "proxy-negotiate", "proxy-anyauth",
     "append", "list-only", "manual", "version", "help", "crlf", "haproxy-protocol", "doh-insecure", "form-escape",
     "disallow-username-in-url",
 })  # fmt: skip

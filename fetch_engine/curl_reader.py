@@ -71,6 +71,8 @@ class CurlReader:
                 operation.as_query = on
             case "location":
                 operation.follow = on
+            case "location-trusted":
+                operation.follow = operation.trust = on
             case "insecure":
                 operation.insecure = on
             case "globoff":

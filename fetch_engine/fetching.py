@@ -193,7 +193,7 @@ class _Fetch:
 
     async def _follow(self, hop: HopRequest, scope: anyio.CancelScope, began: float) -> FetchResult | _Again:
         limits = self._terms.limits
-        trail = RedirectTrail(limits.max_redirects, same_host=limits.same_host)
+        trail = RedirectTrail(limits.max_redirects, same_host=limits.same_host, trusted=self._request.trust_redirects)
         while True:
             if hop.target.host != self._host:
                 await self._change_host(hop.target.host, scope)

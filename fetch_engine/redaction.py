@@ -55,6 +55,12 @@ def masked_value(name: str, value: str) -> str:
     return masked_url(value) if lower in _URL_HEADERS else value
 
 
+def is_secret_header(name: str) -> bool:
+    """Whether the value of a header of this name is masked."""
+    lower = name.lower()
+    return lower in _SECRET_HEADERS or is_secret(lower)
+
+
 def masked_body(body: bytes) -> bytes:
     """The body of a request with the values of secret form fields and JSON members masked."""
     text = body.decode("latin-1")

@@ -5,26 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fetch_engine.errors import AttemptFailed
+from fetch_engine.redaction import is_secret_header
 from fetch_engine.requests import Headers, HopRequest
 from fetch_engine.results import ErrorKind
 from fetch_engine.urls import Target, resolve
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
-# Host as well: given by hand it names the first server.
-_ORIGIN_HEADERS = frozenset({"authorization", "cookie", "host", "proxy-authorization"})
 _BODY_HEADERS = frozenset(
     {"content-encoding", "content-language", "content-location", "content-type", "digest", "last-modified"}
 )
 
 
 class RedirectTrail:
-    """The way of one attempt through redirects, at most `limit` of them; with `same_host` none leads elsewhere."""
+    """The way of one attempt through redirects, at most `limit` of them; with `same_host` none leads elsewhere.
 
-    __slots__ = ("_left", "_limit", "_looped", "_same_host", "_seen")
+    trusted: credentials follow to other origins.
+    """
 
-    def __init__(self, limit: int, *, same_host: bool = False) -> None:
+    __slots__ = ("_left", "_limit", "_looped", "_same_host", "_seen", "_trusted")
+
+    def __init__(self, limit: int, *, same_host: bool = False, trusted: bool = False) -> None:
         self._limit = limit
+        self._trusted = trusted
         self._same_host = same_host
         self._left = limit
         self._looped = False
@@ -36,7 +39,7 @@ class RedirectTrail:
         A URL that comes again is followed up to the limit, as the server may answer otherwise the next time.
         Raises AttemptFailed: too-many-redirects, redirect-refused.
         """
-        following = next_hop(hop, status, headers)
+        following = next_hop(hop, status, headers, trusted=self._trusted)
         if following is None:
             return None
         if self._same_host and following.target.host != hop.target.host:
@@ -52,12 +55,13 @@ class RedirectTrail:
         return following
 
 
-def next_hop(hop: HopRequest, status: int, headers: Headers) -> HopRequest | None:
+def next_hop(hop: HopRequest, status: int, headers: Headers, *, trusted: bool = False) -> HopRequest | None:
     """The request that a redirect asks for, or None if the response is none or names no location.
 
     300 and 304 are not followed. POST becomes GET after 301 and 302, every method but HEAD after 303; 307 and 308
-    keep method and body. Credentials stay with their origin: scheme, host and port. Raises AttemptFailed
-    (redirect-refused) where the location is no http or https URL.
+    keep method and body. Credentials, and every other header whose value is masked as a secret, stay with their origin:
+    scheme, host and port; unless all are `trusted`. Raises AttemptFailed (redirect-refused) where the location is no
+    http or https URL.
     """
     if status not in REDIRECTS:
         return None
@@ -72,10 +76,15 @@ def next_hop(hop: HopRequest, status: int, headers: Headers) -> HopRequest | Non
         method, body = "GET", b""
         kept = without(kept, _BODY_HEADERS)
     if target.origin != hop.target.origin:
-        kept = without(kept, _ORIGIN_HEADERS)
-    elif target.authorization is None:
+        # Host as well: given by hand it names the first server.
+        kept = tuple([field for field in kept if not _stays(field[0], trusted=trusted)])
+    if target.authorization is None and (trusted or target.origin == hop.target.origin):
         target = target.with_authorization(hop.target.authorization)
     return replace(hop, target=target, method=method, headers=kept, body=body)
+
+
+def _stays(name: str, *, trusted: bool) -> bool:
+    return name.lower() == "host" or (not trusted and is_secret_header(name))
 
 
 def _target(base: Target, location: str) -> Target:

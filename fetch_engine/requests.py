@@ -51,7 +51,8 @@ class FetchRequest:
     """One request as a user gives it. `url` is kept as given; whether it is valid is found out when it runs.
 
     method: as in curl -X. headers: pairs, sent as given, text beyond ASCII as UTF-8. body: bytes.
-    timeouts: None takes the engine's. follow_redirects: False makes a redirect the result. insecure: accept any
+    timeouts: None takes the engine's. follow_redirects: False makes a redirect the result.
+    trust_redirects: credentials and other secret headers follow to other origins. insecure: accept any
     certificate. proxy: as in TransportOptions, "" for none, None takes the engine's.
     save: where the body goes, None to keep no more than its preview. checksum: what it must hash to.
     invalid: why there is nothing to fetch, where whoever read it has found out; it fails with `invalid-url`.
@@ -70,6 +71,7 @@ class FetchRequest:
     checksum: Checksum | None = None
     invalid: str | None = None
     tag: object = field(default=None, repr=False, compare=False)
+    trust_redirects: bool = False
 
 
 def as_new(request: FetchRequest) -> FetchRequest:

@@ -48,6 +48,7 @@ class Access:
     ip_version: Literal[4, 6] | None = None
     deny_private: bool = False
     same_host: bool = False
+    location_trusted: bool = False
 
 
 def add_access_options(parser: argparse.ArgumentParser) -> None:
@@ -101,6 +102,12 @@ def add_access_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--same-host", action=argparse.BooleanOptionalAction, default=False, help="follow no redirect to another host"
     )
+    group.add_argument(
+        "--location-trusted",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="send credentials and secret headers of -H (X-Api-Key, ...) to other origins on redirects, too",
+    )
     addresses = group.add_mutually_exclusive_group()
     addresses.add_argument("-4", "--ipv4", dest="ip_version", action="store_const", const=4, help="IPv4 only")
     addresses.add_argument("-6", "--ipv6", dest="ip_version", action="store_const", const=6, help="IPv6 only")
@@ -145,6 +152,7 @@ def read_access(given: Any) -> Access:
         ip_version=given.ip_version,
         deny_private=given.deny_private,
         same_host=given.same_host,
+        location_trusted=given.location_trusted,
     )
 
 

@@ -117,6 +117,7 @@ def request_for(options: Options, url: str, timeouts: Timeouts | None = None) ->
         body=options.body,
         timeouts=timeouts,
         follow_redirects=options.follow_redirects,
+        trust_redirects=options.access.location_trusted,
         save=_save_to(options.save),
         checksum=None if options.save.checksum is None else Checksum.parse(options.save.checksum),
     )

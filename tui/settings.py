@@ -62,6 +62,7 @@ SETTINGS = (
     "interface",
     "deny-private",
     "same-host",
+    "location-trusted",
     "netrc",
     "netrc-file",
     "show-secrets",
@@ -71,7 +72,7 @@ KEPT = ("theme", "fps")  # settings that stay as they were changed in the progra
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 SWITCHES = {
     *("ascii", "mouse", "location", "insecure", "http2", "ca-native", "deny-private", "same-host", "netrc"),
-    *("store", "store-secrets", "show-secrets"),
+    *("location-trusted", "store", "store-secrets", "show-secrets"),
 }
 _ARGUMENT = re.compile(r"argument [^:]*: ")
 

@@ -81,6 +81,24 @@ def test_redirects_may_have_to_stay_with_their_host(server: str) -> None:
     assert outcomes("--same-host", *urls) == {"/away": ("redirect-refused", 1), "/near": (200, 1)}
 
 
+def test_secrets_follow_redirects_only_where_hosts_are_trusted() -> None:
+    seen: list[bytes] = []
+
+    def echo(connection: Connection) -> None:
+        while request := connection.request():
+            seen.append(request)
+            connection.answer(b"")
+
+    def away(connection: Connection) -> None:
+        while connection.request():
+            connection.answer(status="302 Found", headers=f"Location: {other.url()}\r\n")
+
+    with RawServer(echo) as other, RawServer(away) as first:
+        for args in ((), ("--location-trusted",), ("--location-trusted", "--no-location")):
+            run("--headless", "-H", "X-Api-Key: k3y", *args, first.url())
+    assert [b"X-Api-Key: k3y" in request for request in seen] == [False, True]
+
+
 def test_fetches_may_run_in_child_processes(server: str) -> None:
     for args, report in ((), None), (("--processes", "1"), 1):
         ended = run("--headless", "--exit-report", *args, f"{server}/fine")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -181,13 +182,14 @@ _REQUESTS = st.builds(
     headers=st.lists(st.tuples(_NAMES, _VALUES), max_size=4).map(tuple),
     body=st.binary(max_size=30).map(lambda body: body.replace(b"\0", b"")),
     timeouts=st.none() | st.builds(Timeouts, connect=_SECONDS, total=_SECONDS),
-    follow_redirects=st.booleans(),
+    follow_redirects=st.just(True),
+    trust_redirects=st.booleans(),
     insecure=st.booleans(),
     proxy=st.sampled_from([None, "", "http://p:1", "https://u:a%40b@p", "p"]),
 )
 
 
-@given(_REQUESTS)
+@given(_REQUESTS | _REQUESTS.map(lambda request: replace(request, follow_redirects=False, trust_redirects=False)))
 def test_a_request_survives_the_way_to_a_command_and_back(request: FetchRequest) -> None:
     command = curl_command(request, secrets=True)
     assert command.isprintable()

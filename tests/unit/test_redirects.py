@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import string
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fetch_engine.errors import AttemptFailed
+from fetch_engine.redaction import MASK, masked_headers
 from fetch_engine.redirects import RedirectTrail, next_hop
-from fetch_engine.requests import FetchRequest, HopRequest, first_hop
+from fetch_engine.requests import TRANSPORT_HEADERS, FetchRequest, HopRequest, first_hop
 from fetch_engine.results import ErrorKind
 from fetch_engine.urls import parse_url
 
@@ -90,6 +95,43 @@ def test_credentials_are_dropped_across_origins_for_good(location: str) -> None:
     assert names(away) == {"content-type", "content-encoding", "x-own"}
     back = follow(away, 307, "http://a.example/")
     assert names(back) == {"content-type", "content-encoding", "x-own"}
+
+
+SECRETS = (
+    "Authorization",
+    "Cookie",
+    "Proxy-Authorization",
+    "X-Api-Key",
+    "X-Auth-Token",
+    "X-Session-Token",
+    "PRIVATE-TOKEN",
+)
+
+
+@pytest.mark.parametrize("name", [name for each in SECRETS for name in (each, each.lower(), each.upper())])
+def test_what_is_masked_as_a_secret_stays_with_its_origin(name: str) -> None:
+    first = hop("http://a.example/", headers=((name, "s3cret"), ("X-Plain", "1")))
+    assert masked_headers(first.headers)[-2:] == ((name, MASK), ("X-Plain", "1"))
+    assert names(follow(first, 302, "/y")) == {name.lower(), "x-plain"}
+    assert names(follow(first, 302, "http://b.example/")) == {"x-plain"}
+    assert names(follow(first, 302, "https://a.example/")) == {"x-plain"}
+
+
+@given(st.text(string.ascii_letters + "-", min_size=1, max_size=20))
+def test_no_header_that_is_masked_crosses_origins(name: str) -> None:
+    if name.lower() in TRANSPORT_HEADERS | {"user-agent", "accept", "accept-encoding", "host"}:
+        return
+    first = hop("http://a.example/", headers=((name, "value"),))
+    is_masked = masked_headers(((name, "value"),)) != ((name, "value"),)
+    is_set_cookie = name.lower() == "set-cookie"  # of an answer; a request has none
+    assert (names(follow(first, 302, "http://b.example/")) == set()) is (is_masked or is_set_cookie)
+
+
+def test_where_all_are_trusted_secrets_follow_and_host_does_not() -> None:
+    first = hop("http://me:pw@a.example/", headers=((*GIVEN, ("X-Api-Key", "k"))))
+    following = next_hop(first, 302, (("Location", "http://b.example/"),), trusted=True)
+    assert following is not None
+    assert names(following) == {name.lower() for name, _ in GIVEN} - {"host"} | {"x-api-key", "authorization"}
 
 
 def test_authorization_header_is_dropped_across_ports() -> None:

@@ -64,6 +64,19 @@ async def engine_knowing(*ports: int, **options: object) -> AsyncIterator[FetchE
         yield engine
 
 
+@pytest.mark.parametrize("trusted", [False, True])
+async def test_secret_headers_follow_where_that_is_asked_for(transport_name: str, trusted: bool) -> None:
+    headers = (("X-Api-Key", "k"), ("PRIVATE-TOKEN", "t"), ("X-Plain", "p"))
+    one, two = Site(), Site()
+    with RawServer(one) as first, RawServer(two) as second:
+        async with FetchEngine(transport=TransportOptions(client=transport_name)) as engine:  # type: ignore[arg-type]
+            url = first.url(f"/to/{second.url('/x')}")
+            await engine.submit(FetchRequest(url, headers=headers, trust_redirects=trusted))
+    for name, value in headers:
+        follows = trusted or name == "X-Plain"
+        assert (one.values(name.lower()), two.values(name.lower())) == ([value], [value if follows else None])
+
+
 @pytest.mark.parametrize("header", [BASIC, BEARER], ids=["basic", "bearer"])
 async def test_they_stay_with_their_origin(header: tuple[str, str]) -> None:
     one, two = Site(), Site()
