@@ -15,6 +15,10 @@ from fetch_engine.spool import SpoolFile, SpoolFolder
 from fetch_engine.uploads import Upload
 
 
+class JoinFailed(AttemptFailed):
+    """What was there and what came do not make the body: it is to be fetched from its beginning."""
+
+
 class BodySink:
     """Takes the decoded body piece by piece, in memory bounded by `Limits.preview_size`.
 
@@ -27,6 +31,7 @@ class BodySink:
         "_checksum",
         "_download",
         "_hashes",
+        "_joined_size",
         "_limits",
         "_preview",
         "_spool",
@@ -49,6 +54,7 @@ class BodySink:
         self._spool = spool if download is None else None
         self._spooled: SpoolFile | None = None
         self._download = download
+        self._joined_size: int | None = None
         self.size = 0
         self.path: str | None = None
 
@@ -60,8 +66,9 @@ class BodySink:
             if file is not None:
                 await file.discard()
 
-    async def go_on(self, partial: Partial) -> None:
-        """The body begins with what is there already. Raises AttemptFailed (storage)."""
+    async def go_on(self, partial: Partial, size: int) -> None:
+        """The body begins with what is there already, and is so long in all. Raises AttemptFailed (storage)."""
+        self._joined_size = size
         try:
             self._preview += await to_thread.run_sync(partial.read, self._hashes.all, self._limits.preview_size)
         except OSError as error:
@@ -109,13 +116,26 @@ class BodySink:
     async def finish(self) -> None:
         """The body is complete: `path` says where all of it is, if it was saved or spooled.
 
-        Raises AttemptFailed: storage, or decode where the checksum differs, and then nothing is saved.
+        Raises AttemptFailed: storage, or decode where the checksum differs, and then nothing is saved. JoinFailed where
+        a part of it was there before.
         """
         await self._hashes.finish()
+        joined = self._joined_size
         checked = self._hashes.checked
+        problem: AttemptFailed | None = None
         if self._checksum is not None and checked.hexdigest() != self._checksum.digest:
             found = f"{self._checksum.algorithm}:{checked.hexdigest()}"
-            raise AttemptFailed(ErrorKind.DECODE, f"not what was expected: the body is {found}")
+            failed = AttemptFailed if joined is None else JoinFailed
+            problem = failed(ErrorKind.DECODE, f"not what was expected: the body is {found}")
+        elif joined is not None and self.size != joined:
+            problem = JoinFailed(ErrorKind.INCOMPLETE, f"{self.size} bytes came where the server told of {joined}")
+        if problem is not None:
+            if isinstance(self._download, Download):
+                self._download.reject()
+            try:
+                raise problem
+            finally:
+                del problem  # it refers to this frame
         file = self._download or self._spooled
         if file is not None:
             self.path = await file.finish()

@@ -1,7 +1,7 @@
 """A body on its way into a file of its own: written beside its place, and moved there when it is whole.
 
-Under its final name there is never half a file. Everything that touches the disk runs in a thread; what goes wrong
-there is an AttemptFailed of kind `storage`.
+Under its final name there is never half a file. What is there and is no regular file is written through. Everything
+that touches the disk runs in a thread; what goes wrong there is an AttemptFailed of kind `storage`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
-import stat
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,13 +19,24 @@ from anyio import to_thread
 from fetch_engine.behind import Behind, Crew
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.file_names import file_name, numbered
+from fetch_engine.name_claims import Claim, NameClaims
+from fetch_engine.output_files import (
+    Draft,
+    OutputPlace,
+    find_place,
+    keep_access,
+    move_new,
+    open_through,
+    replace,
+    sync_folder,
+    write_all,
+    write_through,
+)
 from fetch_engine.partial import Partial, Validator
 from fetch_engine.results import ErrorKind
 
 EVERY = 1.0  # seconds after which what came is written however little it is: a killed program loses no more
 _MOST_NUMBERS = 10_000
-_MOST_PIECES = os.sysconf("SC_IOV_MAX")
-_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK})
 
 WRITERS = Crew("writing", 8)  # a disk may be slow; what waits for it is no work for a processor
 
@@ -39,7 +48,11 @@ class SaveTo:
     folder: made where missing. name: given by the user; None for that of the URL or, with `by_header`, of the response.
     overwrite: a file of that name is replaced, else the new one gets a number. resume: what an earlier fetch left half
     done is completed, where the server can prove that it is the same (RFC 9110 section 13.1.5); implies `overwrite`.
-    sync: the file is on the disk before it gets its name.
+    sync: the file is on the disk before it gets its name. within: a folder that links must not lead out of.
+    descriptor: the body is written to it, and to no file; it stays the caller's.
+
+    Nothing that another fetch of the engine has written is replaced: a name of the user's is refused then, others get
+    a number. What is there and is no regular file, is written through where a file would be replaced.
     """
 
     folder: str
@@ -48,6 +61,13 @@ class SaveTo:
     overwrite: bool = False
     resume: bool = False
     sync: bool = False
+    within: str | None = None
+    descriptor: int | None = None
+
+    @property
+    def replaces(self) -> bool:
+        """Whether a file that is there is replaced."""
+        return self.overwrite or self.resume
 
     def known_name(self, url: str) -> str | None:
         """The name, if it is known before the response."""
@@ -55,179 +75,262 @@ class SaveTo:
             return self.name or file_name(url)
         return None
 
+    def place(self, name: str) -> OutputPlace:
+        """What the name stands for. Only what the user named is followed where it is a link. Raises OSError."""
+        return find_place(os.path.join(self.folder, name), follow=self.name is not None, within=self.within)
+
+    def claim(self, place: OutputPlace, claims: NameClaims) -> tuple[OutputPlace, Claim]:
+        """The place for one that is to replace what is there, with a number where another fetch has the name.
+
+        Raises OSError where the user gave the name.
+        """
+        for number in range(1 if self.name is not None else _MOST_NUMBERS):
+            name = numbered(place.name, number)
+            claim = claims.take(place.folder, name)
+            if claim is not None:
+                return OutputPlace(place.folder, name), claim
+        raise OSError(errno.EBUSY, "another fetch of this run, or of another one at the same time, saves to it")
+
+
+@dataclass(slots=True)
+class Begun:
+    """What was found out and taken for a download before its response: its place, the right to it, what there is."""
+
+    place: OutputPlace | None = None
+    claim: Claim | None = None
+    partial: Partial | None = None
+
+    def leave(self) -> None:
+        """In a thread: nothing came of it, or all that did is done."""
+        partial, self.partial = self.partial, None
+        if partial is not None:
+            partial.leave()
+        claim, self.claim = self.claim, None
+        if claim is not None:
+            claim.release()
+
 
 class Download:
-    """One body. `finish` gives its path; `discard`, also after `finish`, removes what is not whole.
+    """One body. `finish` gives the path of its file; `discard`, also after `finish`, removes what is not whole, or
+    keeps it where it can be gone on with.
 
-    partial: the file to go on with, or None for a temporary one. validator: what proves later that the same is resumed.
+    url: what was asked for. validator: what proves later that the same is gone on with. is_passed_on: whether bytes
+    went to something that cannot take them back. claims: None where nobody else uses such names.
     """
 
-    __slots__ = ("_behind", "_descriptor", "_name", "_partial", "_path", "_save", "_validator", "_written")
+    __slots__ = (
+        "_begun",
+        "_behind",
+        "_claims",
+        "_descriptor",
+        "_draft",
+        "_is_given_up",
+        "_is_open",
+        "_name",
+        "_path",
+        "_save",
+        "_url",
+        "_validator",
+        "_written",
+        "is_passed_on",
+    )
 
     def __init__(
-        self, save: SaveTo, name: str, partial: Partial | None = None, validator: Validator | None = None
+        self,
+        save: SaveTo,
+        name: str,
+        url: str = "",
+        claims: NameClaims | None = None,
+        begun: Begun | None = None,
+        validator: Validator | None = None,
     ) -> None:
         self._save = save
         self._name = name
-        self._partial = partial
+        self._url = url
+        self._claims = claims
+        self._begun = begun or Begun()
         self._validator = validator
+        self._draft: Draft | None = None
         self._descriptor = -1
-        self._path = ""
+        self._path: str | None = None
+        self._is_open = self._is_given_up = False
         self._behind = Behind(WRITERS)
         self._written = time.monotonic()
+        self.is_passed_on = False
 
     @property
     def is_due(self) -> bool:
         """Whether `flush` is to be awaited before more is added."""
         behind = self._behind
-        if behind.size and behind.is_free and time.monotonic() - self._written > EVERY:
-            return True
-        return behind.is_due
+        # Whoever reads standard output may want to see it come.
+        late = self._save.descriptor is not None or time.monotonic() - self._written > EVERY
+        return (bool(behind.size) and behind.is_free and late) or behind.is_due
 
     def add(self, data: bytes) -> None:
         """Bytes to be written."""
         self._behind.add(data)
 
+    def reject(self) -> None:
+        """What came is not what it should be: keep nothing of it."""
+        self._validator = None
+        if self._begun.partial is not None:
+            self._begun.partial.start_over()
+
     async def flush(self) -> None:
         """Begin to write what is waiting, once what came before is written."""
         await self._settle()
-        self._behind.hand_over(self._write)
+        self._behind.hand_over(self._write_long)
         self._written = time.monotonic()
 
-    async def finish(self) -> str:
-        """Write the rest and give the file its name; returns its path."""
+    async def finish(self) -> str | None:
+        """Write the rest and give the file its name; returns its path, None where there is no file."""
         await self._settle()
-        try:
-            return await to_thread.run_sync(self._complete)
-        except OSError as error:
-            reason = _reason(error)
-        raise self._failure(reason)
+        # Among the writers: a device or a fifo may have us wait, and must not be waited for once it is given up.
+        self._behind.hand_over(self._complete)
+        await self._settle()
+        return self._path
 
     async def discard(self) -> None:
         """Close and remove what is not whole; keep it where it can be resumed."""
+        self._is_given_up = True
         with anyio.CancelScope(shield=True):
-            await self._behind.settle()
-            if self._path or self._partial is not None:
+            error = await self._behind.settle()
+            if error is not None and not self._save.resume:
+                self.reject()
+            if self._is_open or self._begun.partial is not None or self._begun.claim is not None:
                 await to_thread.run_sync(self._leave)
 
     async def _settle(self) -> None:
         error = await self._behind.settle()
         if error is not None:
+            if not self._save.resume:
+                self.reject()  # a disk that is full keeps nothing unasked
             reason, error = _reason(error), None
             raise self._failure(reason)
 
     def _failure(self, reason: str) -> AttemptFailed:
-        return AttemptFailed(ErrorKind.STORAGE, f"cannot save {self._name}: {reason}")
+        what = "write to standard output" if self._save.descriptor is not None else f"save {self._name}"
+        return AttemptFailed(ErrorKind.STORAGE, f"cannot {what}: {reason}")
 
     # In a thread
 
-    def _open(self) -> None:
-        if self._path:
+    @property
+    def _is_through(self) -> bool:
+        place = self._begun.place
+        return self._save.descriptor is not None or (place is not None and place.is_through)
+
+    def _open(self, *, is_long: bool) -> None:
+        if self._is_open:
             return
-        os.makedirs(self._save.folder, exist_ok=True)
-        if self._partial is not None:
-            self._partial.begin(self._validator)
-            self._path, self._descriptor = self._partial.path, self._partial.descriptor
-            self._keep_private()
+        begun, save = self._begun, self._save
+        if save.descriptor is not None:
+            self._descriptor = save.descriptor
+            self._is_open = True
             return
-        path = os.path.join(self._save.folder, f".{self._name}.{secrets.token_hex(4)}.part")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._descriptor = os.open(path, flags, 0o666)
-        self._path = path
-        self._keep_private()
+        os.makedirs(save.folder, exist_ok=True)
+        if begun.place is None:
+            if save.replaces:
+                begun.place = save.place(self._name)
+            else:
+                begun.place = OutputPlace(os.path.realpath(save.folder), self._name)
+        place = begun.place
+        if place.is_through:
+            self._descriptor = open_through(place.path, lambda: self._is_given_up)
+            self._is_open = True
+            return
+        if save.replaces and begun.claim is None and self._claims is not None:
+            begun.place, begun.claim = save.claim(place, self._claims)
+        if begun.partial is None and is_long and self._validator is not None:
+            begun.partial = Partial.open(place.folder, self._name, self._url)
+            if begun.partial is not None:
+                begun.partial.start_over()
+        if begun.partial is not None:
+            begun.partial.begin(self._validator)
+            self._descriptor = begun.partial.descriptor
+        else:
+            self._draft = Draft(begun.place)
+            self._descriptor = self._draft.descriptor
+        self._is_open = True
+        if save.replaces:
+            keep_access(self._descriptor, begun.place.path)
 
-    def _keep_private(self) -> None:
-        """Who may not read the file that is replaced may not read the new one either (CVE-2022-32207)."""
-        if self._save.overwrite or self._save.resume:
-            with contextlib.suppress(FileNotFoundError):
-                found = os.lstat(os.path.join(self._save.folder, self._name))
-                if stat.S_ISREG(found.st_mode):
-                    os.fchmod(self._descriptor, stat.S_IMODE(found.st_mode) & 0o777)
+    def _write_long(self, pieces: Sequence[bytes]) -> None:
+        self._write(pieces, is_long=True)
 
-    def _write(self, pieces: Sequence[bytes]) -> None:
-        self._open()
-        write_all(self._descriptor, pieces)
+    def _write(self, pieces: Sequence[bytes], *, is_long: bool = False) -> None:
+        self._open(is_long=is_long)
+        if self._is_through:
+            self.is_passed_on = self.is_passed_on or any(pieces)
+            write_through(self._descriptor, pieces, lambda: self._is_given_up)
+        else:
+            write_all(self._descriptor, pieces)
 
-    def _complete(self) -> str:
-        self._write(self._behind.take())
-        if self._save.sync:
+    def _complete(self, pieces: Sequence[bytes]) -> None:
+        self._write(pieces)
+        begun, save = self._begun, self._save
+        if self._is_through or begun.place is None:
+            self._is_open = False
+            self._close()
+            return
+        if save.sync:
             os.fsync(self._descriptor)
-        place = self._move()
-        if self._save.sync:
-            _sync_folder(self._save.folder)
-        self._path = ""
+        name = self._move(begun.place)
+        if save.sync:
+            sync_folder(begun.place.folder)
+        self._path = os.path.join(save.folder, self._name if save.replaces and save.name is not None else name)
+        self._is_open = False
         self._close()
-        if self._partial is not None:
-            self._partial.forget()
-        return place
+        if begun.partial is not None:
+            begun.partial.forget()
+            begun.partial = None
 
-    def _move(self) -> str:
-        final = os.path.join(self._save.folder, self._name)
-        if self._save.overwrite or self._save.resume:
-            os.replace(self._path, final)
-            return final
+    def _move(self, place: OutputPlace) -> str:
+        """Give it its name, and say which that is."""
+        begun = self._begun
+        path = begun.partial.path if begun.partial is not None else None if self._draft is None else self._draft.path
+        assert path is not None
+        if self._save.replaces:
+            replace(path, place.path)
+            if begun.claim is not None:
+                begun.claim.used()
+            return place.name
         for number in range(_MOST_NUMBERS):
-            place = os.path.join(self._save.folder, numbered(self._name, number))
+            name = numbered(self._name, number)
+            if self._claims is None:
+                claim = None
+            elif (claim := self._claims.take(place.folder, name)) is None:
+                continue
             try:
-                _move_new(self._path, place)
+                move_new(path, os.path.join(place.folder, name))
+                if claim is not None:
+                    claim.used()
             except FileExistsError:
                 continue
-            return place
+            finally:
+                if claim is not None:
+                    claim.release()
+            return name
         raise FileExistsError(errno.EEXIST, "too many files of that name")
 
     def _leave(self) -> None:
+        begun = self._begun
         with contextlib.suppress(OSError):
-            if self._partial is not None and self._validator is not None and self._behind.size:
+            if begun.partial is not None and self._validator is not None and self._behind.size:
                 self._write(self._behind.take())
-        path, self._path = self._path, ""
+        self._is_open = False
+        if self._draft is not None:
+            self._draft.discard()
         self._close()
-        if self._partial is not None:
-            self._partial.leave()
-        elif path:
-            with contextlib.suppress(OSError):
-                os.unlink(path)
+        begun.leave()
 
     def _close(self) -> None:
-        if self._descriptor >= 0 and self._partial is None:
-            os.close(self._descriptor)
-        self._descriptor = -1
-
-
-def write_all(descriptor: int, pieces: Sequence[bytes]) -> None:
-    """Write all of it, many pieces with one call. Raises OSError."""
-    left = [memoryview(piece) for piece in pieces if piece]
-    while left:
-        written = os.writev(descriptor, left[:_MOST_PIECES])
-        done = 0
-        while done < len(left) and written >= len(left[done]):
-            written -= len(left[done])
-            done += 1
-        del left[:done]
-        if written:
-            left[0] = left[0][written:]
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0 and self._begun.partial is None and self._save.descriptor is None:
+            if self._draft is None:
+                os.close(descriptor)
+            else:
+                self._draft.close()
 
 
 def _reason(error: OSError) -> str:
     return error.strerror or str(error)
-
-
-def _move_new(path: str, place: str) -> None:
-    """Rename, but never over a file that is there. Raises FileExistsError."""
-    try:
-        os.link(path, place, follow_symlinks=False)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        # A file system without links: the name is taken first, empty, and then given to the whole file.
-        os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
-        os.replace(path, place)
-    else:
-        os.unlink(path)
-
-
-def _sync_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import anyio
 
+from fetch_engine.body import JoinFailed
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.host_backoff import HostBackoff, SlowDown
 from fetch_engine.receiving import drain, header, receive
@@ -153,6 +154,8 @@ class _Fetch:
     def _again(self, cause: ErrorKind | int, began: float, rest: float = 0.0, resting: str = "") -> _Again | None:
         """How the attempt is to be repeated, if it is; this uses credit of the host. rest: of the host `resting`."""
         retry = self._terms.retry
+        if self._saving is not None and self._saving.is_passed_on:
+            return None
         left = math.inf if retry.max_time is None else began + retry.max_time - time.perf_counter()
         if not retry.repeats(self._request.method, self._recorder.attempts, cause) or left <= 0:
             return None
@@ -184,9 +187,13 @@ class _Fetch:
         save = self._request.save
         if save is None:
             return await self._follow(first, scope, began)
-        if self._request.method != "GET" or has_header(self._request.headers, "range"):
-            save = replace(save, resume=False)
-        async with Saving(save, first.target.url) as self._saving:
+        is_part = has_header(self._request.headers, "range")
+        may_go_on = self._request.method == "GET" and not is_part
+        if not may_go_on and save.resume:
+            save = replace(save, resume=False, overwrite=True)
+        goes_on = may_go_on and (save.resume or self._recorder.attempts > 1)
+        claims, raw = self._terms.claims, self._request.raw
+        async with Saving(save, first.target.url, claims, goes_on=goes_on, is_part=is_part, raw=raw) as self._saving:
             if self._saving.headers:
                 first = first_hop(self._request, first.target, self._saving.headers)
             return await self._follow(first, scope, began)
@@ -220,7 +227,7 @@ class _Fetch:
             if cookies is not None:
                 cookies.take(hop.target, response.headers)
             following = trail.follow(hop, status, response.headers) if self._request.follow_redirects else None
-            if self._saving is not None and self._saving.starts_over(response):
+            if self._saving is not None and self._saving.starts_over(response, hop.target.url):
                 await drain(response)
                 return replace(hop, headers=without(hop.headers, RANGE_HEADERS))
             again = None if following is not None else self._again_after(hop, response, began)
@@ -259,9 +266,14 @@ class _Fetch:
         is_repeated = retry.retries > 0 and status in retry.statuses
         return SlowDown(host, status, seconds, None if is_repeated else self._timeouts.total)
 
-    async def _receive(self, hop: HopRequest, response: WireResponse) -> FetchResult:
+    async def _receive(self, hop: HopRequest, response: WireResponse) -> FetchResult | HopRequest:
         recorder = self._recorder
-        sink = await receive(self._request, response, self._terms, recorder, self._host, self._saving)
+        try:
+            sink = await receive(
+                self._request, response, self._terms, recorder, self._host, self._saving, hop.target.url
+            )
+        except JoinFailed:
+            return replace(hop, headers=without(hop.headers, RANGE_HEADERS))
         recorder.end()
         timings = recorder.timings()
         return FetchResult(

@@ -100,3 +100,37 @@ def _cut(name: str) -> str:
     end = suffix.group() if suffix is not None else ""
     start = name[: len(name) - len(end)]
     return start.encode()[: MAX_BYTES - len(end)].decode(errors="ignore") + end
+
+
+# What a name or a media type says of the coding that a file is in, as it was published.
+_SUFFIXES = {
+    "gzip": (".gz", ".gzip", ".tgz", ".taz", ".svgz", ".emz", ".wmz"),
+    "br": (".br",),
+    "zstd": (".zst", ".zstd", ".tzst"),
+}
+_TYPES = {
+    "gzip": (
+        "gzip",
+        "x-gzip",
+        "x-gunzip",
+        "gzipped",
+        "gzip-compressed",
+        "x-tgz",
+        "x-gtar-compressed",
+        "x-compressed-tar",
+    ),
+    "br": ("x-brotli",),
+    "zstd": ("zstd", "x-zstd", "x-zstd-compressed-tar"),
+}
+
+
+def is_coding_of_file(coding: str, names: Iterable[str], media_type: str) -> bool:
+    """Whether a body in this content coding is the file itself, and not one that was packed for the way.
+
+    So it is where a name or the type says so, as of pkg.tar.gz with Content-Encoding gzip; browsers take it so too.
+    """
+    plain = coding.removeprefix("x-")
+    subtype = media_type.partition(";")[0].strip().lower().removeprefix("application/")
+    return subtype in _TYPES.get(plain, ()) or any(
+        name.lower().endswith(_SUFFIXES[plain]) for name in names if plain in _SUFFIXES
+    )

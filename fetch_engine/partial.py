@@ -12,40 +12,72 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
+from fetch_engine.file_names import numbered
+
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _STEP = 1 << 20
 _SECONDS_APART = 60  # RFC 9110 section 8.8.2.2: a Last-Modified so much older than Date is a strong validator
+_MOST_PARTS = 20  # of one name: what was left of other URLs stays
+
+Headers = Iterable[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Validator:
-    """What identifies the bytes at `url`: a strong entity tag, or a date. As If-Range takes it."""
+    """What identifies the bytes at `url`: a strong entity tag, or a date. As If-Range takes it.
+
+    source: where they came from, redirects followed, without the query: tags say nothing of other resources. coding:
+    the content coding that they are in. total: how many there are in all, None if that was not told.
+    """
 
     url: str
     value: str
+    source: str = ""
+    coding: str = ""
+    total: int | None = None
 
 
-def validator_of(url: str, headers: Iterable[tuple[str, str]]) -> Validator | None:
+def strong_validator(headers: Headers) -> str | None:
     """The strong validator of a response (RFC 9110 section 8.8.1), or None."""
     found = {name.lower(): value.strip(" \t") for name, value in headers}
     tag = found.get("etag", "")
     if tag.startswith('"') and tag.endswith('"') and len(tag) >= 2:
-        return Validator(url, tag)
+        return tag
     try:
         date = email.utils.parsedate_to_datetime(found["date"])
         modified = email.utils.parsedate_to_datetime(found["last-modified"])
         if (date - modified).total_seconds() >= _SECONDS_APART:
-            return Validator(url, found["last-modified"])
+            return found["last-modified"]
     except (KeyError, ValueError, TypeError, OverflowError):
         pass
     return None
 
 
-def resumes_at(headers: Iterable[tuple[str, str]], size: int) -> bool:
-    """Whether a 206 response continues after `size` bytes and goes on to the end."""
-    value = next((value for name, value in headers if name.lower() == "content-range"), "")
-    match = _CONTENT_RANGE.fullmatch(value.strip(" \t"))
-    return match is not None and int(match[1]) == size and (match[3] == "*" or int(match[2]) == int(match[3]) - 1)
+def content_range(headers: Headers) -> tuple[int, int, int | None] | None:
+    """First and last byte of a part, and how many there are in all; None without the one header that says so."""
+    values = [value for name, value in headers if name.lower() == "content-range"]
+    match = _CONTENT_RANGE.fullmatch(values[0].strip(" \t")) if len(values) == 1 else None
+    if match is None or int(match[1]) > int(match[2]):
+        return None
+    return int(match[1]), int(match[2]), None if match[3] == "*" else int(match[3])
+
+
+def joined_size(noted: Validator, size: int, headers: Headers, source: str, coding: str) -> int | None:
+    """How long the whole is, if a 206 response is the rest of what begins with `size` bytes; None if that is not sure.
+
+    It is where both have the same strong validator (RFC 9110 sections 13.1.5 and 15.3.7.3), and it goes to the end.
+    """
+    part = content_range(headers)
+    if part is None or strong_validator(headers) != noted.value:
+        return None
+    if source != noted.source or coding != noted.coding:
+        return None
+    first, last, total = part
+    if total is None:
+        total = noted.total
+    if first != size or last + 1 != total or noted.total not in (None, total):
+        return None
+    return total
 
 
 class Partial:
@@ -65,9 +97,24 @@ class Partial:
 
     @classmethod
     def open(cls, folder: str, name: str, url: str) -> Partial | None:
-        """What there is for this name and URL, made where missing; None while somebody else writes to it."""
+        """What there is for this name and URL, made where missing; None where too many others write such files.
+
+        What belongs to other URLs stays as it is.
+        """
         os.makedirs(folder, exist_ok=True)
-        path = os.path.join(folder, f".{name}.part")
+        free: list[str] = []
+        for number in range(_MOST_PARTS):
+            path = os.path.join(folder, f".{numbered(name, number)}.part")
+            noted = _read_validator(f"{path}.json")
+            if noted is None:
+                free.append(path)
+            elif noted.url == url and (found := cls._open(path, url)) is not None:
+                return found
+        return next(filter(None, (cls._open(path, url) for path in free)), None)
+
+    @classmethod
+    def _open(cls, path: str, url: str) -> Partial | None:
+        """None while somebody else writes to it."""
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         try:
             if not _lock(path, descriptor):
@@ -75,7 +122,10 @@ class Partial:
                 return None
             size = os.fstat(descriptor).st_size
             validator = _read_validator(f"{path}.json")
-            if validator is None or validator.url != url:
+            if validator is not None and validator.url != url:  # made meanwhile
+                os.close(descriptor)
+                return None
+            if validator is None or size > (size if validator.total is None else validator.total):
                 size, validator = 0, None
             return cls(path, descriptor, size, validator)
         except BaseException:
@@ -162,6 +212,13 @@ def _read_validator(path: str) -> Validator | None:
     try:
         with open(path, encoding="utf-8") as facts:
             found = json.load(facts)
-        return Validator(str(found["url"]), str(found["value"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        total = found.get("total")
+        return Validator(
+            str(found["url"]),
+            str(found["value"]),
+            str(found.get("source", "")),
+            str(found.get("coding", "")),
+            total if isinstance(total, int) else None,
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

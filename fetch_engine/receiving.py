@@ -39,28 +39,40 @@ _WHOLE_RANGE = re.compile(r"bytes 0-([0-9]{1,18})/([0-9]{1,18})")
 
 
 async def receive(
-    request: FetchRequest, response: WireResponse, terms: Terms, recorder: Recorder, host: str, saving: Saving | None
+    request: FetchRequest,
+    response: WireResponse,
+    terms: Terms,
+    recorder: Recorder,
+    host: str,
+    saving: Saving | None,
+    source: str,
 ) -> BodySink:
-    """Read the whole body. saving: how it is saved, None if it is not. Raises AttemptFailed."""
+    """Read the whole body. saving: how it is saved, None if it is not. source: the URL of the response.
+
+    Raises AttemptFailed.
+    """
     bodiless = request.method == "HEAD" or response.status in (204, 304)
     download: Download | Upload | None = None
     if not bodiless:
         if saving is not None:
-            download = saving.download(response)
+            download = saving.download(response, source)
         elif terms.sink is not None and 200 <= response.status < 300:
             download = terms.sink.take(recorder.url or request.url)
     async with BodySink(terms.limits, terms.spool, download, request.checksum) as sink:
         if bodiless:
             await drain(response)
         else:
-            if saving is not None and saving.goes_on(response):
-                await sink.go_on(saving.partial)
+            decodes = not request.raw if saving is None else saving.decodes(response)
+            if saving is not None and saving.partial is not None:
+                size = saving.joined_size(response, source)
+                if size is not None:
+                    await sink.go_on(saving.partial, size)
             if terms.limits.min_rate is None:
-                await _read(response, sink, terms, recorder, host)
+                await _read(response, sink, terms, recorder, host, decodes=decodes)
             else:
                 floor = SpeedFloor(terms.limits.min_rate, terms.limits.min_rate_time)
                 with floor.scope:
-                    await _read(response, sink, terms, recorder, host, floor)
+                    await _read(response, sink, terms, recorder, host, floor, decodes=decodes)
                 if floor.scope.cancelled_caught:
                     raise AttemptFailed(ErrorKind.TIMEOUT_READ, floor.message)
             await sink.finish()
@@ -74,8 +86,10 @@ async def _read(
     recorder: Recorder,
     host: str,
     floor: SpeedFloor | None = None,
+    *,
+    decodes: bool,
 ) -> None:
-    decoder = _decoder(response, terms.limits.max_codings, recorder)
+    decoder = _decoder(response, terms.limits.max_codings, recorder) if decodes else None
     if decoder is None:
         length = _content_length(response.headers)
         recorder.expected_size = None if length is None else sink.size + length

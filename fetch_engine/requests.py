@@ -55,6 +55,7 @@ class FetchRequest:
     trust_redirects: credentials and other secret headers follow to other origins. insecure: accept any
     certificate. proxy: as in TransportOptions, "" for none, None takes the engine's.
     save: where the body goes, None to keep no more than its preview. checksum: what it must hash to.
+    raw: content codings are neither asked for nor undone; the body is what came.
     invalid: why there is nothing to fetch, where whoever read it has found out; it fails with `invalid-url`.
     tag: the caller's own, any immutable value; the engine never looks at it, and outputs do at an InputTag.
     """
@@ -69,6 +70,7 @@ class FetchRequest:
     proxy: str | None = field(default=None, repr=False)
     save: SaveTo | None = None
     checksum: Checksum | None = None
+    raw: bool = False
     invalid: str | None = None
     tag: object = field(default=None, repr=False, compare=False)
     trust_redirects: bool = False
@@ -120,6 +122,8 @@ def first_hop(request: FetchRequest, target: Target, more: Headers = ()) -> HopR
     """
     if not TOKEN.fullmatch(request.method):
         raise AttemptFailed(ErrorKind.PROTOCOL, "the request method is no HTTP token")
+    if request.raw:
+        more = (*more, ("Accept-Encoding", "identity"))
     headers = _completed(request.headers, more) if request.headers or more else _default_headers()
     return HopRequest(target, request.method, headers, request.body, request.insecure, request.proxy)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from anyio import to_thread
 
-from fetch_engine.downloads import Download, SaveTo
+from fetch_engine.downloads import Begun, Download, SaveTo
 from fetch_engine.errors import AttemptFailed
-from fetch_engine.file_names import file_name
-from fetch_engine.partial import Partial, resumes_at, validator_of
+from fetch_engine.file_names import file_name, is_coding_of_file
+from fetch_engine.name_claims import NameClaims
+from fetch_engine.partial import Partial, Validator, content_range, joined_size, strong_validator
 from fetch_engine.results import ErrorKind
 from fetch_engine.transports.protocol import WireResponse
 
@@ -16,19 +19,37 @@ RANGE_NOT_SATISFIABLE = 416
 
 
 class Saving:
-    """Used by one attempt, in `async with`. url: what was asked for, without user and password."""
+    """Used by one attempt, in `async with`. url: what was asked for, without user and password.
 
-    def __init__(self, save: SaveTo, url: str) -> None:
+    goes_on: whether what an earlier attempt left is asked for. is_part: the request asks for a part itself. raw: no
+    coding is undone, whatever its name.
+    """
+
+    def __init__(
+        self,
+        save: SaveTo,
+        url: str,
+        claims: NameClaims,
+        *,
+        goes_on: bool = False,
+        is_part: bool = False,
+        raw: bool = False,
+    ) -> None:
         self._save = save
         self._url = url
+        self._claims = claims
         self._name = save.known_name(url)
-        self._partial: Partial | None = None
+        self._goes_on = goes_on and save.descriptor is None
+        self._is_part = is_part
+        self._raw = raw
+        self._begun = Begun()
+        self._download: Download | None = None
 
     async def __aenter__(self) -> Saving:
-        if self._save.resume and self._name is not None:
+        if self._goes_on and self._name is not None:
             reason = ""
             try:
-                self._partial = await to_thread.run_sync(Partial.open, self._save.folder, self._name, self._url)
+                await to_thread.run_sync(self._begin, self._name)
             except OSError as error:
                 reason = error.strerror or str(error)
             if reason:
@@ -36,51 +57,106 @@ class Saving:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        if self._partial is not None:
-            self._partial.leave()
+        if self._download is None:
+            self._begun.leave()
+
+    def _begin(self, name: str) -> None:
+        """In a thread."""
+        begun, save = self._begun, self._save
+        folder = save.folder
+        if save.replaces:
+            begun.place = save.place(name)
+            if begun.place.is_through:
+                return
+            begun.place, begun.claim = save.claim(begun.place, self._claims)
+            folder = begun.place.folder
+        try:
+            begun.partial = Partial.open(folder, name, self._url)
+        except BaseException:
+            begun.leave()
+            raise
 
     @property
-    def partial(self) -> Partial:
-        """What there is to go on with; only where `goes_on` says so."""
-        assert self._partial is not None
-        return self._partial
+    def is_passed_on(self) -> bool:
+        """Whether bytes went to where they cannot be taken back, so that a second attempt would mix them."""
+        return self._download is not None and self._download.is_passed_on
+
+    @property
+    def partial(self) -> Partial | None:
+        """What there is to go on with, if anything."""
+        return self._begun.partial if self._begun.partial is not None and self._begun.partial.size else None
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
         """What is to be asked for beside what the request asks."""
-        if not self._save.resume:
-            return ()
         # Of a coded body only the decoded bytes are kept, and they cannot be asked for.
-        return (("Accept-Encoding", "identity"), *(() if self._partial is None else self._partial.headers))
+        asked = (("Accept-Encoding", "identity"),) if self._save.resume or self.partial is not None else ()
+        return asked if self.partial is None else (*asked, *self.partial.headers)
 
-    def goes_on(self, response: WireResponse) -> bool:
-        """Whether the response is the rest of what there is. Raises AttemptFailed where it is another part."""
-        if response.status != PARTIAL_CONTENT or self._partial is None or not self._partial.size:
-            return False
-        if resumes_at(response.headers, self._partial.size) and not _is_coded(response):
-            return True
-        self._partial.start_over()
-        raise AttemptFailed(ErrorKind.INCOMPLETE, "the server sent another part of the body than was asked for")
+    def joined_size(self, response: WireResponse, source: str) -> int | None:
+        """How long the body is, if the response is the rest of what there is. source: the URL that it came from."""
+        partial = self.partial
+        if response.status != PARTIAL_CONTENT or partial is None or partial.validator is None:
+            return None
+        if self.decodes(response):
+            return None
+        return joined_size(partial.validator, partial.size, response.headers, _without_query(source), _coding(response))
 
-    def starts_over(self, response: WireResponse) -> bool:
-        """Whether the request is to be repeated without a range, as the server has nothing at that place."""
-        if response.status != RANGE_NOT_SATISFIABLE or self._partial is None or not self._partial.size:
+    def starts_over(self, response: WireResponse, source: str) -> bool:
+        """Whether the request is to be repeated without a range: what came does not belong to what there is."""
+        if response.status not in (PARTIAL_CONTENT, RANGE_NOT_SATISFIABLE) or self.partial is None:
             return False
-        self._partial.start_over()
+        if self.joined_size(response, source) is not None:
+            return False
+        self.partial.start_over()
         return True
 
-    def download(self, response: WireResponse) -> Download | None:
+    def decodes(self, response: WireResponse) -> bool:
+        """Whether a content coding is undone; where the file is published in that coding, it is not."""
+        coding = _coding(response)
+        if coding in ("", "identity") or self._raw:
+            return False
+        names = {file_name(self._url), self._name or file_name(self._url, response.headers, by_header=True)}
+        types = [value for name, value in response.headers if name.lower() == "content-type"]
+        return not is_coding_of_file(coding, names, types[0] if types else "")
+
+    def download(self, response: WireResponse, source: str) -> Download | None:
         """Where this response goes; None for one that is not what was asked for. Raises AttemptFailed."""
         if not 200 <= response.status < 300:
             return None
+        partial = self._begun.partial
+        if partial is not None and self.joined_size(response, source) is not None:
+            validator = partial.validator
+        else:
+            if partial is not None:
+                partial.start_over()
+            total = self._total(response)
+            value = None if self.decodes(response) or self._is_part else strong_validator(response.headers)
+            validator = None
+            if value is not None:
+                validator = Validator(self._url, value, _without_query(source), _coding(response), total)
         name = self._name or file_name(self._url, response.headers, by_header=True)
-        validator = None if _is_coded(response) else validator_of(self._url, response.headers)
-        if self._partial is not None and not self.goes_on(response):
-            self._partial.start_over()
-        elif self._partial is not None:
-            validator = self._partial.validator
-        return Download(self._save, name, self._partial, validator)
+        self._download = Download(self._save, name, self._url, self._claims, self._begun, validator)
+        return self._download
+
+    def _total(self, response: WireResponse) -> int | None:
+        """How long a body is that comes from its beginning. Raises AttemptFailed where it does not."""
+        if response.status == PARTIAL_CONTENT and not self._is_part:
+            part = content_range(response.headers)
+            if part is None or part[0] or part[1] + 1 != part[2]:
+                raise AttemptFailed(ErrorKind.INCOMPLETE, "the server sent a part of the body, which was not asked for")
+        lengths = {value.strip(" \t") for name, value in response.headers if name.lower() == "content-length"}
+        length = lengths.pop() if len(lengths) == 1 else ""
+        return int(length) if length.isascii() and length.isdigit() and len(length) <= 18 else None
 
 
-def _is_coded(response: WireResponse) -> bool:
-    return any(name.lower() == "content-encoding" for name, _ in response.headers)
+def _coding(response: WireResponse) -> str:
+    return ",".join(
+        value.strip(" \t").lower() for name, value in response.headers if name.lower() == "content-encoding"
+    )
+
+
+def _without_query(url: str) -> str:
+    """Many servers sign each redirect anew, in the query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"

@@ -20,8 +20,9 @@ import anyio
 from anyio import to_thread
 
 from fetch_engine.behind import Behind
-from fetch_engine.downloads import WRITERS, write_all
+from fetch_engine.downloads import WRITERS
 from fetch_engine.limits import GIB
+from fetch_engine.output_files import write_all
 
 _PREFIX = "bodies-"
 

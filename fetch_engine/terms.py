@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fetch_engine.host_backoff import HostBackoff
 from fetch_engine.limits import Limits, Timeouts
+from fetch_engine.name_claims import NameClaims
 from fetch_engine.pacing import BytePacing
 from fetch_engine.retry import RetryBudgets, RetryPolicy
 from fetch_engine.sink import Sink
@@ -42,6 +43,7 @@ class Terms:
         self.retry = retry or RetryPolicy()
         self.spool = spool
         self.sink = None if sink is None else sink.open()
+        self.claims = NameClaims()
         self.budgets = RetryBudgets(self.retry)
         self.backoff = HostBackoff(self.limits)  # for fetches without a place
         self.pacing = BytePacing(self.limits.byte_rate, self.limits.host_byte_rate)

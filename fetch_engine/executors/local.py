@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+from anyio import to_thread
 
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.executors.protocol import Settings
@@ -90,7 +91,8 @@ class LocalExecutor:
         return self._terms.turns.take()
 
     async def aclose(self) -> None:
-        return None
+        if self._terms.claims.is_used:
+            await to_thread.run_sync(self._terms.claims.close)
 
     async def _work(self) -> None:
         """Run the jobs that were given a place; where there is none, wait for one."""

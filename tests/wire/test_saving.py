@@ -324,8 +324,12 @@ class TestResuming:
             with anyio.fail_after(30):
                 await engine.join()
         assert {task.state for task in tasks} == {"done"}
-        assert (tmp_path / "a.bin").read_bytes() == BODY
-        assert os.listdir(tmp_path) == ["a.bin"]
+        names = ["a.bin", *(f"a-{number}.bin" for number in range(1, 6))]
+        assert sorted(os.listdir(tmp_path)) == sorted(names)
+        assert {task.outcome.body_path for task in tasks if isinstance(task.outcome, FetchResult)} == {
+            str(tmp_path / name) for name in names
+        }
+        assert all((tmp_path / name).read_bytes() == BODY for name in names)
 
 
 @pytest.mark.parametrize("text", ["", "sha256", "sha256:", "sha256:12", "crc32:00000000", "sha256:" + "g" * 64])
