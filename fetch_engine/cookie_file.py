@@ -6,11 +6,10 @@ between them. `#HttpOnly_` before the domain is no comment.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 
 from fetch_engine.cookies import MAX_PAIR, Cookie, CookieJar, is_acceptable
+from fetch_engine.output_files import write_file
 
 _HTTP_ONLY = "#HttpOnly_"
 _MOST_OF_A_LINE = MAX_PAIR + 4096
@@ -34,22 +33,9 @@ def load_cookies(jar: CookieJar, path: str) -> int:
 def save_cookies(jar: CookieJar, path: str) -> None:
     """Write the cookies that have not expired, those of the run as well, for its owner only (mode 0600).
 
-    The file is replaced as a whole. Raises OSError; then it is as it was.
+    The file is replaced as a whole, by the rule of `output_files`. Raises OSError; then it is as it was.
     """
-    if path == os.devnull:
-        return
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise OSError(0, "not a regular file", path)
-    # A link is replaced and not followed: in /tmp anybody can have put it there.
-    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".cookies-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="latin-1", newline="\n") as file:
-            file.write(_TITLE)
-            file.writelines(map(_line, jar))
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write_file(path, [_TITLE.encode(), "".join(map(_line, jar)).encode("latin-1")], private=True)
 
 
 def _lines(file: Iterator[str]) -> Iterator[str]:

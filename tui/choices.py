@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
+
+from fetch_engine.output_files import write_file
 
 T = TypeVar("T", str, float, int, bool, list[object])
 MAX_SIZE = 64 * 1024  # bytes
@@ -51,14 +52,9 @@ class Choices:
         """Write what was noted, whole or not at all."""
         if self._path is None or not self._changed:
             return
-        draft = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        try:
+        with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(json.dumps(self._kept))
-            draft.replace(self._path)
-        except OSError:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)
+            write_file(str(self._path), [json.dumps(self._kept).encode()])
 
 
 def _read(path: Path) -> dict[str, list[object]]:

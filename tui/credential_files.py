@@ -41,10 +41,21 @@ def read_jar(access: Access) -> CookieJar | None:
             raise ValueError(f"cannot read {path}: {error.strerror}") from None
         if skipped and not jar:
             raise ValueError(f"{path} holds no cookies in the format of Netscape and curl")
-    folder = os.path.dirname(access.cookie_jar or "") or "."
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ValueError(f"cannot write into {folder}, where the cookies are to be saved")
+    if access.cookie_jar is not None:
+        _check_writable(access.cookie_jar)
     return jar
+
+
+def _check_writable(path: str) -> None:
+    """Find out now what would be in the way of saving the cookies at the end. Raises ValueError."""
+    from fetch_engine.output_files import find_place
+
+    try:
+        place = find_place(path)
+    except OSError as error:
+        raise ValueError(f"cannot write {path}, where the cookies are to be saved: {error.strerror}") from None
+    if not place.is_through and not os.access(place.folder, os.W_OK | os.X_OK):
+        raise ValueError(f"cannot write into {place.folder}, where the cookies are to be saved")
 
 
 def read_netrc(access: Access) -> Netrc | None:

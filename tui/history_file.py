@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
+from fetch_engine.output_files import write_file
 from tui.history import fit_to_keep, merged
 
 MAX_BYTES = 4 * 1024 * 1024  # read of a file that somebody else made longer than any of ours
@@ -70,15 +70,7 @@ class HistoryFile:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._locked():
             text = "".join(f"{line}\n" for line in merged(self.read(), lines))
-            descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=".history-")  # mode 0600
-            try:
-                with open(descriptor, "w", encoding="utf-8", errors="replace") as file:
-                    file.write(text)
-                os.replace(name, self.path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(name)
-                raise
+            write_file(str(self.path), [text.encode("utf-8", "replace")], private=True)
 
     def _write_pending(self) -> None:
         while True:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from textual.app import SuspendNotSupported
 
 from tui.body.source import BodySource
-from tui.saving import copy_body, suffix_of
+from tui.saving import pieces_of, suffix_of
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -69,7 +69,7 @@ async def show_body(app: App[Any], source: BodySource, command: list[str]) -> st
 
 def _write_copy(source: BodySource, descriptor: int) -> None:
     with open(descriptor, "wb") as file:
-        copy_body(source, file.write)
+        file.writelines(pieces_of(source))
 
 
 async def _run(app: App[Any], command: list[str]) -> str:

@@ -85,8 +85,10 @@ class RecordActions(DOMNode):
 
     def _save_part(self, source: BodySource, path: str, yes: bool | None) -> None:
         if yes and os.path.lexists(path):
-            question = "There is a file of this name. Overwrite it?"
-            self.app.push_screen(ConfirmScreen(question, "overwrite"), partial(self._overwrite, source, path))
+            is_file = os.path.isfile(path) or not os.path.exists(path)
+            what = ("There is a file of this name. Overwrite it?", "overwrite")
+            question, verb = what if is_file else ("What has this name is no file. Write to it?", "write")
+            self.app.push_screen(ConfirmScreen(question, verb), partial(self._overwrite, source, path))
         elif yes:
             self.app.run_worker(self._save(source, path, overwrite=False))
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import mimetypes
-import os
-import secrets
-import shutil
-from collections.abc import Callable
+from collections.abc import Iterator
 
 from fetch_engine.file_names import FALLBACK, file_name
+from fetch_engine.output_files import write_file
 from fetch_engine.results import FetchResult
 from tui.body.source import BodySource
 
+PATIENCE = 2.0  # seconds for somebody to read from a fifo
 _PIECE = 1 << 18
 
 
@@ -37,28 +35,13 @@ def suffix_of(content_type: str) -> str:
 def write_body(source: BodySource, path: str, *, overwrite: bool) -> int:
     """Write what is left of a body to `path`; returns how many bytes. Raises OSError, FileExistsError among them.
 
-    The file appears under its name only when it is complete.
+    A file appears under its name only when it is complete; what is there and is no file is written through.
     """
-    folder = os.path.dirname(path) or "."
-    draft = os.path.join(folder, f".{secrets.token_hex(6)}.part")
-    try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), "wb") as file:
-            copy_body(source, file.write)
-            size = file.tell()
-            file.flush()
-            os.fsync(file.fileno())
-        if overwrite:
-            os.replace(draft, path)
-        else:
-            _move_unless_there(draft, path)
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(draft)
-    return size
+    return write_file(path, pieces_of(source), overwrite=overwrite, sync=True, patience=PATIENCE)
 
 
-def copy_body(source: BodySource, write: Callable[[bytes], object]) -> None:
-    """Hand what is left of a body to `write`, piece by piece."""
+def pieces_of(source: BodySource) -> Iterator[bytes]:
+    """What is left of a body, piece by piece."""
     if not source.in_memory and source.path is not None and source.available() == source.size:
         try:
             file = open(source.path, "rb")  # noqa: SIM115
@@ -67,16 +50,6 @@ def copy_body(source: BodySource, write: Callable[[bytes], object]) -> None:
         else:
             with file:
                 while piece := file.read(_PIECE):
-                    write(piece)
+                    yield piece
             return
-    write(source.preview)
-
-
-def _move_unless_there(draft: str, path: str) -> None:
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        with open(path, "xb") as file, open(draft, "rb") as written:
-            shutil.copyfileobj(written, file)
+    yield source.preview

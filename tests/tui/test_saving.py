@@ -99,7 +99,7 @@ def test_a_full_disk_leaves_nothing_and_the_old_file_alone(
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("tui.saving.os.fsync", full)
+    monkeypatch.setattr("fetch_engine.output_files.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         write_body(spooled(tmp_path / "spool"), str(target), overwrite=True)
     assert target.read_bytes() == b"mine"
@@ -109,10 +109,10 @@ def test_a_full_disk_leaves_nothing_and_the_old_file_alone(
 def test_without_hard_links_nothing_is_overwritten_either(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(*_: object) -> None:
+    def refused(*_: object, **__: object) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
-    monkeypatch.setattr("tui.saving.os.link", refused)
+    monkeypatch.setattr("fetch_engine.output_files.os.link", refused)
     source = spooled(tmp_path / "spool")
     write_body(source, str(tmp_path / "saved"), overwrite=False)
     assert (tmp_path / "saved").read_bytes() == BODY

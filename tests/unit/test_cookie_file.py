@@ -82,13 +82,16 @@ def test_only_the_owner_can_read_it(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["jar", "other"]
 
 
-def test_a_link_is_replaced(tmp_path: Path) -> None:
+def test_what_a_link_points_to_is_replaced_and_the_link_stays(tmp_path: Path) -> None:
     target, link = tmp_path / "target", tmp_path / "link"
-    target.write_text("precious")
+    target.write_text("old")
+    target.chmod(0o644)
     link.symlink_to(target)
     save_cookies(CookieJar(), str(link))
-    assert target.read_text() == "precious"
-    assert not link.is_symlink()
+    assert link.is_symlink()
+    assert target.read_text().startswith("# Netscape")
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert sorted(os.listdir(tmp_path)) == ["link", "target"]
 
 
 def test_what_cannot_be_written_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +106,7 @@ def test_what_cannot_be_written_stays_as_it_was(tmp_path: Path, monkeypatch: pyt
         save_cookies(CookieJar(), str(path))
     assert os.listdir(tmp_path) == ["jar"]
     assert path.read_text() == "old"
-    with pytest.raises(OSError, match="not a regular file"):
+    with pytest.raises(OSError, match="Is a directory"):
         save_cookies(CookieJar(), str(tmp_path))
     save_cookies(CookieJar(), os.devnull)
     assert not stat.S_ISREG(os.stat(os.devnull).st_mode)
