@@ -16,6 +16,7 @@ _LONGEST_RANGE = 100  # characters; so that no text takes long
 _MOST_URLS = 10**18
 _PLAIN = re.compile(r"[^][{}\\]+")
 _NUMBERS = re.compile(r"([0-9]+)-[ \t]*([0-9]+)(?::([0-9]+))?")
+_NUMBERED = re.compile(r"#([0-9]{1,6})")
 _LETTERS = re.compile(r"([A-Za-z])-([A-Za-z])(?::([0-9]+))?")
 
 
@@ -59,13 +60,34 @@ class UrlGlob:
 
     def __getitem__(self, place: int) -> str:
         """The URL at `place`, from 0. Raises IndexError."""
+        return "".join(self._texts(place))
+
+    def named(self, pattern: str, place: int) -> str:
+        """The pattern with the text of the first glob at `place` for #1, and so on, as in curl's -o.
+
+        A `/` in such a text becomes `_`. Raises IndexError.
+        """
+        texts = self._texts(place)[1::2]
+
+        def text_of(match: re.Match[str]) -> str:
+            number = int(match[1])
+            return texts[number - 1].replace("/", "_") if 1 <= number <= len(texts) else match[0]
+
+        return _NUMBERED.sub(text_of, pattern)
+
+    def same_name(self, pattern: str) -> int:
+        """How many URLs get each of the names that `named` makes, as far as numbers in it tell."""
+        used = {int(number) for number in _NUMBERED.findall(pattern)}
+        return math.prod(len(part) for at, part in enumerate(self._parts[1::2], 1) if at not in used)
+
+    def _texts(self, place: int) -> list[str]:
         if not 0 <= place < self.count:
             raise IndexError(place)
         texts: list[str] = []
         for part in reversed(self._parts):
             place, at = divmod(place, len(part))
             texts.append(part[at])
-        return "".join(reversed(texts))
+        return texts[::-1]
 
     def __iter__(self) -> Iterator[str]:
         return map(self.__getitem__, range(self.count))

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from anyio import to_thread
 
+from fetch_engine.decoders import content_codings
 from fetch_engine.downloads import Begun, Download, SaveTo
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.file_names import file_name, is_coding_of_file
@@ -114,7 +115,7 @@ class Saving:
     def decodes(self, response: WireResponse) -> bool:
         """Whether a content coding is undone; where the file is published in that coding, it is not."""
         coding = _coding(response)
-        if coding in ("", "identity") or self._raw:
+        if not coding or self._raw:
             return False
         names = {file_name(self._url), self._name or file_name(self._url, response.headers, by_header=True)}
         types = [value for name, value in response.headers if name.lower() == "content-type"]
@@ -151,9 +152,8 @@ class Saving:
 
 
 def _coding(response: WireResponse) -> str:
-    return ",".join(
-        value.strip(" \t").lower() for name, value in response.headers if name.lower() == "content-encoding"
-    )
+    values = [value for name, value in response.headers if name.lower() == "content-encoding"]
+    return ",".join(content_codings(values)) if values else ""
 
 
 def _without_query(url: str) -> str:

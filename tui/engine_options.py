@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from fetch_engine.downloads import SaveTo
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.globbing import GlobError, parse_glob
 from fetch_engine.limits import GIB, KIB
+from fetch_engine.output_files import STDOUT
 from fetch_engine.requests import InputTag, tag_of
 from fetch_engine.retry import RETRIED_STATUSES
 from fetch_engine.spool import SpoolFolder
@@ -26,7 +28,7 @@ from tui.credential_files import read_jar, read_netrc
 from tui.options import Options
 from tui.processes import process_executor
 from tui.request_lines import AskedUrl
-from tui.save_options import Save
+from tui.save_options import STDOUT_NAME, Save, names_file
 
 if TYPE_CHECKING:
     from fetch_engine import FetchEngine
@@ -72,7 +74,7 @@ def engine_settings(options: Options, preview_size: int = 64 * KIB) -> dict[str,
             concurrency=options.concurrency,
             per_host=options.per_host,
             max_redirects=options.max_redirects,
-            max_body=GIB if options.max_filesize is None else options.max_filesize,
+            max_body=_max_body(options),
             preview_size=preview_size,
             rate=pace.rate,
             host_rate=pace.host_rate,
@@ -100,6 +102,13 @@ def engine_settings(options: Options, preview_size: int = 64 * KIB) -> dict[str,
     }
 
 
+def _max_body(options: Options) -> int:
+    """A body that goes to the disk is not bounded unless that is asked for."""
+    if options.max_filesize is not None:
+        return options.max_filesize
+    return sys.maxsize if options.save.saves else GIB
+
+
 def spool_folder() -> SpoolFolder:
     """Where the dashboard keeps long bodies: in the user's cache, which is on a disk where /tmp may be memory."""
     cache = os.environ.get("XDG_CACHE_HOME", "")
@@ -110,6 +119,7 @@ def spool_folder() -> SpoolFolder:
 
 def request_for(options: Options, url: str, timeouts: Timeouts | None = None) -> FetchRequest:
     """The request that the options make of a URL, and of what the line of a list asks for beyond it."""
+    save = options.save
     request = FetchRequest(
         str(url),
         method=options.method,
@@ -118,8 +128,9 @@ def request_for(options: Options, url: str, timeouts: Timeouts | None = None) ->
         timeouts=timeouts,
         follow_redirects=options.follow_redirects,
         trust_redirects=options.access.location_trusted,
-        save=_save_to(options.save),
-        checksum=None if options.save.checksum is None else Checksum.parse(options.save.checksum),
+        save=_save_to(save, url.output if isinstance(url, AskedUrl) else None),
+        checksum=None if save.checksum is None else Checksum.parse(save.checksum),
+        raw=save.raw,
     )
     return with_line(request, url)
 
@@ -146,7 +157,7 @@ def given_urls(options: Options) -> Iterator[str]:
     """The URLs of the command line, those with globs as all that they stand for; of a bad glob one that says why."""
     for text in options.urls:
         if options.globoff:
-            yield text
+            yield text if options.save.output is None else AskedUrl.of(text, output=options.save.output)
             continue
         try:
             glob = parse_glob(text)
@@ -155,14 +166,27 @@ def given_urls(options: Options) -> Iterator[str]:
             continue
         if glob.count > MOST_URLS:
             yield AskedUrl.of(text, invalid=f"a glob that makes {glob.count} URLs, more than {MOST_URLS}")
-        else:
+            continue
+        if options.save.output is None:
             yield from glob
+            continue
+        for place, url in enumerate(glob):
+            output = glob.named(options.save.output, place)
+            if not names_file(output):
+                raise ValueError(f"argument -o/--output: {output!r} names no file")
+            yield AskedUrl.of(url, output=output)
 
 
-def _save_to(save: Save) -> SaveTo | None:
-    if save.folder is None:
+def _save_to(save: Save, output: str | None) -> SaveTo | None:
+    """output: what -o says of this URL; it says nothing of those that are added later."""
+    if output == STDOUT_NAME:
+        return SaveTo("", output, descriptor=STDOUT)
+    if output is not None:
+        folder, name = os.path.split(os.path.join(save.folder or "", output))
+        return SaveTo(folder or ".", name, overwrite=True, resume=save.resume, sync=save.sync, within=save.folder)
+    if save.folder is None or save.output is not None:
         return None
-    return SaveTo(save.folder, save.name, save.by_header, save.overwrite, save.resume, save.sync)
+    return SaveTo(save.folder, by_header=save.by_header, resume=save.resume, sync=save.sync)
 
 
 def _address_filter() -> Callable[[str], bool]:

@@ -36,7 +36,8 @@ from tui.line_writer import OutputFailed
 from tui.options import Options
 from tui.progress_line import Progress, ProgressLine, is_wanted
 from tui.quiet_start import collector_works
-from tui.results import STDOUT, Results, make_format
+from tui.report_files import end_reports, open_reports
+from tui.results import STDOUT, Results, failure_line, make_format
 from tui.resume import open_run
 
 PATIENCE = 2.0  # seconds for a reader that does not read, once a signal has asked for the end
@@ -80,6 +81,7 @@ class HeadlessRun:
         self.failed = 0
         self.signal: int | None = None
         self.problem: str | None = None
+        self.broken: frozenset[int] = frozenset()  # descriptors
         self.lost: str | None = None
         self.last_resort: threading.Timer | None = None
 
@@ -119,6 +121,9 @@ class HeadlessRun:
                 await results.end(None if self.signal is None else PATIENCE)
         except OutputFailed as failure:
             self.problem = _describe(failure)
+            await results.end_rest(PATIENCE)
+        finally:
+            self.broken = results.broken
 
     async def _write_results(self, completions: Completions, results: Results) -> None:
         with contextlib.suppress(OutputFailed):  # the caller finds out when it ends the results
@@ -143,7 +148,10 @@ class HeadlessRun:
         assert outcome is not None
         self._journal.finished(task.request, task.id, outcome, time.time())
         self.fetches += 1
-        self.failed += self._fail_on.fails(outcome)
+        if self._fail_on.fails(outcome):
+            self.failed += 1
+            if not self._outputs:
+                complain(failure_line(task.request, outcome))
         since = time.perf_counter() - task.submitted - outcome.elapsed
         return Account(task.request, outcome, time.time() - since)
 
@@ -184,9 +192,10 @@ def run(options: Options) -> int:
             with_bodies = "har" in (options.format, *(name for name, _ in options.reports))
             engine = engine_for(options, preview_size=64 * KIB if with_bodies else 0)
             check_cluster(options)
+            reports = open_reports(options.reports, stack)
+            wanted = [] if options.save.to_stdout else [(options.format, STDOUT)]
             outputs: list[tuple[Format, int]] = []
-            for name, path in [(options.format, ""), *options.reports]:
-                descriptor = _open_report(path, stack) if path else STDOUT
+            for name, descriptor in [*wanted, *((name, report.descriptor) for name, report in reports)]:
                 outputs.append((make_format(name, options, descriptor), descriptor))
                 stack.callback(outputs[-1][0].close)
             demo_urls, timeouts = stack.enter_context(_demo(options))
@@ -221,6 +230,11 @@ def run(options: Options) -> int:
         collector_works()
         try:
             anyio.run(work.run, backend_options=backend_options)
+            unwritten = end_reports(reports, work.broken)
+        except BaseException:
+            for _, report in reports:
+                report.close()
+            raise
         finally:
             opened.requests.close()
             opened.journal.close()
@@ -235,18 +249,22 @@ def run(options: Options) -> int:
     if work.lost is not None:
         kept = "what is not finished is kept for --resume" if opened.journal.run else "nothing of the run is kept"
         complain(f"{work.lost}: given up; {kept}")
+    for problem in unwritten:
+        complain(problem)
     if work.problem is not None:
         complain(f"{work.problem}, after {work.fetches} results")
-    report = ExitReport.of(engine, fetches=work.fetches, descriptors_before=descriptors_before)
+    account = ExitReport.of(engine, fetches=work.fetches, descriptors_before=descriptors_before)
     if options.exit_report:
-        write_stderr(report.as_json())
+        write_stderr(account.as_json())
     else:
-        complain(report.as_text())
+        complain(account.as_text())
     if work.signal is not None:
         return 128 + work.signal
-    if not report.clean:
+    if not account.clean:
         return 3
-    return 1 if work.failed or work.problem or work.lost or unsaved or source.error or opened.left_out else 0
+    return (
+        1 if work.failed or work.problem or work.lost or unwritten or unsaved or source.error or opened.left_out else 0
+    )
 
 
 def _fail_on(options: Options) -> FailOn:
@@ -261,16 +279,6 @@ def _open(name: str) -> int:
         return open_input(name)
     except OSError as error:
         raise ValueError(f"cannot read {name}: {error.strerror}") from None
-
-
-def _open_report(path: str, stack: contextlib.ExitStack) -> int:
-    """A descriptor to write this file, which is emptied; closed with the stack."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    except OSError as error:
-        raise ValueError(f"cannot write {path}: {error.strerror}") from None
-    stack.callback(os.close, descriptor)
-    return descriptor
 
 
 @contextlib.contextmanager

@@ -70,6 +70,11 @@ class LineWriter:
                 raise OutputFailed(0, "its reader does not read")
         self._check()
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether writing has failed."""
+        return self._failure is not None
+
     async def failed(self) -> None:
         """Wait until writing has failed."""
         await self._failed.wait()

@@ -9,6 +9,7 @@ from fetch_engine import FetchCancelled, FetchFailed, FetchRequest
 from tui.engine_options import engine_for, request_for
 from tui.inputs import ListFailed, UrlSource
 from tui.options import Options
+from tui.save_options import Save
 from tui.sitemap import MAX_BYTES
 
 
@@ -20,7 +21,8 @@ def source_for(options: Options, descriptor: int) -> UrlSource:
 async def fetch_list(options: Options, url: str) -> bytes:
     """The list at this URL, as the options have everything fetched, but by GET. Raises ListFailed."""
     request = request_for(options, url)
-    engine = engine_for(replace(options, processes=None, cluster=None), preview_size=MAX_BYTES)
+    plain = replace(options, processes=None, cluster=None, save=Save())  # a list is bounded, whatever is saved
+    engine = engine_for(plain, preview_size=MAX_BYTES)
     try:
         async with engine:
             result = await engine.submit(FetchRequest(url, headers=request.headers))

@@ -29,7 +29,7 @@ from tui.option_types import (
     time_limit,
 )
 from tui.pace_options import Pace, add_pace_options, read_pace
-from tui.save_options import Save, add_save_options, read_save
+from tui.save_options import Save, add_save_options, check_standard_output, max_time, read_save
 from tui.settings import merge_headers, with_settings
 
 T = TypeVar("T")
@@ -136,7 +136,7 @@ def _parser(kind: type[Parser] = Parser) -> argparse.ArgumentParser:
     group.add_argument(
         "--headless", action="store_true", help="no screen: a line for each URL; also if stdout is no terminal"
     )
-    group.add_argument("--format", choices=FORMATS, default="ndjson", help="of the results (default: ndjson)")
+    group.add_argument("--format", choices=FORMATS, help="of the results (default: ndjson)")
     group.add_argument(
         "--report", dest="reports", action="append", type=_report, default=[], metavar="FORMAT:FILE",
         help="write the results into FILE as well",
@@ -215,7 +215,10 @@ def _parser(kind: type[Parser] = Parser) -> argparse.ArgumentParser:
         "-L", "--location", action=argparse.BooleanOptionalAction, default=True, help="follow redirects (default)"
     )
     group.add_argument("--max-redirs", type=count, default=10, metavar="N", help="default: 10")
-    group.add_argument("--max-filesize", type=size, metavar="SIZE", help="of a decoded body; K, M, G (default: 1G)")
+    group.add_argument(
+        "--max-filesize", type=size, metavar="SIZE",
+        help="of a decoded body; K, M, G (default: 1G, where bodies are saved none)",
+    )  # fmt: skip
 
     group = parser.add_argument_group("time and number")
     group.add_argument(
@@ -235,10 +238,9 @@ def _parser(kind: type[Parser] = Parser) -> argparse.ArgumentParser:
     group.add_argument(
         "-m",
         "--max-time",
-        type=time_limit,
-        default=300.0,
+        type=seconds,
         metavar="SECONDS",
-        help="for one attempt, default: 300; 0: no limit",
+        help="for one attempt; default: 300, where bodies are saved none; 0: no limit",
     )
     group.add_argument(
         "--retry", type=count, default=0, metavar="N", help="repeat what may go away by itself (default: 0)"
@@ -306,7 +308,8 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str
         access = read_access(given)
         headers += credential_headers(given, environ, headers)
         pace = read_pace(given)
-        save = read_save(given, one_url=len(urls) == 1 and not inputs)
+        save = read_save(given, urls, only_urls=not inputs, headless=headless)
+        check_standard_output(given, save)
     except ValueError as error:
         parser.error(str(error))
     try:
@@ -330,7 +333,7 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str
         max_redirects=given.max_redirs,
         max_filesize=given.max_filesize,
         connect_timeout=given.connect_timeout,
-        max_time=given.max_time,
+        max_time=max_time(given, save),
         retries=given.retry,
         retry_delay=given.retry_delay,
         concurrency=given.concurrency,
@@ -351,12 +354,12 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str
         fixed=fixed,
         resume=given.resume,
         history=given.history,
-        store=given.store and not given.demo,
+        store=given.store and not given.demo and not save.to_stdout,
         store_secrets=given.store_secrets,
         store_days=given.store_days,
         store_size=given.store_size,
         arguments=tuple(argv),
-        format=given.format,
+        format=given.format or "ndjson",
         reports=tuple(given.reports),
         fail_on=given.fail_on,
         show_secrets=given.show_secrets,

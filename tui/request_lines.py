@@ -17,16 +17,17 @@ KEYS = ("url", "method", "headers", "body", "body_base64", "id")
 class AskedUrl(str):
     """A URL, and what its line asks for beyond it, None for nothing.
 
-    invalid: why the line is of no use. id: what its result is to be called.
+    invalid: why the line is of no use. id: what its result is to be called. output: the path that its body is saved as.
     """
 
-    __slots__ = ("body", "headers", "id", "invalid", "method")
+    __slots__ = ("body", "headers", "id", "invalid", "method", "output")
 
     method: str | None
     headers: Headers
     body: bytes | None
     invalid: str | None
     id: Scalar
+    output: str | None
 
     @classmethod
     def of(
@@ -38,9 +39,11 @@ class AskedUrl(str):
         *,
         invalid: str | None = None,
         id: Scalar = None,
+        output: str | None = None,
     ) -> AskedUrl:
         made = cls(url)
         made.method, made.headers, made.body, made.invalid, made.id = method, headers, body, invalid, id
+        made.output = output
         return made
 
 

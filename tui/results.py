@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,6 +15,9 @@ from fetch_engine.outputs.har import HarFormat
 from fetch_engine.outputs.junit import JunitFormat
 from fetch_engine.outputs.ndjson import NdjsonFormat
 from fetch_engine.outputs.secrets import Secrets
+from fetch_engine.redaction import masked_url
+from fetch_engine.requests import FetchRequest
+from fetch_engine.results import FetchError, FetchResult
 from tui.line_writer import LineWriter, OutputFailed
 from tui.result_table import TableFormat
 from tui.terminal import wants_ascii
@@ -46,8 +50,10 @@ class Results:
     Every method that writes raises OutputFailed when one of them can take no more.
     """
 
-    def __init__(self, outputs: Iterable[tuple[Format, int]]) -> None:
+    def __init__(self, outputs: Sequence[tuple[Format, int]]) -> None:
         self._outputs = [(made, LineWriter(descriptor)) for made, descriptor in outputs]
+        self._descriptors = [descriptor for _, descriptor in outputs]
+        self._over: list[Format] = []  # those that have been ended
         self._failure: OSError | None = None  # of a format
 
     def begin(self) -> None:
@@ -57,8 +63,9 @@ class Results:
 
     async def put(self, account: Account) -> None:
         """Write one fetch, then wait until there is room for another."""
-        for made, writer in self._outputs:
-            await writer.put(self._added(made, account))
+        self.put_nowait(account)
+        for _, writer in self._outputs:
+            await writer.put(b"")
 
     def put_nowait(self, account: Account) -> None:
         """Write one fetch, whether there is room or not."""
@@ -80,8 +87,28 @@ class Results:
         for _, writer in self._outputs:
             await writer.drain(patience)
 
+    async def end_rest(self, patience: float) -> None:
+        """One of them has failed: have the others whole, as far as they can be written in that time."""
+        for made, writer in self._outputs:
+            if not writer.is_broken:
+                with contextlib.suppress(OutputFailed):
+                    for piece in self._ended(made):
+                        writer.put_nowait(piece)
+                    await writer.drain(patience)
+
+    @property
+    def broken(self) -> frozenset[int]:
+        """The descriptors that could not be written to."""
+        return frozenset(
+            descriptor
+            for descriptor, (_, writer) in zip(self._descriptors, self._outputs, strict=True)
+            if writer.is_broken
+        )
+
     async def failed(self) -> None:
-        """Wait until one of them has failed."""
+        """Wait until one of them has failed; for ever where there is none."""
+        if not self._outputs:
+            await anyio.sleep_forever()
         async with anyio.create_task_group() as group:
 
             async def watch(writer: LineWriter) -> None:
@@ -107,6 +134,9 @@ class Results:
     def _ended(self, made: Format) -> Iterator[bytes]:
         if self._failure is not None:
             raise _failed(self._failure)
+        if made in self._over:
+            return
+        self._over.append(made)
         try:
             yield from made.end()
         except OSError as error:
@@ -115,3 +145,10 @@ class Results:
 
 def _failed(error: OSError) -> OutputFailed:
     return OutputFailed(error.errno or 0, error.strerror or str(error))
+
+
+def failure_line(request: FetchRequest, outcome: FetchResult | FetchError) -> str:
+    """What is said of a fetch that failed where its result goes nowhere else."""
+    if isinstance(outcome, FetchError):
+        return f"{masked_url(request.url)}: {outcome.kind}: {outcome.message}"
+    return f"{masked_url(request.url)}: {outcome.status} {outcome.reason}, of which no body is written"

@@ -125,6 +125,7 @@ OF_ONE_RUN = {
         "ipv4",
         "ipv6",
         "cluster",
+        "raw",
     ),
 }
 
