@@ -87,7 +87,10 @@ class Connector:
             if proxy.is_socks:
                 await self._through_socks(proxy, stream, origin, recorder, patience)
             elif scheme == "https":
-                await open_tunnel(proxy, stream, host, port, self._limits, recorder)
+                # By the address that was checked: the proxy may know another one by that name.
+                told = await self._dialer.check(host, port, recorder, patience)
+                patience.doing = "opening the tunnel"
+                await open_tunnel(proxy, stream, told, port, self._limits, recorder)
         if scheme != "https":
             return stream, None
         patience.doing = "TLS handshake"
@@ -98,10 +101,10 @@ class Connector:
     async def _through_socks(
         self, proxy: Proxy, stream: ByteStream, origin: Origin, recorder: Recorder, patience: Patience
     ) -> None:
-        host = origin.host
+        host = await self._dialer.check(origin.host, origin.port, recorder, patience)
         if proxy.scheme == "socks5":
-            host = await self._dialer.look_up(host, origin.port, recorder, patience)
-            patience.doing = "opening the tunnel"
+            host = await self._dialer.look_up(origin.host, origin.port, recorder, patience)
+        patience.doing = "opening the tunnel"
         await open_socks(proxy, stream, host, origin.port)
 
     async def _any_certificate(self) -> ssl.SSLContext:

@@ -128,14 +128,28 @@ class Dialer:
                 return other_host or host, other_port or port
         return host, port
 
-    async def check(self, host: str, port: int, recorder: Recorder, patience: Patience) -> None:
-        """Raise AttemptFailed (blocked) for a host behind a proxy whose addresses, as seen from here, are refused."""
-        if self.address_filter is not None:
-            try:
-                await self._addresses(host, port, recorder, patience)
-            except AttemptFailed as failure:
-                if failure.kind is not ErrorKind.DNS:  # only the proxy knows the name
-                    raise
+    async def check(self, host: str, port: int, recorder: Recorder, patience: Patience) -> str:
+        """What a proxy may be told in place of this host: the host where nothing is filtered, else an address of it.
+
+        The proxy may take any of its addresses, so none may be refused; and a name that is not known here nobody can
+        check. Raises AttemptFailed (blocked, timeout-pool).
+        """
+        if self.address_filter is None:
+            return host
+        try:
+            addresses = await self._addresses(host, port, recorder, patience, is_filtered=False)
+        except AttemptFailed as failure:
+            if failure.kind is not ErrorKind.DNS:
+                raise
+            addresses = []
+        for address in addresses:
+            if not self.address_filter(address.sockaddr[0]):
+                message = f"address {address.sockaddr[0]} of {host} is not allowed"
+                raise AttemptFailed(ErrorKind.BLOCKED, message, unsent=True)
+        if not addresses:
+            message = f"{host} is not known here: which address a proxy goes to cannot be checked"
+            raise AttemptFailed(ErrorKind.BLOCKED, message, unsent=True)
+        return addresses[0].sockaddr[0]
 
     async def _addresses(
         self, host: str, port: int, recorder: Recorder, patience: Patience, *, is_filtered: bool = True

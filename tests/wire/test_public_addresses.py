@@ -106,7 +106,8 @@ async def test_a_name_with_one_public_address_goes_there_and_nowhere_else() -> N
         ("http://inner.test/", ErrorKind.BLOCKED),
         ("https://169.254.169.254/latest/meta-data", ErrorKind.BLOCKED),
         ("http://outer.test/", None),
-        ("http://known-to-the-proxy-only.invalid/", None),
+        ("http://known-to-the-proxy-only.invalid/", ErrorKind.BLOCKED),
+        ("http://both.test/", ErrorKind.BLOCKED),  # which of them the proxy takes nobody knows
     ],
 )
 async def test_behind_a_proxy_the_target_is_checked_and_not_the_proxy(url: str, kind: ErrorKind | None) -> None:
@@ -115,6 +116,7 @@ async def test_behind_a_proxy_the_target_is_checked_and_not_the_proxy(url: str, 
             connection.answer(b"by the proxy")
 
     resolve = {("inner.test", 80): ["10.0.0.9"], ("outer.test", 80): ["93.184.216.34"]}
+    resolve["both.test", 80] = ["93.184.216.34", "10.0.0.9"]
     with RawServer(forward) as proxy:
         options = TransportOptions(resolve=resolve, address_filter=is_public)
         async with FetchEngine(transport=options) as engine:
@@ -123,3 +125,21 @@ async def test_behind_a_proxy_the_target_is_checked_and_not_the_proxy(url: str, 
         outcome = task.outcome
         assert getattr(outcome, "kind", None) is kind, outcome
         assert proxy.accepted == (kind is None)
+
+
+@pytest.mark.anyio
+async def test_a_tunnel_leads_to_the_address_that_was_checked() -> None:
+    asked: list[bytes] = []
+
+    def refuse(connection: Connection) -> None:
+        asked.append(connection.request().split(b"\r\n")[0])
+        connection.answer(status="403 No")
+
+    resolve = {("outer.test", 443): ["93.184.216.34"]}
+    with RawServer(refuse) as proxy:
+        for address_filter in (is_public, None):
+            options = TransportOptions(resolve=resolve, address_filter=address_filter)
+            async with FetchEngine(transport=options) as engine:
+                engine.pin(engine.submit(FetchRequest("https://outer.test/", proxy=f"http://127.0.0.1:{proxy.port}")))
+                await engine.join()
+    assert asked == [b"CONNECT 93.184.216.34:443 HTTP/1.1", b"CONNECT outer.test:443 HTTP/1.1"]
