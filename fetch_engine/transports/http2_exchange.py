@@ -12,7 +12,7 @@ from h2.errors import ErrorCodes
 
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import Timeouts
-from fetch_engine.numbers import status_code
+from fetch_engine.numbers import status_code, whole_number
 from fetch_engine.recorder import Recorder
 from fetch_engine.results import ErrorKind
 from fetch_engine.transports.chunked import Overhead
@@ -207,8 +207,20 @@ class Http2Exchange:
             status = status_code(given)
         except ValueError:
             raise AttemptFailed(ErrorKind.PROTOCOL, f"status {shown(given)} is not one from 100 to 599") from None
+        lengths = {bytes(value) for name, value in fields if name == b"content-length"}
+        if not all(map(_is_length, lengths)) or len(lengths) > 1:
+            # h2 reads +5 and 1_0, and the first of two.
+            raise AttemptFailed(ErrorKind.PROTOCOL, "bad Content-Length")
         return Head(status, b"", "HTTP/2", [(bytes(n), bytes(v)) for n, v in fields if not n.startswith(b":")])
 
     def _give_back(self, connection: Http2Connection, size: int) -> None:
         if size and not connection.failed:
             connection.h2.acknowledge_received_data(size, self.number)
+
+
+def _is_length(text: bytes) -> bool:
+    try:
+        whole_number(text.decode("latin-1"))
+    except ValueError:
+        return False
+    return True

@@ -87,6 +87,24 @@ async def test_a_status_is_three_digits(http2_client: Client, http2_tls: ssl.SSL
     assert len(error.message) < 200
 
 
+_LENGTHS = [[b"+5"], [b"1_0"], [b" 5"], [b"5 "], [b"9" * 30], [b"-1"], [b"5", b"6"], [b"5, 5"]]
+
+
+@pytest.mark.parametrize("lengths", _LENGTHS)
+async def test_a_length_is_a_whole_number(
+    http2_client: Client, http2_tls: ssl.SSLContext, lengths: list[bytes]
+) -> None:
+    def respond(side: Http2Side, stream: int) -> None:
+        fields = [(b":status", b"200"), *((b"content-length", length) for length in lengths)]
+        frame = hyperframe.frame.HeadersFrame(stream, side.h2.encoder.encode(fields))
+        frame.flags.add("END_HEADERS")
+        side.connection.send(frame.serialize())
+        side.connection.send(hyperframe.frame.DataFrame(stream, b"hello", flags=["END_STREAM"]).serialize())
+
+    with RawServer(speaking_http2(respond), tls=http2_tls) as server:
+        assert (await failure(http2_client, server.url())).kind is ErrorKind.PROTOCOL
+
+
 async def test_switching_protocols_is_not_part_of_http2(http2_client: Client, http2_tls: ssl.SSLContext) -> None:
     def respond(side: Http2Side, stream: int) -> None:
         side.h2.send_headers(stream, [(b":status", b"101")])
