@@ -10,8 +10,8 @@ from tests.wire.servers import Connection
 
 
 class Peer:
-    """Paths: /ok, /404, /there/URL (a redirect there), /sleep/SECONDS, /hang, /half, /reset, /cut, /busy (429 once),
-    /big.
+    """Paths: /ok, /404, /there/URL (a redirect there), /sleep/SECONDS, /hang, /half, /reset, /cut, /busy and
+    /busy/SECONDS (429 once), /big.
 
     hosts: running by the Host header; peak: most of them. answered: times a path was answered.
     """
@@ -67,7 +67,7 @@ class Peer:
         elif first == "404":
             connection.answer(b"none", status="404 Not Found")
         elif first == "busy" and self.started[path] == 1:
-            connection.answer(b"", status="429 Too Many Requests", headers="Retry-After: 1\r\n")
+            connection.answer(b"", status="429 Too Many Requests", headers=f"Retry-After: {rest or 1}\r\n")
         elif first == "big":
             connection.answer(b"y" * 300_000)
         else:

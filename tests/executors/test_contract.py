@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from fetch_engine import FetchCancelled, FetchEngine, FetchRequest, FetchTask, Limits, RetryPolicy, Timings
+from fetch_engine import FetchCancelled, FetchEngine, FetchError, FetchRequest, FetchTask, Limits, RetryPolicy, Timings
 from fetch_engine.executors.local import LocalExecutor
 from fetch_engine.executors.processes import ProcessExecutor
 from fetch_engine.executors.protocol import Executor
@@ -192,6 +192,40 @@ async def test_a_host_that_asks_for_less_rests_for_all(executor: Make, peer: Pee
     # Those under way when it asked may have begun shortly after.
     assert not [path for at, path in peer.begun_at if asked + 0.5 < at < asked + 0.9]
     assert peer.started["/busy"] == 2
+
+
+async def test_what_waited_for_a_host_says_how_long(executor: Make, peer: Peer, url: Url) -> None:
+    async with opened(executor(1), limits=Limits(per_host=1), retry=RetryPolicy(retries=1)) as engine:
+        tasks = [engine.submit(url("/busy")), engine.submit(url("/ok"))]
+        await engine.join()
+        for task in tasks:
+            assert task.outcome is not None
+            assert (task.outcome.status, task.outcome.retry_after) == (200, None)
+            assert 0.5 < (task.outcome.timings.host_rest or 0) < 30
+        assert [attempt.retry_after for attempt in tasks[0].outcome.retried] == [1.0]  # type: ignore[union-attr]
+        notice = engine.hosts.pop()
+        assert notice is not None
+        assert (notice.host, notice.status, notice.waiting, notice.refused) == ("127.0.0.1", 429, 2, False)
+        del task, tasks
+
+
+async def test_a_host_that_asks_for_too_much_is_asked_nothing_more(executor: Make, peer: Peer, url: Url) -> None:
+    async with opened(executor(1), limits=Limits(per_host=1), retry=RetryPolicy(retries=1)) as engine:
+        busy = engine.submit(url("/busy/3600"))
+        tasks = [engine.submit(url("/ok")) for _ in range(5)]
+        result = await busy
+        assert (result.status, result.attempts, result.retry_after) == (429, 1, 3600.0)
+        led_there = url(f"/there/{url('/ok').removeprefix('http://')}").replace("127.0.0.1", "localhost", 1)
+        tasks += [engine.submit(url("/ok")), engine.submit(led_there)]
+        await engine.join()
+        for task in tasks:
+            assert isinstance(task.outcome, FetchError)
+            assert (task.outcome.kind, task.outcome.retry_after) == ("host-busy", 3600.0)
+            assert "asked to wait 3600 s, longer than the 60 s allowed" in task.outcome.message
+            assert task.outcome.attempts == (1 if task is tasks[-1] else 0)
+        assert (await engine.submit(url("/404").replace("127.0.0.1", "localhost"))).status == 404
+        del task, tasks, busy
+    assert [path.partition("/127")[0] for _, path in peer.begun_at] == ["/busy/3600", "/there", "/404"]
 
 
 async def test_cancelling_what_the_engine_runs_in(executor: Make, peer: Peer, url: Url) -> None:
