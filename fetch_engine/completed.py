@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterab
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 
 from fetch_engine.errors import EngineClosed
 from fetch_engine.requests import FetchRequest
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from fetch_engine.engine import FetchEngine
 
 MOST_HELD = 10_000  # fetches beyond the window while hosts rest: some 20 MB
+
+AT_ONCE = 500  # requests that are submitted in one turn of the loop
 
 Requests = Iterable[str | FetchRequest] | AsyncIterable[str | FetchRequest]
 
@@ -117,14 +120,17 @@ class Completions:
     async def __anext__(self) -> FetchTask:
         try:
             while True:
-                self._fill()
+                is_full = self._fill()
                 while (ended := self._finished.pop()) is not None:
                     task = self._owned.pop(ended[0], None)
                     if task is not None:
                         return task
                 if not self._owned and self._exhausted:
                     raise StopAsyncIteration
-                await self._finished.wait()
+                if is_full:
+                    await self._finished.wait()
+                else:
+                    await anyio.lowlevel.checkpoint()
         finally:
             # asyncio keeps a cancelled wait's exception, and so this frame, in a cycle: without the handles' owner.
             del self
@@ -138,19 +144,19 @@ class Completions:
         """The window, and as much more as wait for hosts that rest: they are not to keep other hosts back."""
         return self._window + min(self._engine.hosts.held, MOST_HELD)
 
-    def _fill(self) -> None:
-        """Submit more, as far as there is room."""
-        hosts = self._engine.hosts
+    def _fill(self) -> bool:
+        """Submit more, as far as there is room. False if that was too much for one turn of the loop."""
         try:
-            while (
-                len(self._owned) < self._window + min(hosts.held, MOST_HELD) and (request := self._next()) is not None
-            ):
+            for _ in range(AT_ONCE):
+                if len(self._owned) >= self._room or (request := self._next()) is None:
+                    return True
                 task = self._engine.submit(request, watcher=self._finished)
                 self._owned[task.id] = task
         except BaseException:
             self._owned.clear()
             self._source = None
             raise
+        return False
 
     def _next(self) -> str | FetchRequest | None:
         if self.feed is not None:

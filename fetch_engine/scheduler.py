@@ -29,7 +29,7 @@ from fetch_engine.lanes import Lanes
 from fetch_engine.ledger import Ledger
 from fetch_engine.limits import Limits
 from fetch_engine.mailbox import Action, Mailbox
-from fetch_engine.places import Passage, note_rest, turn_away, turn_next_away
+from fetch_engine.places import Passage, note_rest, turn_away, turn_some_away
 from fetch_engine.results import ErrorKind
 from fetch_engine.session import SharedSession
 from fetch_engine.task import FetchTask, Job, Outcome
@@ -88,6 +88,8 @@ class Scheduler:
         self._advancing = True
         try:
             self.mailbox.act(self, self._give_place)
+            if self.lanes.refusing and turn_some_away(self):
+                self.mailbox.ask_again()
             if self._granted:
                 granted, self._granted = self._granted, []
                 self.executor.submit(granted)
@@ -207,8 +209,6 @@ class Scheduler:
     # State changes
 
     def _give_place(self) -> bool:
-        if self.lanes.refusing and turn_next_away(self):
-            return True
         ticket = self.lanes.pop()
         if ticket is None:
             return False

@@ -17,6 +17,7 @@ import pyte
 import pytest
 
 from tests.headless.program import start
+from tests.wire.servers import Connection, RawServer
 from tui import complaint
 from tui.demo_server import demo_server
 from tui.progress_line import Progress, ProgressLine
@@ -132,6 +133,35 @@ def test_results_on_the_same_terminal_are_not_written_over(server: str) -> None:
             pass
     terminal.close()
     assert b" done, " not in terminal.raw
+
+
+def test_a_host_that_rests_is_named_before_what_may_be_cut() -> None:
+    asked = threading.Event()
+
+    def busy(connection: Connection) -> None:
+        while connection.request():
+            if asked.is_set():
+                connection.answer(b"fine")
+            else:
+                asked.set()
+                connection.answer(status="429 Too Many", headers="Retry-After: 4\r\n")
+
+    with RawServer(busy) as server:
+        terminal, _ = run_on_terminal("--per-host", "1", *(server.url(f"/{n}") for n in range(3)))
+    lines = re.findall(rb"\r\x1b\[K([^\r\n]+)", terminal.raw)
+    resting = [line for line in lines if b"rests" in line]
+    assert re.match(rb"1 done, 1 failed, 0 running, 2 left, 127.0.0.1 rests [1-4] s \(429\), [0-9.]+/s", resting[0])
+    assert b"weakfetch-tui: 127.0.0.1: 429, resting 4 s, 2 waiting\r\n" in terminal.raw
+
+
+def test_it_is_quiet_about_hosts_too_where_that_is_asked_for() -> None:
+    def busy(connection: Connection) -> None:
+        while connection.request():
+            connection.answer(status="429 Too Many", headers="Retry-After: 3600\r\n")
+
+    with RawServer(busy) as server:
+        terminal, _ = run_on_terminal("-s", "--per-host", "1", *(server.url(f"/{n}") for n in range(3)))
+    assert b"429" not in terminal.raw
 
 
 @pytest.mark.anyio

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from fetch_engine import FetchEngine, FetchError, FetchFailed, Limits, RetryPolicy, host_backoff
@@ -85,6 +86,89 @@ async def test_answers_that_were_under_way_together_count_once(monkeypatch: pyte
             assert (await engine.submit("http://a.test/ok")).status == 200
             assert time.monotonic() - began < 5
             assert len(tasks) == 8
+
+
+async def test_very_many_are_turned_away_in_pieces_and_leave_nothing() -> None:
+    with checked_wire() as wire:
+        wire.busy, wire.retry_after = 1, "3600"
+        async with FetchEngine(open_transport=wire.open, limits=Limits(per_host=1)) as engine:
+            busy = engine.submit("http://a.test/busy")
+            queued = [engine.submit("http://a.test/ok") for _ in range(3000)]
+            before: list[int] = []
+
+            async def count_turns() -> None:
+                while not queued[-1].done():
+                    before.append(sum(task.done() for task in queued[::100]))
+                    await anyio.lowlevel.checkpoint()
+
+            with anyio.fail_after(60):
+                await count_turns()
+            assert len({*before}) > 5, "the loop had no turn in between"
+            assert (await busy).status == 429
+            assert (await engine.submit("http://b.test/ok")).status == 200
+            kinds = {
+                (task.outcome.kind, task.outcome.attempts) for task in queued if isinstance(task.outcome, FetchError)
+            }
+            assert kinds == {("host-busy", 0)}
+            assert engine.hosts.held == 0
+            assert engine.census().running == 0
+            queued.clear()
+            del busy
+            await all_let_go(engine)
+            lanes = engine._scheduler.lanes
+            assert (lanes.running, lanes.waiting(), lanes._lanes, lanes._refused) == (0, [], {}, {})
+        assert wire.started == ["http://a.test/busy", "http://b.test/ok"]
+
+
+@pytest.mark.parametrize("how", ["cancel", "drop", "close"])
+async def test_ended_while_it_is_turned_away(how: str) -> None:
+    with checked_wire() as wire:
+        wire.busy, wire.retry_after = 1, "3600"
+        async with FetchEngine(open_transport=wire.open, limits=Limits(per_host=1)) as engine:
+            busy = engine.submit("http://a.test/busy")
+            queued = [engine.submit("http://a.test/ok") for _ in range(3000)]
+            while not queued[0].done():
+                await anyio.lowlevel.checkpoint()
+            assert not queued[-1].done()
+            if how == "cancel":
+                for task in queued:
+                    task.cancel()
+                await engine.join()
+                del task
+            elif how == "drop":
+                queued.clear()
+                del busy
+                await all_let_go(engine)
+        assert {task.state for task in queued} <= {"failed", "cancelled"}
+        assert wire.started == ["http://a.test/busy"]
+
+
+async def test_a_host_that_was_refused_is_asked_again_when_its_time_has_passed() -> None:
+    with checked_wire() as wire:
+        wire.busy, wire.retry_after = 1, "1"
+        async with FetchEngine(open_transport=wire.open, limits=Limits(max_host_wait=0)) as engine:
+            assert (await engine.submit("http://a.test/busy")).status == 429
+            with pytest.raises(FetchFailed, match=r"host-busy: not sent: a\.test answered 429 and asked to wait 1 s"):
+                await engine.submit("http://a.test/ok")
+            await until(lambda: not engine.hosts.resting(), 30)
+            assert (await engine.submit("http://a.test/ok")).status == 200
+
+
+async def test_who_iterates_goes_on_past_a_host_that_rests() -> None:
+    with checked_wire() as wire:
+        wire.busy, wire.retry_after = 1, "50"
+        urls = ["http://a.test/busy", *["http://a.test/ok"] * 1200, *["http://b.test/ok"] * 3]
+        async with FetchEngine(open_transport=wire.open, limits=Limits(per_host=1)) as engine:
+            found = []
+            with anyio.fail_after(60):
+                async for task in engine.as_completed(urls, window=4):
+                    found.append(task.url)
+                    del task
+                    if len(found) == 4:
+                        break
+            assert found == ["http://a.test/busy", *["http://b.test/ok"] * 3]
+            assert engine.hosts.held == 1200
+            await all_let_go(engine)
 
 
 async def test_a_wait_for_a_retry_holds_no_place() -> None:
