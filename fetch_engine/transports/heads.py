@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import Limits
-from fetch_engine.numbers import status_code, whole_number
+from fetch_engine.numbers import whole_number
 from fetch_engine.requests import TOKEN
 from fetch_engine.results import ErrorKind
 
@@ -69,16 +69,16 @@ def read_head(lines: Sequence[bytes], limits: Limits) -> ReadHead:
     if len(headers) > limits.max_headers:
         raise _wrong(f"more than {limits.max_headers} header fields")
     version, code, reason = status.groups()
-    try:
-        number = status_code(code.encode("ascii"))
-    except ValueError:
-        raise _wrong(f"status {code} is not one from 100 to 599") from None
+    if not "100" <= code <= "599":
+        raise _wrong(f"status {code} is not one from 100 to 599")
     length, is_chunked, closes = _framing(headers)
     is_old = version == "1.0"
     # In HTTP/1.0 there are no chunks: whoever sends them there cannot be relied on (RFC 9112 section 6.1).
     is_ambiguous = is_chunked and (length is not None or is_old)
     closes = closes or is_old
-    return ReadHead(number, reason or "", f"HTTP/{version}", headers, length, is_chunked, is_ambiguous, closes, dropped)
+    return ReadHead(
+        int(code), reason or "", f"HTTP/{version}", headers, length, is_chunked, is_ambiguous, closes, dropped
+    )
 
 
 def read_fields(lines: Sequence[bytes]) -> tuple[Fields, tuple[str, ...]]:

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import anyio
 import pytest
 
-from fetch_engine import FetchEngine, FetchTask
+from fetch_engine import FetchEngine, FetchResult, FetchTask
 from fetch_engine.lints import Stalled
+from fetch_engine.transports import chunked
 from tests.lifetimes.fake_transport import checked_wire
 from tests.lifetimes.waiting import until as become
 from tests.tui.test_whole_dashboard import dashboard, until
@@ -20,6 +21,7 @@ from tui import held
 from tui.controller import Controller
 from tui.held import HeldHandles
 from tui.panels.done import DonePane
+from tui.sections.facts import header_lines
 from tui.snapshot import AddUrls, Collect, FindHolders, Snapshot
 
 pytestmark = pytest.mark.anyio
@@ -81,7 +83,9 @@ async def test_a_silent_fetch_is_warned_of_and_no_longer_when_it_goes_on(monkeyp
             await until(thread, pilot, lambda s: s.failed == 1 and not has(s, "1 fetch"))  # reset by the server
 
 
-async def test_what_was_odd_stays_with_the_record() -> None:
+async def test_what_was_odd_stays_with_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunked, "MOST_CHUNKS", 1)  # else they are one read
+
     def handle(connection: Connection) -> None:
         connection.request()
         connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + 150 * b"1\r\nx\r\n" + b"0\r\n\r\n")
@@ -94,6 +98,28 @@ async def test_what_was_odd_stays_with_the_record() -> None:
             await pilot.pause(0.3)
             row = pilot.app.screen.query_one(DonePane).rows.row(0)
             assert row.warnings == ("150 reads of 1 B on average",)
+
+
+async def test_what_was_wrong_with_a_response_is_shown_with_it() -> None:
+    def handle(connection: Connection) -> None:
+        connection.request()
+        connection.answer(b"as it came", headers="X Y: z\r\nContent-Encoding: x-own\r\n")
+        connection.gone()
+
+    with RawServer(handle) as server:
+        async with dashboard() as (thread, pilot):
+            thread.send(AddUrls((server.url(),)))
+            await until(thread, pilot, lambda s: s.done == 1)
+            await pilot.pause(0.3)
+            row = pilot.app.screen.query_one(DonePane).rows.row(0)
+            warnings = (
+                "malformed header line dropped, its name is 'X Y'",
+                "unknown content coding 'x-own': the body is left as it came",
+            )
+            assert row.warnings == warnings
+            assert isinstance(row.outcome, FetchResult)
+            lines = ["".join(text for text, _ in line) for line in header_lines(row.outcome, False, False, 100)]
+            assert [line.split(None, 1)[1] for line in lines if line.startswith("warning")] == list(warnings)
 
 
 async def test_the_collector_on_request_tells_what_only_it_could_free() -> None:
