@@ -213,7 +213,10 @@ class Model:
                 wanted = number in self.alive() and number not in self.stopped
                 assert not wanted or self.leave.is_set(), "a wanted one was cancelled"
             else:
-                assert (outcome.kind, urlsplit(job.request.url).path) == ("connect", "/fail")
+                self.check_failure(job, outcome)
+
+    def check_failure(self, job: Job, error: FetchError) -> None:
+        assert (error.kind, urlsplit(job.request.url).path) == ("connect", "/fail")
 
     def check_end(self) -> None:
         """The engine has been left."""

@@ -48,13 +48,15 @@ def collector_off() -> Iterator[None]:
 class EngineMachine(RuleBasedStateMachine):
     """Steps, with a real event loop that runs only as long as they say."""
 
+    model_type: type[Model] = Model
+
     def new_loop(self) -> asyncio.AbstractEventLoop:
         return asyncio.new_event_loop()
 
     @initialize(session=SESSIONS)
     def enter(self, session: tuple[float, float | None]) -> None:
         self.loop = self.new_loop()
-        self.model = Model(grace=session[0], idle_close=session[1])
+        self.model = self.model_type(grace=session[0], idle_close=session[1])
         self.host = self.loop.create_task(self.model.host())
         while not self.model.entered:
             self.turn(1)
