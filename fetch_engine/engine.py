@@ -14,6 +14,7 @@ import anyio
 import anyio.abc
 
 from fetch_engine import collector_watch
+from fetch_engine.announcing import Announce, Announcing
 from fetch_engine.census import Census, HeldHandle
 from fetch_engine.completed import Completions
 from fetch_engine.errors import EngineClosed
@@ -73,6 +74,7 @@ class FetchEngine:
         sink: Sink | None = None,
         first_id: int = 1,
         executor: Executor | None = None,
+        announce: Announce | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.timeouts = timeouts or Timeouts()
@@ -81,6 +83,7 @@ class FetchEngine:
         self._grace = grace
         self._idle_close = idle_close
         self._outlived_after = outlived_after
+        self._announce = announce
         self.cookies = cookies
         self._registry: weakref.WeakValueDictionary[int, FetchTask] = weakref.WeakValueDictionary()
         self._ids = itertools.count(first_id)
@@ -103,6 +106,7 @@ class FetchEngine:
             grace=self._grace,
             idle_close=self._idle_close,
             outlived_after=self._outlived_after,
+            announcing=Announcing(self._announce, self.retry.may_repeat),
         )
         self.executor.start(opened)  # it may refuse this event loop
         self._group, self._opened = group, opened

@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 import anyio.abc
 
+from fetch_engine.announcing import Announcing
 from fetch_engine.completed import Feed
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.executors.protocol import Executor
@@ -51,6 +52,7 @@ class Scheduler:
         grace: float,
         idle_close: float | None,
         outlived_after: float,
+        announcing: Announcing,
     ) -> None:
         self.mailbox = Mailbox(self, waker, presence())
         self._owed: deque[Callable[[], object]] = deque()
@@ -72,7 +74,8 @@ class Scheduler:
         self._alarm = math.inf  # when the task that waits for lanes to open looks again
         self._sooner = anyio.Event()
         self._running: set[Job] = set()
-        self._granted: list[Job] = []  # given a place, not yet submitted to the executor
+        self.granted: list[Job] = []  # given a place, not yet submitted to the executor
+        self.announcing = announcing
         self._advancing = self._leaving = self._left = False
         self._changed: anyio.Event | None = None
 
@@ -90,8 +93,8 @@ class Scheduler:
             self.mailbox.act(self, self._give_place)
             if self.lanes.refusing and turn_some_away(self):
                 self.mailbox.ask_again()
-            if self._granted:
-                granted, self._granted = self._granted, []
+            if self.granted:
+                granted, self.granted = self.granted, []
                 self.executor.submit(granted)
             self._watch_lanes()
             if self._changed is not None and (self.ledger.idle or self._is_drained()):
@@ -222,7 +225,8 @@ class Scheduler:
             ticket.started = True
             ticket.lane = ticket.host
             self._running.add(ticket)
-            self._granted.append(ticket)
+            if not self.announcing.holds(ticket, self):
+                self.granted.append(ticket)
         return True
 
     def leave_lane(self, job: Job) -> None:
@@ -243,7 +247,9 @@ class Scheduler:
         """End it, queued or running, if it has not ended."""
         if job.outcome is not None:
             return
-        if job.started:
+        if self.announcing.take(job):
+            self.end((job, describe_failure(job.request, job.recorder, AttemptFailed(kind, message))))
+        elif job.started:
             job.refuse(kind, message)
             self.executor.stop(job)
         else:

@@ -14,6 +14,8 @@ from types import TracebackType
 from typing import Any
 
 from fetch_engine.requests import InputTag
+from fetch_engine.results import ErrorKind
+from fetch_engine.store_delivery import OutputFile, Ranges, Sitting, as_ranges
 from fetch_engine.store_file import connect_to_read
 from fetch_engine.store_place import DamagedStore, StoreError, store_error
 from fetch_engine.store_values import (
@@ -27,6 +29,7 @@ from fetch_engine.store_values import (
     read_json,
 )
 
+UNSENT = str(ErrorKind.HOST_BUSY)  # requests that were not sent, and are not finished for a run that goes on
 FORMS = 1000  # kinds of requests that are kept in memory
 
 __all__ = ["Reader", "RunFacts", "StoreError", "StoredResult"]
@@ -114,8 +117,9 @@ class Reader:
         if not rows:
             return None
         started, ended, complete, arguments, inputs = rows[0]
-        (failed,), *_ = self._rows("SELECT COUNT(*) FROM results WHERE run = ? AND kind IS NOT NULL", run)
-        done = self.count_results(run) - failed
+        counts = "SELECT COUNT(*), COALESCE(SUM(kind = ?), 0) FROM results WHERE run = ? AND kind IS NOT NULL"
+        (without_response, unsent), *_ = self._rows(counts, UNSENT, run)
+        done, failed = self.count_results(run) - without_response, without_response - unsent
         (asked,), *_ = self._rows("SELECT COUNT(*) FROM requests WHERE run = ? AND NOT withdrawn", run)
         first = self._rows("SELECT url FROM requests WHERE run = ? ORDER BY number LIMIT 1", run)
         try:
@@ -160,14 +164,16 @@ class Reader:
         Those that cannot be read are left out, and counted in `unreadable`.
         """
         rows = self._rows(
-            "SELECT requests.number, url, masked, form, input, id FROM requests"
-            " LEFT JOIN results ON results.run = requests.run AND results.number = requests.number"
+            "SELECT requests.number, url, masked, form, input, id, sent FROM requests LEFT JOIN results"
+            f" ON results.run = requests.run AND results.number = requests.number AND results.kind IS NOT '{UNSENT}'"
             " WHERE requests.run = ? AND NOT withdrawn AND results.number IS NULL ORDER BY requests.number",
             run,
         )
-        for number, url, masked, form, source, name in rows:
+        refused = {number for (number,) in self._rows(_REFUSED, run, UNSENT)}
+        for number, url, masked, form, source, name, sent in rows:
             try:
-                request = self._request(number, url, masked, form, name)
+                may_be_sent = bool(sent) and number not in refused
+                request = replace(self._request(number, url, masked, form, name), sent=may_be_sent)
             except (*UNREADABLE, StoreError):
                 self.unreadable += 1
             else:
@@ -201,6 +207,25 @@ class Reader:
             )
         except (*UNREADABLE, StoreError):
             return None
+
+    def sittings(self, run: int) -> list[Sitting]:
+        """The times that it was worked at, in order; of one from before they were kept, all is taken for delivered."""
+        rows = self._rows(
+            'SELECT number, first_place, again, on_screen, file, written, "end" FROM sittings WHERE run = ?'
+            " ORDER BY number",
+            run,
+        )
+        try:
+            found = [_sitting(row) for row in rows]
+        except UNREADABLE as error:
+            raise DamagedStore(f"{self._path}: run {run} cannot be read: {error}") from None
+        before = found[0].first_place if found else self.next_numbers(run)[1]
+        return [Sitting(-1, 0, on_screen=True), *found] if before else found
+
+    def finished_places(self, run: int, ranges: Ranges) -> Ranges:
+        """Of these places those with the result of a request that was sent."""
+        query = "SELECT place FROM results WHERE run = ? AND place >= ? AND place < ? AND kind IS NOT ? ORDER BY place"
+        return as_ranges(place for pair in ranges for (place,) in self._rows(query, run, *pair, UNSENT))
 
     def form(self, form: int) -> StoredRequest:
         """A request of this form, its URL left empty."""
@@ -247,6 +272,19 @@ def _input(source: Any) -> dict[str, Any]:
     return {**source, "path": None if path is None else str(path), "form": int(source["form"])}
 
 
+def _sitting(row: tuple[Any, ...]) -> Sitting:
+    number, first_place, again, on_screen, file, written, end = row
+    ranges = tuple((int(first), int(last)) for first, last in read_json(again, list))
+    kept = None if file is None else OutputFile(**read_json(file, dict))
+    return Sitting(number, int(first_place), ranges, bool(on_screen), kept, int(written), int(end))
+
+
+# Of requests that were noted as sent, those of which it is known that they were refused after that.
+_REFUSED = (
+    "SELECT requests.number FROM results JOIN requests ON requests.run = results.run AND requests.number ="
+    " results.number JOIN sittings ON sittings.run = results.run AND sittings.number = requests.sent - 1"
+    " WHERE results.run = ? AND kind IS NOT NULL AND kind = ? AND place >= first_place"
+)
 _RESULT = (
     "SELECT place, results.number, fetch, url, masked, form, id, kind, detail, preview, finished, notes FROM results"
     " JOIN requests ON requests.run = results.run AND requests.number = results.number WHERE results.run = ?"

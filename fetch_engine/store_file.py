@@ -15,7 +15,7 @@ from typing import TypeVar
 from fetch_engine import store_place
 from fetch_engine.store_place import LOCKS, DamagedStore, StoreError, is_there, store_error
 
-VERSION = 2  # a new one needs a step in MIGRATIONS; an old file is brought up to it, a newer file is refused
+VERSION = 3  # a new one needs a step in MIGRATIONS; an old file is brought up to it, a newer file is refused
 BUSY = 5.0  # seconds that one program waits for another's transaction
 PATIENCE = 15.0  # seconds of a locked file after which it is given up on
 T = TypeVar("T")
@@ -27,7 +27,9 @@ CREATE TABLE runs (
   ended REAL,                      -- NULL: it runs, or was killed
   complete INTEGER NOT NULL DEFAULT 0, -- nothing was left when it ended
   arguments TEXT NOT NULL,         -- JSON, secrets masked
-  inputs TEXT NOT NULL             -- JSON: lists of URLs, each with the form of what is made of them
+  inputs TEXT NOT NULL,            -- JSON: lists of URLs, each with the form of what is made of them
+  options TEXT NOT NULL DEFAULT 'null', -- JSON: options and their values, null where a secret was left out
+  folder TEXT NOT NULL DEFAULT ''  -- that relative paths are to be taken from
 );
 CREATE TABLE forms (               -- what requests have in common
   id INTEGER PRIMARY KEY,
@@ -46,6 +48,7 @@ CREATE TABLE requests (
   input INTEGER,                   -- which of the run's lists it is from
   withdrawn INTEGER NOT NULL DEFAULT 0,
   id TEXT,                         -- JSON: what the input calls it
+  sent INTEGER NOT NULL DEFAULT 0, -- it must not be sent twice, and was about to be: in this sitting, counted from 1
   PRIMARY KEY (run, number)
 ) WITHOUT ROWID;
 CREATE TABLE results (
@@ -61,12 +64,29 @@ CREATE TABLE results (
   notes TEXT,                      -- JSON: what was odd about it
   PRIMARY KEY (run, place)
 );
-CREATE UNIQUE INDEX results_by_number ON results(run, number);
+CREATE UNIQUE INDEX results_by_number ON results(run, number) WHERE kind IS NOT 'host-busy';
 CREATE INDEX results_by_fetch ON results(run, fetch);
 CREATE INDEX failures ON results(run) WHERE kind IS NOT NULL;
+CREATE TABLE sittings (            -- each time that a run was worked at, and what of its results it wrote out
+  run INTEGER NOT NULL REFERENCES runs(id) ON DELETE CASCADE,
+  number INTEGER NOT NULL,
+  first_place INTEGER NOT NULL,    -- of its own results
+  again TEXT NOT NULL,             -- JSON: places of earlier results that it writes first, as ranges
+  on_screen INTEGER NOT NULL,      -- they were shown
+  file TEXT,                       -- JSON: where its lines go
+  written INTEGER NOT NULL,        -- lines of results that were written, in this order
+  "end" INTEGER NOT NULL,          -- offset in the file behind them
+  PRIMARY KEY (run, number)
+) WITHOUT ROWID;
 """
 MIGRATIONS: dict[int, str] = {  # from this version to the next
     1: "ALTER TABLE requests ADD COLUMN id TEXT",
+    2: "ALTER TABLE requests ADD COLUMN sent INTEGER NOT NULL DEFAULT 0;\n"
+    "ALTER TABLE runs ADD COLUMN options TEXT NOT NULL DEFAULT 'null';\n"
+    "ALTER TABLE runs ADD COLUMN folder TEXT NOT NULL DEFAULT '';\n"
+    "DROP INDEX results_by_number;\n"
+    "CREATE UNIQUE INDEX results_by_number ON results(run, number) WHERE kind IS NOT 'host-busy';\n"
+    + SCHEMA[SCHEMA.index("CREATE TABLE sittings") :],
 }
 
 

@@ -7,11 +7,12 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any
 
 from fetch_engine.requests import FetchRequest
+from fetch_engine.store_delivery import Sitting
 from fetch_engine.store_file import RunLocks, transaction
 from fetch_engine.store_values import (
     UNFIT,
@@ -29,6 +30,7 @@ from fetch_engine.store_values import (
 FORMS = 1000  # kinds of requests that are remembered, so that each is stored once
 AT_A_TIME = (50, 5, 1)  # rows; every SQLite takes 999 values in a statement, and few statements stay prepared
 
+ON_SCREEN = Sitting(on_screen=True)
 Op = Callable[["StoreSession"], None]
 Batch = list[tuple[int, Op]]  # each with the bytes of body that it holds
 
@@ -38,7 +40,8 @@ class RunToWrite:
     """What is written of a run before its first request.
 
     arguments: secrets masked. inputs: its lists of URLs. template: what is made of the URLs of those that do not say
-    by a `form`. run: the one to go on with, if it is not a new one.
+    by a `form`. run: the one to go on with, if it is not a new one. sitting: this time that it is worked at. settled:
+    what is known of the earlier ones by now.
     """
 
     arguments: Sequence[str] = ()
@@ -47,6 +50,8 @@ class RunToWrite:
     run: int | None = None
     first_number: int = 0
     first_place: int = 0
+    sitting: Sitting = ON_SCREEN
+    settled: Sequence[Sitting] = ()
 
 
 class Rows:
@@ -95,11 +100,12 @@ class Rows:
 class StoreSession:
     """An open run on the connection of the thread that writes it. `begin` makes one."""
 
-    def __init__(self, database: sqlite3.Connection, run: int, place: int, with_secrets: bool) -> None:
+    def __init__(self, database: sqlite3.Connection, run: int, what: RunToWrite, with_secrets: bool) -> None:
         self._database = database
         self._with_secrets = with_secrets
         self._forms: dict[tuple[Any, ...], int] = {}
-        self._place = place
+        self._sitting = what.sitting.number
+        self._sent: list[int] = []
         self._inputs: list[dict[str, Any]] = []
         self._requests = Rows(database, "requests", "run, number, url, masked, form, input, id")
         self._results = Rows(
@@ -109,6 +115,7 @@ class StoreSession:
             "ON CONFLICT DO NOTHING",  # OR IGNORE would leave out what is NULL and must not be, without a word
         )
         self.run = run
+        self.places = what.first_place  # of results that were handed in
 
     @classmethod
     def begin(
@@ -117,7 +124,7 @@ class StoreSession:
         """Make the run, or take up the one to go on with, and do what was asked for by now."""
         with transaction(database):
             if what.run is not None:
-                run, place = what.run, what.first_place
+                run = what.run
                 database.execute("UPDATE runs SET ended = NULL, complete = 0 WHERE id = ?", (run,))
             else:
                 cursor = database.execute(
@@ -125,9 +132,10 @@ class StoreSession:
                     (time.time(), json.dumps(list(what.arguments))),
                 )
                 assert cursor.lastrowid is not None
-                run, place = cursor.lastrowid, 0
+                run = cursor.lastrowid
                 locks.take(run)  # before anybody else can see it
-            session = cls(database, run, place, with_secrets)
+            session = cls(database, run, what, with_secrets)
+            session._add_sitting(what.sitting, what.settled)
             for source in what.inputs:
                 session.add_input(source, what.template)
             session._do(first)
@@ -135,12 +143,13 @@ class StoreSession:
 
     def write(self, batch: Batch) -> None:
         """Do all of this, or, where it raises, nothing."""
-        place, forms, inputs = self._place, dict(self._forms), list(self._inputs)
+        places, forms, inputs = self.places, dict(self._forms), list(self._inputs)
         try:
             with transaction(self._database):
                 self._do(batch)
         except BaseException:
-            self._place, self._forms, self._inputs = place, forms, inputs
+            self.places, self._forms, self._inputs = places, forms, inputs
+            self._sent.clear()
             self._requests.forget()
             self._results.forget()
             raise
@@ -153,6 +162,41 @@ class StoreSession:
     def _insert(self) -> None:
         self._requests.insert()
         self._results.insert()
+        if self._sent:
+            self._database.executemany(
+                "UPDATE requests SET sent = ? WHERE run = ? AND number = ?",
+                [(self._sitting + 1, self.run, each) for each in self._sent],
+            )
+            self._sent.clear()
+
+    def _add_sitting(self, sitting: Sitting, settled: Sequence[Sitting]) -> None:
+        for each in settled:
+            self._deliver(each.number, each.written, each.end)
+        file = None if sitting.file is None else json.dumps(asdict(sitting.file))
+        self._database.execute(
+            "INSERT INTO sittings VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
+            (
+                self.run,
+                sitting.number,
+                sitting.first_place,
+                json.dumps(sitting.again),
+                sitting.on_screen,
+                file,
+                sitting.end,
+            ),
+        )
+
+    def deliver(self, written: int, end: int) -> None:
+        """So many lines of results have been written out; `end` as in Sitting."""
+        self._deliver(self._sitting, written, end)
+
+    def _deliver(self, sitting: int, written: int, end: int) -> None:
+        self._database.execute(
+            'UPDATE sittings SET written = ?, "end" = ? WHERE run = ? AND number = ?', (written, end, self.run, sitting)
+        )
+
+    def sent(self, number: int) -> None:
+        self._sent.append(number)
 
     def end(self, *, complete: bool) -> None:
         with transaction(self._database):
@@ -194,11 +238,11 @@ class StoreSession:
         self._forms[key] = cursor.lastrowid
         return cursor.lastrowid
 
-    def result(self, number: int, fetch: int, outcome: Outcome, at: float, notes: Sequence[str]) -> None:
+    def result(self, place: int, number: int, fetch: int, outcome: Outcome, at: float, notes: Sequence[str]) -> None:
         status, kind, detail, preview = encode(outcome, with_secrets=self._with_secrets)
         noted = json.dumps(notes) if notes else None
-        self._results.add((self.run, self._place, number, fetch, at, status, kind, detail, preview, noted))
-        self._place += 1
+        self._results.add((self.run, place, number, fetch, at, status, kind, detail, preview, noted))
+        self.places = place + 1
 
     def withdraw(self, numbers: tuple[int, ...]) -> None:
         self._insert()  # they may be among what is to be changed

@@ -31,10 +31,12 @@ class StoredRequest(FetchRequest):
     """A request with its number in its run, counted from 0 in the order in which it was asked for; -1: not stored.
 
     missing: what was masked when it was stored and is to be given again ("URL", "body", "proxy", names of headers).
+    sent: it must not be sent twice, and may have been sent.
     """
 
     number: int = -1
     missing: tuple[str, ...] = ()
+    sent: bool = False
 
 
 def to_text(text: str) -> str | bytes:

@@ -19,6 +19,7 @@ from fetch_engine.store_values import Outcome, StoredRequest, numbered
 
 BATCH = 500  # records in a transaction
 EVERY = 0.2  # seconds from one transaction to the next, unless there is a whole batch
+NO_MORE = 1 << 62  # places that are "on the disk" when nothing is written any more
 ROOM_RECORDS = 4000  # records that may wait before `has_room` says no
 ROOM_BYTES = 32 * 1024 * 1024  # and bytes of bodies
 
@@ -57,6 +58,14 @@ class RunWriter:
         self._records = 0
         self._bytes = 0
         self._next_number = what.first_number
+        self._next_place = what.first_place
+        self._handed = self._taken = 0  # records, those that were written before among them
+        self._sent: deque[tuple[int, Callable[[], object]]] = deque()  # to be called when so many are written
+        self._urgent = False
+        self._delivery: tuple[int, int] = (0, what.sitting.end)
+        self._is_delivery_new = False
+        self._saved = what.first_place
+        self._on_saved: Callable[[int], object] = lambda _: None
         self._closing = False
         self._complete = False
         self._inputs = len(what.inputs)
@@ -93,7 +102,48 @@ class RunWriter:
         """
         weight = len(getattr(outcome, "preview", b""))
         with self._state:
-            self._put(lambda session: session.result(number, fetch, outcome, at, notes), weight)
+            place = self._next_place
+            self._next_place += 1
+            self._put(lambda session: session.result(place, number, fetch, outcome, at, notes), weight)
+
+    def sent(self, number: int, noted: Callable[[], object]) -> None:
+        """This request is about to be sent, and must not be sent twice. noted: called once, in any thread, when that is
+        on the disk, or nothing is written any more."""
+        with self._state:
+            if self.problem is None:
+                self._put(lambda session: session.sent(number))
+                self._sent.append((self._handed, noted))
+                self._urgent = True
+                self._state.notify()
+                return
+        noted()
+
+    def delivered(self, written: int, end: int) -> None:
+        """So many lines of results have been written out; `end` as in `Sitting`. Costs next to nothing."""
+        self._delivery = (written, end)
+        if not self._is_delivery_new:
+            with self._state:
+                self._is_delivery_new = True
+                self._state.notify()
+
+    def tell_saved(self, listener: Callable[[int], object]) -> None:
+        """Have somebody told, in the writer's thread, how many places of results are on the disk, or NO_MORE when
+        nothing is written any more; at once how many are now."""
+        self._on_saved = listener
+        listener(self._saved)
+
+    def settle(self, limit: float) -> None:
+        """Wait until what was handed in by now is on the disk, or nothing is written any more; for so many seconds."""
+        self.hurry()
+        places = self._next_place
+        with self._state:
+            self._state.wait_for(lambda: self._saved >= places, limit)
+
+    def hurry(self) -> None:
+        """Write what was handed in by now without waiting for more."""
+        with self._state:
+            self._urgent = True
+            self._state.notify()
 
     def withdrawn(self, numbers: Iterable[int]) -> None:
         """These requests are not wanted any more, and never ran."""
@@ -130,6 +180,7 @@ class RunWriter:
         if self.problem is not None:
             return
         self._ops.append((weight, op))
+        self._handed += 1
         self._records += 1
         self._bytes += weight
         if self._records in (1, BATCH):
@@ -175,7 +226,9 @@ class RunWriter:
             self.problem = problem
             self._ops.clear()
             self._records = self._bytes = 0
+            self._taken = self._handed
         self._on_problem(problem)
+        self._tell(NO_MORE)
 
     def _write_all(self, database: sqlite3.Connection) -> None:
         # What was handed in before the start is in the run from its first instant.
@@ -184,19 +237,46 @@ class RunWriter:
         first = self._popped
         session = patiently(lambda: StoreSession.begin(database, self._what, self._locks, self._with_secrets, first))
         self._popped = []
-        self._written(first)
         self.run = session.run
+        self._written(first)
+        self._tell(session.places)
         pruning = Pruning(database, self._path, self._bounds, self._locks, session.run)
         while True:
             batch = self._take(None if pruning.idle else 0.05)
-            if batch:
-                patiently(lambda batch=batch: session.write(batch))  # type: ignore[misc]
-                self._written(batch)
+            if batch or self._is_delivery_new:
+                self._write(database, session, batch)
                 pruning.grown(len(batch))
             elif self._closing:
                 break
             pruning.step()
         patiently(lambda: session.end(complete=self._complete))
+
+    def _write(self, database: sqlite3.Connection, session: StoreSession, batch: Batch) -> None:
+        """One transaction."""
+        self._is_delivery_new = False  # before it is read: what comes meanwhile is for the next time
+        delivery = self._delivery
+        with self._state:
+            is_sent = bool(self._sent) and self._sent[0][0] <= self._taken
+        if is_sent:  # what must not be sent twice is to survive a crash of the machine
+            database.execute("PRAGMA synchronous = FULL")
+        patiently(lambda: session.write([*batch, (0, lambda session: session.deliver(*delivery))]))
+        if is_sent:
+            database.execute("PRAGMA synchronous = NORMAL")
+        self._written(batch)
+        self._tell(session.places)
+
+    def _tell(self, saved: int) -> None:
+        """Tell those who wait for it that so much is on the disk."""
+        with self._state:
+            self._saved = saved
+            self._state.notify_all()
+        self._on_saved(saved)
+        while True:
+            with self._state:
+                if not self._sent or self._sent[0][0] > self._taken:
+                    return
+                _, noted = self._sent.popleft()
+            noted()
 
     def _written(self, batch: Batch) -> None:
         with self._state:
@@ -205,12 +285,14 @@ class RunWriter:
 
     def _pop(self, count: int) -> Batch:
         with self._state:
+            self._taken += count
             return [self._ops.popleft() for _ in range(count)]
 
     def _take(self, limit: float | None) -> Batch:
         """The next batch, as soon as it is worth a transaction; empty when closing, or after `limit` seconds."""
         with self._state:
-            self._state.wait_for(lambda: self._ops or self._closing, limit)
-            if self._ops and not self._closing:
-                self._state.wait_for(lambda: len(self._ops) >= BATCH or self._closing, EVERY)
+            self._state.wait_for(lambda: self._ops or self._closing or self._is_delivery_new, limit)
+            if (self._ops or self._is_delivery_new) and not self._closing:
+                self._state.wait_for(lambda: len(self._ops) >= BATCH or self._closing or self._urgent, EVERY)
+            self._urgent = self._urgent and len(self._ops) > BATCH
             return self._pop(min(BATCH, len(self._ops)))

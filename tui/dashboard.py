@@ -81,7 +81,13 @@ class _Run:
         threading.Thread(target=self._spool.sweep, name="sweep", daemon=True).start()
         with self._demo() as demo:
             thread = EngineThread(
-                partial(engine_for, self._options, spool=self._spool, first_id=self._opened.first_id),
+                partial(
+                    engine_for,
+                    self._options,
+                    spool=self._spool,
+                    first_id=self._opened.first_id,
+                    announce=self._opened.journal.announce,
+                ),
                 [Reader(self._opened.requests), *demo],
                 make_request=partial(request_for, self._options),
                 per_second=self._choices.get("fps", self._options.fps),

@@ -32,17 +32,23 @@ from tui.save_options import STDOUT_NAME, Save, names_file
 
 if TYPE_CHECKING:
     from fetch_engine import FetchEngine
+    from fetch_engine.announcing import Announce
 
 MOST_URLS = 1_000_000  # of one glob: each is written down before the first is fetched
 
 
 def engine_for(
-    options: Options, *, preview_size: int = 64 * KIB, spool: SpoolFolder | None = None, first_id: int = 1
+    options: Options,
+    *,
+    preview_size: int = 64 * KIB,
+    spool: SpoolFolder | None = None,
+    first_id: int = 1,
+    announce: Announce | None = None,
 ) -> FetchEngine:
     """An engine as the options want it, not yet opened. Raises ValueError for a value or file that cannot be used."""
     from fetch_engine import FetchEngine  # only now: the screen need not wait for the engine's protocols
 
-    return FetchEngine(**engine_settings(options, preview_size), spool=spool, first_id=first_id)
+    return FetchEngine(**engine_settings(options, preview_size), spool=spool, first_id=first_id, announce=announce)
 
 
 def engine_settings(options: Options, preview_size: int = 64 * KIB) -> dict[str, Any]:

@@ -22,10 +22,12 @@ from fetch_engine.host_backoff import HostRest
 from fetch_engine.limits import KIB
 from fetch_engine.outputs.accounts import Account, Format
 from fetch_engine.outputs.fail_on import FailOn
+from tui.again import Again
 from tui.cluster import check_cluster, prepare_cluster, watch_cluster
 from tui.complaint import complain, write_stderr
 from tui.counted_requests import CountedRequests
 from tui.credential_files import save_jar
+from tui.delivery import Delivery, Output
 from tui.engine_options import engine_for, given_urls, request_for
 from tui.event_loop import prepare_loop
 from tui.exit_report import ExitReport, open_descriptors
@@ -66,6 +68,8 @@ class HeadlessRun:
         fail_on: FailOn,
         journal: Journal | None = None,
         *,
+        again: Again | None = None,
+        delivery: Delivery | None = None,
         show_progress: bool = False,
         silent: bool = False,
     ) -> None:
@@ -77,6 +81,8 @@ class HeadlessRun:
         self._outputs = outputs
         self._fail_on = fail_on
         self._journal = journal or Journal()
+        self._again = again or Again()
+        self._delivery = delivery
         self.fetches = 0
         self.failed = 0
         self.signal: int | None = None
@@ -93,7 +99,7 @@ class HeadlessRun:
                 group.start_soon(self._obey, signals, work)
                 if self._engine.cluster is not None:
                     group.start_soon(watch_cluster, self._engine, partial(self._give_up, work))
-                results = Results(self._outputs)
+                results = Results(self._outputs, self._delivery)
                 if self._show_progress:
                     group.start_soon(ProgressLine(self._progress).run)
                 try:
@@ -109,15 +115,19 @@ class HeadlessRun:
         completions = self._engine.as_completed(self._requests, window=self._window)
         try:
             results.begin()
+            is_rest_due = False  # until all that comes before it is written: it stays for the next time
             with work:
                 async with anyio.create_task_group() as group:
                     group.start_soon(_cancel_on_failure, results, work)
-                    await self._write_results(completions, results)
+                    with contextlib.suppress(OutputFailed):  # found out below, where the results end
+                        await self._write_again(results)
+                        is_rest_due = True
+                        await self._write_results(completions, results)
                     group.cancel_scope.cancel()
             if self.signal is None and self.lost is None:
                 await results.end()
             else:
-                await self._write_finished(completions, results)
+                await self._write_finished(completions, results, is_due=is_rest_due)
                 await results.end(None if self.signal is None else PATIENCE)
         except OutputFailed as failure:
             self.problem = _describe(failure)
@@ -125,22 +135,32 @@ class HeadlessRun:
         finally:
             self.broken = results.broken
 
-    async def _write_results(self, completions: Completions, results: Results) -> None:
-        with contextlib.suppress(OutputFailed):  # the caller finds out when it ends the results
-            async for task in completions:
-                account = self._account(task)
-                del task  # not to be held while the next one is awaited
-                await results.put(account)
-            await results.drain()
+    async def _write_again(self, results: Results) -> None:
+        """What had ended before the run was resumed, as far as it is to be written."""
+        with contextlib.closing(self._again.pages(for_reports=results.has_reports)) as pages:
+            while page := await self._again.next_page(pages):
+                for account, is_lacking in page:
+                    self.failed += is_lacking and self._fail_on.fails(account.outcome)
+                    await results.put(account, only_reports=not is_lacking)
+        for account in self._again.unknown:
+            self.failed += self._fail_on.fails(account.outcome)
+            results.put_nowait(account)
 
-    async def _write_finished(self, completions: Completions, results: Results) -> None:
+    async def _write_results(self, completions: Completions, results: Results) -> None:
+        async for task in completions:
+            account = self._account(task)
+            del task  # not to be held while the next one is awaited
+            await results.put(account)
+        await results.drain()
+
+    async def _write_finished(self, completions: Completions, results: Results, *, is_due: bool) -> None:
         """What had ended before the signal but was held back by a slow reader."""
         accounts = []
         with anyio.CancelScope(deadline=-1):
             async for task in completions:
                 accounts.append(self._account(task))
                 del task
-        for account in accounts:
+        for account in accounts if is_due else ():
             results.put_nowait(account)
 
     def _account(self, task: FetchTask) -> Account:
@@ -205,12 +225,15 @@ def run(options: Options) -> int:
                 lambda problem: complain(f"this run is not saved any further: {problem}"),
                 partial(request_for, options, timeouts=timeouts),
                 complain,
+                Output(options.format, *outputs[0]) if wanted else None,
             )
         except ValueError as error:
             complain(str(error))
             return 2
-        if opened.first_id > 1:
-            engine = engine_for(options, preview_size=64 * KIB if with_bodies else 0, first_id=opened.first_id)
+        preview_size = 64 * KIB if with_bodies else 0
+        engine = engine_for(
+            options, preview_size=preview_size, first_id=opened.first_id, announce=opened.journal.announce
+        )
         for note in opened.notes:
             complain(note)
         window = max(MIN_WINDOW, 2 * options.concurrency)
@@ -222,6 +245,8 @@ def run(options: Options) -> int:
             outputs,
             fail_on,
             opened.journal,
+            again=opened.again,
+            delivery=opened.delivery,
             show_progress=show_progress,
             silent=options.silent,
         )

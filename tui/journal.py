@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import anyio
@@ -115,6 +115,34 @@ class Journal:
             if not (isinstance(outcome, FetchError) and outcome.kind is ErrorKind.HOST_BUSY):  # to be made later
                 self._outstanding.discard(number)
             self._writer.finished(number, fetch, outcome, at, notes)
+
+    def announce(self, request: FetchRequest, go: Callable[[], object]) -> None:
+        """It is about to be sent, and must not be sent twice; `go` is called, in any thread, when that is saved."""
+        number = getattr(request, "number", -1)
+        if self._writer is None or number < 0:
+            go()
+        else:
+            self._writer.sent(number, go)
+
+    def delivered(self, lines: int, end: int) -> None:
+        """So many lines of results have been written out, as in `Sitting`."""
+        if self._writer is not None:
+            self._writer.delivered(lines, end)
+
+    def tell_saved(self, listener: Callable[[int], object]) -> None:
+        """As `RunWriter.tell_saved`."""
+        if self._writer is not None:
+            self._writer.tell_saved(listener)
+
+    def settle(self, limit: float = 5.0) -> None:
+        """Wait until what was written down by now is saved, or cannot be. Blocks, for so many seconds at most."""
+        if self._writer is not None:
+            self._writer.settle(limit)
+
+    def hurry(self) -> None:
+        """Save at once what there is."""
+        if self._writer is not None:
+            self._writer.hurry()
 
     def withdraw_all_but(self, running: Iterable[FetchRequest]) -> None:
         """Of what is outstanding, and of the globs, nothing but these is still wanted."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import threading
 from collections import deque
+from collections.abc import Callable
 
 import anyio
 
@@ -28,14 +30,20 @@ class LineWriter:
     """A thread that writes what is put, at once and in order; at most ROOM bytes and a line wait for it.
 
     The thread is a daemon: if the reader never reads again, the program can end all the same. Open it inside the event
-    loop whose tasks call it.
+    loop whose tasks call it. on_written: called in the thread after each write, with how many lines have been written
+    by now, and how many bytes this time. held: lines wait until `allow` lets them go.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(
+        self, descriptor: int, on_written: Callable[[int, int], object] = lambda _, __: None, *, held: bool = False
+    ) -> None:
         self._descriptor = descriptor
         self._lines: deque[bytes] = deque()
         self._waiting = 0  # bytes in `_lines` and in the piece being written
         self._written = 0
+        self._on_written = on_written
+        self._taken = 0  # lines that were written, or are being
+        self._allowed: float = 0 if held else math.inf
         self._closed = False
         self._failure: tuple[int, str] | None = None
         self._state = threading.Condition()
@@ -59,14 +67,22 @@ class LineWriter:
                 self._waiting += len(line)
                 self._state.notify()
 
+    def allow(self, lines: int) -> None:
+        """So many lines may be written by now, from the first on. Any thread."""
+        with self._state:
+            self._allowed = max(self._allowed, lines)
+            self._state.notify()
+
     async def drain(self, patience: float | None = None) -> None:
-        """Wait until all is written. Raises OutputFailed, also if nothing moved for `patience` seconds."""
+        """Wait until all is written. Raises OutputFailed, also if nothing moved for `patience` seconds: then what waits
+        is not written any more."""
         while self._waiting:
             written = self._written
             deadline = float("inf") if patience is None else anyio.current_time() + patience
             with anyio.CancelScope(deadline=deadline) as scope:
                 await self._next_progress(0)
             if scope.cancelled_caught and written == self._written:
+                self._forget()
                 raise OutputFailed(0, "its reader does not read")
         self._check()
 
@@ -79,8 +95,13 @@ class LineWriter:
         """Wait until writing has failed."""
         await self._failed.wait()
 
+    def _forget(self) -> None:
+        with self._state:
+            self._waiting -= sum(map(len, self._lines))
+            self._lines.clear()
+
     def close(self) -> None:
-        """End the thread when all is written."""
+        """End the thread when all is written that may be."""
         with self._state:
             self._closed = True
             self._state.notify()
@@ -115,6 +136,7 @@ class LineWriter:
                 with self._state:
                     self._waiting -= len(piece)
                     self._written += len(piece)
+                self._on_written(self._taken, len(piece))
             if self._progress is None and self._failure is None:
                 continue
             try:
@@ -124,15 +146,17 @@ class LineWriter:
 
     def _next_piece(self) -> bytes:
         with self._state:
-            while not (self._lines or self._closed):
+            while not (self._lines and self._taken < self._allowed):
+                if self._closed:
+                    return b""
                 self._state.wait()
-            if not self._lines:
-                return b""
             piece = [self._lines.popleft()]
             size = len(piece[0])
-            while self._lines and size + len(self._lines[0]) <= PIECE:
+            most = self._allowed - self._taken
+            while self._lines and len(piece) < most and size + len(self._lines[0]) <= PIECE:
                 piece.append(self._lines.popleft())
                 size += len(piece[-1])
+            self._taken += len(piece)
             return b"".join(piece)
 
     def _write(self, piece: bytes) -> None:

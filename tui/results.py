@@ -18,6 +18,7 @@ from fetch_engine.outputs.secrets import Secrets
 from fetch_engine.redaction import masked_url
 from fetch_engine.requests import FetchRequest
 from fetch_engine.results import FetchError, FetchResult
+from tui.delivery import Delivery
 from tui.line_writer import LineWriter, OutputFailed
 from tui.result_table import TableFormat
 from tui.terminal import wants_ascii
@@ -47,33 +48,50 @@ def make_format(name: str, options: Options, descriptor: int) -> Format:
 class Results:
     """All outputs of a run; each has a writer of its own. Make it inside the event loop.
 
+    delivery: told what was written to standard output.
+
     Every method that writes raises OutputFailed when one of them can take no more.
     """
 
-    def __init__(self, outputs: Sequence[tuple[Format, int]]) -> None:
-        self._outputs = [(made, LineWriter(descriptor)) for made, descriptor in outputs]
+    def __init__(self, outputs: Sequence[tuple[Format, int]], delivery: Delivery | None = None) -> None:
+        self._delivery = delivery or Delivery()
+        self._outputs = [(made, self._writer(made, descriptor)) for made, descriptor in outputs]
         self._descriptors = [descriptor for _, descriptor in outputs]
         self._over: list[Format] = []  # those that have been ended
         self._failure: OSError | None = None  # of a format
 
+    def _writer(self, made: Format, descriptor: int) -> LineWriter:
+        if made is not self._delivery.format:
+            return LineWriter(descriptor)
+        writer = LineWriter(descriptor, self._delivery.wrote, held=self._delivery.is_held)
+        self._delivery.begin(writer.allow)
+        return writer
+
+    @property
+    def has_reports(self) -> bool:
+        """Whether there is more than standard output."""
+        return any(made is not self._delivery.format for made, _ in self._outputs)
+
     def begin(self) -> None:
         """Write what comes first."""
         for made, writer in self._outputs:
-            writer.put_nowait(made.begin())
+            writer.put_nowait(self._delivery.head if made is self._delivery.format else made.begin())
 
-    async def put(self, account: Account) -> None:
+    async def put(self, account: Account, *, only_reports: bool = False) -> None:
         """Write one fetch, then wait until there is room for another."""
-        self.put_nowait(account)
+        self.put_nowait(account, only_reports=only_reports)  # into all: the wait for one may be cancelled
         for _, writer in self._outputs:
             await writer.put(b"")
 
-    def put_nowait(self, account: Account) -> None:
+    def put_nowait(self, account: Account, *, only_reports: bool = False) -> None:
         """Write one fetch, whether there is room or not."""
         for made, writer in self._outputs:
-            writer.put_nowait(self._added(made, account))
+            if not (only_reports and made is self._delivery.format):
+                writer.put_nowait(self._added(made, account))
 
     async def end(self, patience: float | None = None) -> None:
         """Write what comes last, and wait until all is written, or nothing has moved for `patience` seconds."""
+        self._delivery.hurry()
         for made, writer in self._outputs:
             for piece in self._ended(made):
                 if patience is None:
@@ -81,9 +99,11 @@ class Results:
                 else:
                     writer.put_nowait(piece)
         await self.drain(patience)
+        self._delivery.completed()
 
     async def drain(self, patience: float | None = None) -> None:
         """Wait until all so far is written."""
+        self._delivery.hurry()
         for _, writer in self._outputs:
             await writer.drain(patience)
 

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from platformdirs import user_data_path
 
-from fetch_engine.globbing import parse_glob
-from fetch_engine.redaction import masked_arguments, masked_url
+from fetch_engine.outputs.accounts import Account
+from fetch_engine.redaction import masked_arguments
 from fetch_engine.requests import FetchRequest
 from fetch_engine.store import Reader, RunFacts
+from fetch_engine.store_delivery import Delivered, Ranges, Sitting, look_up
 from fetch_engine.store_file import RunLocks
 from fetch_engine.store_place import DamagedStore, StoreError, is_there
 from fetch_engine.store_pruning import Bounds
 from fetch_engine.store_session import RunToWrite
-from fetch_engine.store_values import StoredRequest
 from fetch_engine.store_writer import RunWriter
-from tui.engine_options import request_for, with_line
+from tui.again import Again
+from tui.delivery import Delivery, Output
+from tui.engine_options import request_for
 from tui.journal import Journal
 from tui.list_fetch import source_for
 from tui.option_parser import PROGRAM
 from tui.options import Options
-from tui.run_inputs import GlobSource, RunInputs, UrlList, described
-
-Open = Callable[[str], int]
-"""Opens a list of URLs by its name; raises ValueError."""
+from tui.rest import Open, Rest
+from tui.run_inputs import RunInputs, UrlList, described
 
 
 def store_path() -> Path:
@@ -51,7 +50,8 @@ class OpenRun:
     """A run that is about to begin, or to go on.
 
     requests: what it is to fetch. earlier: results it has already. first_id: for its next fetch. left_out: requests
-    that cannot be made again, as their secrets were not saved. notes: what to tell about it.
+    that cannot be made again, as their secrets were not saved. notes: what to tell about it. again: results that are to
+    be written once more, all before the first new one. delivery: what goes to standard output, if it is not a screen.
     """
 
     requests: RunInputs
@@ -60,6 +60,8 @@ class OpenRun:
     first_id: int = 1
     left_out: int = 0
     notes: list[str] = field(default_factory=list)
+    again: Again = field(default_factory=Again)
+    delivery: Delivery = field(default_factory=Delivery)
 
 
 def open_run(
@@ -68,32 +70,45 @@ def open_run(
     on_problem: Callable[[str], None] = lambda _: None,
     make_request: Callable[[str], FetchRequest] | None = None,
     on_notice: Callable[[str], None] = lambda _: None,
+    output: Output | None = None,
 ) -> OpenRun:
     """Open what the options ask for.
 
     on_problem: called once, in any thread, when the run is not saved (any further); its journal has it too.
     make_request: of a URL, where it is not what the options say. on_notice: called once, in any thread, when a damaged
-    store was set aside.
+    store was set aside. output: where lines go; None for a screen.
 
     Raises ValueError where there is no such run, or a list that cannot be read.
     """
     make_request = make_request or partial(request_for, options)
     if options.resume is not None:
-        return _resume(options, open_list, on_problem, make_request)
+        return _resume(options, open_list, on_problem, make_request, output)
     descriptors = [open_list(name) for name in options.inputs]
     inputs = [described(name, descriptor) for name, descriptor in zip(options.inputs, descriptors, strict=True)]
     template = make_request("") if inputs else None
     journal = Journal()
+    sitting, head = _sitting(output, None)
     if options.store:
-        journal = _journal(
-            options, RunToWrite(masked_arguments(options.arguments), inputs, template), on_problem, on_notice
-        )
+        what = RunToWrite(masked_arguments(options.arguments), inputs, template, sitting=sitting)
+        journal = _journal(options, what, on_problem, on_notice)
     first = [journal.requested(make_request(url)) for url in options.urls]
     journal.start()
     lists = [
         UrlList(source_for(options, descriptor), index, make_request) for index, descriptor in enumerate(descriptors)
     ]
-    return OpenRun(RunInputs(first, lists, journal), journal)
+    delivery = Delivery(journal, output, sitting, head)
+    return OpenRun(RunInputs(first, lists, journal), journal, delivery=delivery)
+
+
+def _sitting(
+    output: Output | None, known: Delivered | None, first_place: int = 0, again: Ranges = ()
+) -> tuple[Sitting, bytes]:
+    """This time that the run is worked at, and what is to be written before its results."""
+    number = max((each.number for each in known.sittings), default=-1) + 1 if known else 0
+    if output is None:
+        return Sitting(number, first_place, on_screen=True), b""
+    head, file = output.begin(known)
+    return Sitting(number, first_place, again, file=file, end=file.start if file else 0), head
 
 
 def _journal(
@@ -130,6 +145,7 @@ def _resume(
     open_list: Open,
     on_problem: Callable[[str], None],
     make_request: Callable[[str], FetchRequest],
+    output: Output | None,
 ) -> OpenRun:
     path = store_path()
     try:
@@ -142,17 +158,39 @@ def _resume(
         with Reader(path) as reader:
             rest = Rest(options, reader, _chosen(reader, locks, options.resume or 0), open_list, make_request)
             number, place, fetch = reader.next_numbers(rest.run)
+            known = look_up(reader.sittings(rest.run), place)
+            finished = reader.finished_places(rest.run, ((0, place),))
+            again: Ranges = ()
+            if output is not None:
+                rest.notes += output.mend(known)
+                again = finished if output.is_document else reader.finished_places(rest.run, known.undelivered)
     except (StoreError, ValueError) as error:
         locks.close()
         raise ValueError(why_unreadable(error)) from None
-    what = RunToWrite((), rest.inputs, make_request(""), rest.run, number, place)
+    sitting, head = _sitting(output, known, place, again)
+    settled = [each for each in known.sittings if each.number >= 0]
+    what = RunToWrite((), rest.inputs, make_request(""), rest.run, number, place, sitting, settled)
     journal = _journal(options, what, on_problem, lambda _: None, locks)
+    accounts = []
+    for at, (request, why) in enumerate(rest.unknown):
+        accounts.append(Account(request, why, time.time()))
+        journal.finished(request, fetch + at, why, accounts[-1].ended)
     for request in rest.requests:
         journal.resumed(request.number)
     new = [journal.requested(make_request(url)) for url in rest.urls]
     journal.start()
-    requests = RunInputs([*rest.requests, *new], rest.lists, journal)
-    return OpenRun(requests, journal, place, fetch, rest.left_out, rest.notes)
+    if output is None and accounts:
+        journal.settle()  # the screen shows them as results of before
+    return OpenRun(
+        RunInputs([*rest.requests, *new], rest.lists, journal),
+        journal,
+        place + len(accounts),
+        fetch + len(accounts),
+        rest.left_out,
+        rest.notes,
+        Again(path, rest.run, again, finished, accounts),
+        Delivery(journal, output, sitting, head),
+    )
 
 
 def _chosen(reader: Reader, locks: RunLocks, wanted: int) -> RunFacts:
@@ -169,132 +207,3 @@ def _chosen(reader: Reader, locks: RunLocks, wanted: int) -> RunFacts:
         if locks.take(run.id):
             return run
     raise ValueError("there is no run to resume")
-
-
-class Rest:
-    """What is left of a run: its requests without a result, and its lists from where it had got to.
-
-    inputs: the run's lists with those that were added. urls: the given ones that are new. left_out: requests of which
-    only the store has the URL, without its secrets. Raises ValueError where a list cannot be read again, or where
-    headers or bodies are needed that were not saved and are not given again.
-    """
-
-    def __init__(
-        self,
-        options: Options,
-        reader: Reader,
-        facts: RunFacts,
-        open_list: Open,
-        make_request: Callable[[str], FetchRequest],
-    ) -> None:
-        self._options = options
-        self._reader = reader
-        self._open_list = open_list
-        self._lacking: dict[str, None] = {}
-        self.run = facts.id
-        self.inputs = list(facts.inputs)
-        self.urls = list(options.urls)
-        self.lists: list[UrlList] = []
-        self.requests: list[StoredRequest] = []
-        self.left_out = 0
-        self.notes: list[str] = []
-        from_lists = self._take_requests()
-        names = self._read_on(from_lists)
-        if self._lacking:
-            raise ValueError(
-                f"run {self.run} needs what was not saved: {', '.join(self._lacking)};"
-                " give it again (-H, -u, -b, -d, -x)"
-            )
-        for name in names:
-            descriptor = open_list(name)
-            self.lists.append(UrlList(source_for(options, descriptor), len(self.inputs), make_request))
-            self.inputs.append(described(name, descriptor))
-        if self.left_out:
-            self.notes.append(
-                f"{self.left_out} URLs of run {self.run} are left out: their secrets were not saved; give them again,"
-                " or have them saved by --store-secrets"
-            )
-        if reader.unreadable:
-            self.left_out += reader.unreadable
-            self.notes.append(f"{reader.unreadable} requests of run {self.run} are damaged in the store, and left out")
-
-    def _take_requests(self) -> dict[int, dict[int, StoredRequest]]:
-        """Sort the unfinished requests; gives those of which a list has the URL, by list and number."""
-        from_lists: dict[int, dict[int, StoredRequest]] = {}
-        masked_given = {masked_url(url): url for url in self.urls}
-        for stored, source in self._reader.unfinished(self.run):
-            request = self._filled(stored)
-            if "URL" not in stored.missing:
-                self.requests.append(request)
-            elif source is not None:
-                from_lists.setdefault(source, {})[request.number] = request
-            elif (url := masked_given.pop(request.url, None)) is not None:
-                self.requests.append(replace(request, url=url))
-                self.urls.remove(url)
-            else:
-                self.left_out += 1
-        return from_lists
-
-    def _filled(self, request: StoredRequest) -> StoredRequest:
-        """With what was not saved taken from the command line."""
-        missing = {name.lower() for name in request.missing if name not in ("URL", "body", "proxy")}
-        given = [(name, value) for name, value in self._options.headers if name.lower() in missing]
-        self._lacking |= dict.fromkeys(
-            name
-            for name in request.missing
-            if name.lower() in missing and not any(name.lower() == each.lower() for each, _ in given)
-        )
-        headers = (*(pair for pair in request.headers if pair[0].lower() not in missing), *given)
-        body = request.body
-        if "body" in request.missing:
-            body = self._options.body
-            if not body:
-                self._lacking["body"] = None
-        proxy = request.proxy
-        if "proxy" in request.missing:
-            proxy = self._options.proxy
-            if not proxy:
-                self._lacking["proxy"] = None
-        return replace(request, headers=headers, body=body, proxy=proxy, missing=())
-
-    def _read_on(self, from_lists: dict[int, dict[int, StoredRequest]]) -> list[str]:
-        """Open the run's lists; gives the names of the given ones that are new."""
-        names = list(self._options.inputs)
-        for index, source in enumerate(self.inputs):
-            wanted = from_lists.get(index, {})
-            numbers = self._reader.from_input(self.run, index)
-            make: Callable[[str], FetchRequest] = partial(_made, self._filled(self._reader.form(source["form"])))
-            if "glob" in source:
-                self._go_on_with_glob(source, index, make, len(numbers))
-                self.left_out += len(wanted)
-                continue
-            path = source["path"]
-            if path is None and "-" not in names:
-                self.left_out += len(wanted)
-                self.notes.append(f"run {self.run} read URLs that are not there any more; give them again by -i -")
-                continue
-            name = "-" if path is None else path
-            names = [each for each in names if each != name and os.path.abspath(each) != path]
-            descriptor = self._open_list(name)
-            if path is not None and described(name, descriptor).items() - source.items():
-                self.notes.append(f"{path} has changed; the lines that run {self.run} had read are taken for read")
-            again: dict[int, FetchRequest] = {
-                place: wanted[number] for place, number in enumerate(numbers) if number in wanted
-            }
-            self.lists.append(UrlList(source_for(self._options, descriptor), index, make, len(numbers), again))
-        return names
-
-    def _go_on_with_glob(
-        self, source: dict[str, Any], index: int, make: Callable[[str], FetchRequest], taken: int
-    ) -> None:
-        if source.get("ended"):
-            return
-        glob = parse_glob(source["glob"])
-        if source["masked"]:
-            self.left_out += glob.count - taken
-        else:
-            self.lists.append(UrlList(GlobSource(glob, taken), index, make))
-
-
-def _made(template: StoredRequest, url: str) -> FetchRequest:
-    return with_line(replace(template, url=str(url)), url)

@@ -13,11 +13,15 @@ from fetch_engine.results import FetchError, FetchResult
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One fetch that has ended: what was asked for, what came of it, and when it ended (seconds since the epoch)."""
+    """One fetch that has ended: what was asked for, what came of it, and when it ended (seconds since the epoch).
+
+    resumed: that was in an earlier time that the run was worked at.
+    """
 
     request: FetchRequest
     outcome: FetchResult | FetchError
     ended: float = 0.0
+    resumed: bool = False
 
 
 class Format(Protocol):

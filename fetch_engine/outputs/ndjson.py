@@ -26,7 +26,8 @@ class NdjsonFormat:
         return b""
 
     def add(self, account: Account) -> bytes:
-        return f"{ndjson_line(account.request, account.outcome, self._secrets)}\n".encode()
+        line = ndjson_line(account.request, account.outcome, self._secrets, resumed=account.resumed)
+        return f"{line}\n".encode()
 
     def end(self) -> Iterable[bytes]:
         return ()
@@ -35,13 +36,20 @@ class NdjsonFormat:
         pass
 
 
-def ndjson_line(request: FetchRequest, outcome: FetchResult | FetchError, secrets: Secrets | None = None) -> str:
+def ndjson_line(
+    request: FetchRequest,
+    outcome: FetchResult | FetchError,
+    secrets: Secrets | None = None,
+    *,
+    resumed: bool = False,
+) -> str:
     """The outcome of one URL as a line, without the line break.
 
     `url` is the URL as given; `final_url` never has user and password. secrets: hides those of all URLs. `index` is the
     place of the request in the input, from 1, and `id` what its NDJSON line calls it; null where there is none. Of a
     failed fetch `status` and `sha256` are null, also where a head was received before it broke, and `bytes` counts what
-    was decoded by then. The keys are the same for every line; those from `reason` on may grow.
+    was decoded by then. `resumed`: it had ended before the run was resumed, and is written again. The keys are the same
+    for every line; those from `reason` on may grow.
     """
     failure = outcome if isinstance(outcome, FetchError) else None
     response = outcome if isinstance(outcome, FetchResult) else None
@@ -81,6 +89,7 @@ def ndjson_line(request: FetchRequest, outcome: FetchResult | FetchError, secret
         "id": tag.id,
         "warnings": response.warnings if response else (),
         "retry_after": outcome.retry_after,
+        "resumed": resumed,
     }
     encoded = _encode(line)
     return _encode(unicode_only(line)) if "\\ud" in encoded else encoded

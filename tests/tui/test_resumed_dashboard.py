@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import pytest
 from textual.pilot import Pilot
 
 from fetch_engine.globbing import parse_glob
 from fetch_engine.requests import FetchRequest
+from fetch_engine.results import FetchError
 from fetch_engine.store import Reader, RunFacts
+from tests.headless.program import run
 from tests.tui.test_whole_dashboard import until
 from tui.app import DashboardApp
 from tui.dashboard import Reader as Companion
@@ -47,7 +51,7 @@ class Session:
         options = parse(arguments, stdout_is_terminal=True)
         self.opened = open_run(options, open_input)
         self.thread = EngineThread(
-            partial(engine_for, options, first_id=self.opened.first_id),
+            partial(engine_for, options, first_id=self.opened.first_id, announce=self.opened.journal.announce),
             [Companion(self.opened.requests)],
             make_request=partial(request_for, options),
             journal=self.opened.journal,
@@ -107,6 +111,33 @@ async def test_what_had_ended_is_shown_again_and_the_rest_is_fetched(server: str
     with Reader(store) as reader:
         assert [result.place for result in reader.results(1, 0, 9)] == [0, 1, 2, 3, 4]
         assert [request.url for request, _ in reader.unfinished(1)] == [f"{server}/hang"]
+
+
+async def test_what_the_screen_showed_is_not_written_by_a_run_without_one(server: str, store: Path) -> None:
+    await Session("--per-host", "1", f"{server}/fast?i=1", f"{server}/hang", f"{server}/fast?i=2").run(done=1)
+    before = facts(store)
+    assert before.left > 0
+    ended = await anyio.to_thread.run_sync(lambda: run("--resume", "--headless", "--max-time", "0.3"))
+    assert len(ended.lines) == before.left
+    assert not any(line["resumed"] for line in ended.lines)
+
+
+async def test_of_what_may_have_been_sent_the_screen_says_so(server: str, store: Path) -> None:
+    first = Session("--headless", "-X", "POST", f"{server}/hang", f"{server}/fast", "-j", "1")
+    first.thread.start()
+    async with first.app.run_test() as pilot:
+        await until(first.thread, pilot, lambda s: s.census.running == 1)
+        await pilot.pause(1.0)
+    first.close()
+    with sqlite3.connect(store) as database:  # as a kill leaves it
+        database.execute("DELETE FROM results")
+    database.close()
+    again = Session("--resume")
+    shown = await again.run(done=1)
+    assert shown == [f"{server}/fast", f"{server}/hang"]
+    outcome = again.app.done.row(1).outcome
+    assert isinstance(outcome, FetchError)
+    assert "unknown outcome" in outcome.message
 
 
 async def test_requests_keep_their_method_headers_and_body(server: str, store: Path) -> None:

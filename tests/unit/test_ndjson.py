@@ -31,6 +31,7 @@ KEYS = [
     "id",
     "warnings",
     "retry_after",
+    "resumed",
 ]
 
 

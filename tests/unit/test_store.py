@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 from fetch_engine import ErrorKind, FetchError, FetchRequest, FetchResult, Hop, Timings
 from fetch_engine.requests import InputTag
 from fetch_engine.store import Reader, StoreError
-from fetch_engine.store_file import SCHEMA, VERSION, RunLocks, connect
+from fetch_engine.store_delivery import Sitting
+from fetch_engine.store_file import VERSION, RunLocks, connect
 from fetch_engine.store_pruning import Bounds
 from fetch_engine.store_session import RunToWrite
 from fetch_engine.store_values import decode, decode_form, encode, encode_form, from_text, numbered, to_text
@@ -436,10 +437,56 @@ def test_rows_are_read_in_pages(saved: Saved) -> None:
         assert [result.place for result in page] == list(range(1900, 1964))
 
 
+FIRST_SCHEMA = """
+CREATE TABLE runs (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  started REAL NOT NULL,
+  ended REAL,                      -- NULL: it runs, or was killed
+  complete INTEGER NOT NULL DEFAULT 0, -- nothing was left when it ended
+  arguments TEXT NOT NULL,         -- JSON, secrets masked
+  inputs TEXT NOT NULL             -- JSON: lists of URLs, each with the form of what is made of them
+);
+CREATE TABLE forms (               -- what requests have in common
+  id INTEGER PRIMARY KEY,
+  run INTEGER NOT NULL REFERENCES runs(id) ON DELETE CASCADE,
+  detail TEXT NOT NULL,            -- JSON: method, headers and what else there is but the body
+  body BLOB NOT NULL,
+  missing TEXT NOT NULL            -- JSON: what was masked
+);
+CREATE INDEX forms_by_run ON forms(run);
+CREATE TABLE requests (
+  run INTEGER NOT NULL REFERENCES runs(id) ON DELETE CASCADE,
+  number INTEGER NOT NULL,
+  url NOT NULL,                    -- TEXT, or a BLOB where it is no Unicode
+  masked INTEGER NOT NULL,
+  form INTEGER NOT NULL,
+  input INTEGER,                   -- which of the run's lists it is from
+  withdrawn INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (run, number)
+) WITHOUT ROWID;
+CREATE TABLE results (
+  run INTEGER NOT NULL REFERENCES runs(id) ON DELETE CASCADE,
+  place INTEGER NOT NULL,          -- in the order in which they ended
+  number INTEGER NOT NULL,
+  fetch INTEGER NOT NULL,          -- the id that people saw
+  finished REAL NOT NULL,
+  status INTEGER,
+  kind TEXT,                       -- of the error; NULL: there was a response
+  detail TEXT NOT NULL,            -- JSON, all that is shown but the body
+  preview BLOB,
+  notes TEXT,                      -- JSON: what was odd about it
+  PRIMARY KEY (run, place)
+);
+CREATE UNIQUE INDEX results_by_number ON results(run, number);
+CREATE INDEX results_by_fetch ON results(run, fetch);
+CREATE INDEX failures ON results(run) WHERE kind IS NOT NULL;
+"""
+
+
 def test_a_store_of_the_first_version_is_brought_up(tmp_path: Path) -> None:
     path = tmp_path / "old.sqlite"
     with contextlib.closing(sqlite3.connect(path)) as old:
-        old.executescript("".join(line for line in SCHEMA.splitlines(keepends=True) if "  id TEXT" not in line))
+        old.executescript(FIRST_SCHEMA)
         old.execute("PRAGMA user_version = 1")
         old.execute("INSERT INTO runs (id, started, arguments, inputs) VALUES (1, 0, '[]', '[]')")
         old.execute("INSERT INTO forms VALUES (1, 1, ?, x'', '[]')", ('{"method": "PUT"}',))
@@ -447,4 +494,48 @@ def test_a_store_of_the_first_version_is_brought_up(tmp_path: Path) -> None:
         old.commit()
     with Reader(path) as reader:
         ((request, _),) = reader.unfinished(1)
+        assert reader.sittings(1) == []
     assert (request.url, request.method, request.tag) == ("http://a.example/", "PUT", InputTag(1))
+
+
+def test_what_a_host_refused_is_not_finished_for_a_run_that_goes_on(saved: Saved) -> None:
+    """Not sent, so that it may be sent, also where it must not be twice; what was sent after that is unknown again."""
+    busy = FetchError(ErrorKind.HOST_BUSY, "it asks for a longer wait than allowed")
+    noted: list[int] = []
+    first = saved.write()
+    asked = [first.requested(FetchRequest(f"http://a.example/{number}", "POST")) for number in range(3)]
+    for request in asked:
+        first.sent(request.number, lambda: noted.append(1))
+    first.finished(0, 1, RESULT, 1.0)
+    first.finished(1, 2, busy, 1.0)
+    assert first.close(complete=False)
+    assert noted == [1, 1, 1]
+    with saved.reader() as reader:
+        facts = reader.run(1)
+        assert facts is not None
+        assert (facts.done, facts.failed, facts.left) == (1, 0, 2)
+        assert [(left.number, left.sent) for left, _ in reader.unfinished(1)] == [(1, False), (2, True)]
+        assert reader.finished_places(1, ((0, 2),)) == ((0, 1),)
+    second = saved.write(RunToWrite(run=1, first_number=3, first_place=2, sitting=Sitting(1, 2)))
+    second.sent(1, lambda: None)
+    assert second.close(complete=False)
+    with saved.reader() as reader:
+        assert [(left.number, left.sent) for left, _ in reader.unfinished(1)] == [(1, True), (2, True)]
+    third = saved.write(RunToWrite(run=1, first_number=3, first_place=2, sitting=Sitting(2, 2)))
+    third.finished(1, 3, RESULT, 1.0)
+    assert third.close(complete=False)
+    with saved.reader() as reader:
+        facts = reader.run(1)
+        assert facts is not None
+        assert (facts.done, facts.failed, facts.left) == (2, 0, 1)
+
+
+def test_what_is_to_be_sent_goes_where_nothing_can_be_noted(saved: Saved) -> None:
+    saved.path.mkdir()
+    writer = saved.write()
+    noted: list[int] = []
+    for number in range(3):
+        writer.sent(number, lambda: noted.append(1))
+    eventually(lambda: noted == [1, 1, 1])
+    writer.sent(3, lambda: noted.append(1))
+    assert noted == [1, 1, 1, 1]
