@@ -185,9 +185,19 @@ class Download:
     async def finish(self) -> str | None:
         """Write the rest and give the file its name; returns its path, None where there is no file."""
         await self._settle()
-        # Among the writers: a device or a fifo may have us wait, and must not be waited for once it is given up.
-        self._behind.hand_over(self._complete)
-        await self._settle()
+        if self._save.descriptor is not None or self._save.replaces:
+            # Among the writers: a device or a fifo may have us wait, and must not be waited for once it is given up.
+            self._behind.hand_over(self._complete)
+            await self._settle()
+            return self._path
+        reason = None
+        try:
+            await to_thread.run_sync(self._complete, self._behind.take())
+        except OSError as error:
+            reason = _reason(error)
+        if reason is not None:
+            self.reject()
+            raise self._failure(reason)
         return self._path
 
     async def discard(self) -> None:
@@ -232,10 +242,11 @@ class Download:
             if save.replaces:
                 begun.place = save.place(self._name)
             else:
-                begun.place = OutputPlace(os.path.realpath(save.folder), self._name)
+                folder = os.path.realpath(save.folder) if self._claims is None else self._claims.folder(save.folder)
+                begun.place = OutputPlace(folder, self._name)
         place = begun.place
         if place.is_through:
-            self._descriptor = open_through(place.path, lambda: self._is_given_up)
+            self._descriptor = open_through(place, lambda: self._is_given_up)
             self._is_open = True
             return
         if save.replaces and begun.claim is None and self._claims is not None:

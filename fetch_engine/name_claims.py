@@ -30,7 +30,15 @@ class NameClaims:
 
     def __init__(self) -> None:
         self._folders: dict[str, _Folder] = {}
+        self._real: dict[str, str] = {}
         self._lock = threading.Lock()
+
+    def folder(self, path: str) -> str:
+        """The path of a folder with its links resolved, looked up once."""
+        found = self._real.get(path)
+        if found is None:
+            found = self._real[path] = os.path.realpath(path)
+        return found
 
     def take(self, folder: str, name: str) -> Claim | None:
         """The right to write the file of this name; None where another fetch has it. folder: exists, links resolved."""

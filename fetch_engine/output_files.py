@@ -30,11 +30,15 @@ _SURE = select.PIPE_BUF  # bytes that a pipe which can be written to takes witho
 
 @dataclass(frozen=True, slots=True)
 class OutputPlace:
-    """folder, name: of what is written, links resolved. is_through: it is written through, not replaced."""
+    """folder, name: of what is written, links resolved. is_through: it is written through, not replaced.
+
+    descriptor: that of ours which the path stands for, as /dev/fd/3.
+    """
 
     folder: str
     name: str
     is_through: bool = False
+    descriptor: int | None = None
 
     @property
     def path(self) -> str:
@@ -53,12 +57,10 @@ def find_place(path: str, *, follow: bool = True, within: str | None = None) -> 
         if status is None or not (stat.S_ISLNK(status.st_mode) and follow):
             break
         _refuse_planted(current, status)
+        descriptor = _own_descriptor(current)
+        if descriptor is not None:  # whatever it is on, with its place in it
+            return OutputPlace(os.path.dirname(current), str(descriptor), is_through=True, descriptor=descriptor)
         target = os.path.join(os.path.dirname(current), os.readlink(current))
-        if _status(target) is None and os.path.exists(current):
-            status = os.stat(current)  # of /proc/self/fd: what it leads to has no path
-            if stat.S_ISREG(status.st_mode):
-                raise OSError(errno.ENOENT, "the file that it leads to has no name", path)
-            break
         current, status = target, _status(target)
     else:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
@@ -151,7 +153,7 @@ def write_file(
         def is_given_up() -> bool:
             return time.monotonic() > deadline
 
-        descriptor = open_through(place.path, is_given_up)
+        descriptor = open_through(place, is_given_up)
         try:
             for piece in pieces:
                 deadline = time.monotonic() + patience
@@ -171,8 +173,11 @@ def write_file(
     return size
 
 
-def open_through(path: str, is_given_up: Callable[[], bool]) -> int:
-    """A descriptor of what is there and is no regular file. Waits for somebody to read from a fifo."""
+def open_through(place: OutputPlace, is_given_up: Callable[[], bool]) -> int:
+    """A descriptor of a place that is written through. Waits for somebody to read from a fifo."""
+    if place.descriptor is not None:
+        return os.dup(place.descriptor)
+    path = place.path
     # Without O_CREAT and O_TRUNC: where it has gone meanwhile, no file takes its place.
     flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     while True:
@@ -268,6 +273,12 @@ def _status(path: str) -> os.stat_result | None:
         return os.lstat(path)
     except FileNotFoundError:
         return None
+
+
+def _own_descriptor(path: str) -> int | None:
+    """The descriptor of this process that a path under /dev/fd, or what it links to, stands for."""
+    folder, name = os.path.split(path)
+    return int(name) if name.isdecimal() and os.path.realpath(folder) == f"/proc/{os.getpid()}/fd" else None
 
 
 def _is_special(status: os.stat_result | None) -> bool:

@@ -132,7 +132,9 @@ class Saving:
             if partial is not None:
                 partial.start_over()
             total = self._total(response)
-            value = None if self.decodes(response) or self._is_part else strong_validator(response.headers)
+            # What has its name of the response cannot be asked for later, when there is none yet.
+            is_lost = self._name is None or self._is_part or self.decodes(response)
+            value = None if is_lost else strong_validator(response.headers)
             validator = None
             if value is not None:
                 validator = Validator(self._url, value, _without_query(source), _coding(response), total)

@@ -9,7 +9,7 @@ from fetch_engine import FetchCancelled, FetchFailed, FetchRequest
 from tui.engine_options import engine_for, request_for
 from tui.inputs import ListFailed, UrlSource
 from tui.options import Options
-from tui.save_options import Save
+from tui.save_options import MAX_TIME, Save
 from tui.sitemap import MAX_BYTES
 
 
@@ -21,7 +21,9 @@ def source_for(options: Options, descriptor: int) -> UrlSource:
 async def fetch_list(options: Options, url: str) -> bytes:
     """The list at this URL, as the options have everything fetched, but by GET. Raises ListFailed."""
     request = request_for(options, url)
-    plain = replace(options, processes=None, cluster=None, save=Save())  # a list is bounded, whatever is saved
+    # A list is bounded, whatever is saved.
+    limit = options.max_time or MAX_TIME if options.save.saves else options.max_time
+    plain = replace(options, processes=None, cluster=None, save=Save(), max_time=limit)
     engine = engine_for(plain, preview_size=MAX_BYTES)
     try:
         async with engine:

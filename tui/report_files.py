@@ -22,7 +22,7 @@ class ReportFile:
         self._draft: Draft | None = None
         self._is_new = False
         if place.is_through:
-            self.descriptor = open_through(place.path, lambda: False)
+            self.descriptor = open_through(place, lambda: False)
             return
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -156,6 +156,31 @@ async def test_the_key_asks_for_a_name_and_before_overwriting(
 
 
 @pytest.mark.anyio
+async def test_what_is_no_file_is_written_through_when_asked(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo(tmp_path / "note.txt")
+    link = FakeLink(snapshot(done=1), [result(1, "http://h/a/note", body=b"hello", content_type="text/plain")])
+    async with DashboardApp(link).run_test() as pilot:
+        await pilot.pause()
+        await pilot.press("s", "enter")
+        assert isinstance(pilot.app.screen, ConfirmScreen)
+        await pilot.press("y")
+        await until(lambda: len(told(pilot)) == 1)  # nobody reads
+        assert told(pilot) == [f"not saved: nobody reads from it ({tmp_path / 'note.txt'})"]
+        reader = os.open(tmp_path / "note.txt", os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            await pilot.press("s", "enter", "y")
+            await until(lambda: len(told(pilot)) == 2)
+            assert os.read(reader, 100) == b"hello"
+        finally:
+            os.close(reader)
+        assert stat.S_ISFIFO((tmp_path / "note.txt").lstat().st_mode)
+        assert os.listdir(tmp_path) == ["note.txt"]
+
+
+@pytest.mark.anyio
 async def test_a_part_is_saved_only_where_that_is_wanted(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -153,7 +153,7 @@ def test_a_fifo_that_nobody_reads_is_given_up_and_stays(tmp_path: Path) -> None:
     try:
         with pytest.raises(OSError, match="nobody reads"):
             write_file(str(path), [b"x" * 10_000_000], patience=0.2)
-        descriptor = open_through(str(path), never)
+        descriptor = open_through(find_place(str(path)), never)
         given_up = threading.Event()
         threading.Timer(0.2, given_up.set).start()
         with pytest.raises(OSError, match="nobody reads"):
@@ -201,11 +201,26 @@ def test_what_went_meanwhile_is_not_made_as_a_file(tmp_path: Path) -> None:
     place = find_place(str(path))
     path.unlink()
     with pytest.raises(FileNotFoundError):
-        open_through(place.path, never)
+        open_through(place, never)
     path.write_bytes(b"precious")
     with pytest.raises(OSError, match="replaced by a file"):
-        open_through(place.path, never)
+        open_through(place, never)
     assert path.read_bytes() == b"precious"
+
+
+def test_what_stands_for_a_descriptor_is_written_to_it(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"begun ")
+    with file.open("ab") as opened:
+        number = opened.fileno()
+        (tmp_path / "link").symlink_to(f"/dev/fd/{number}")
+        for path in f"/dev/fd/{number}", f"/proc/self/fd/{number}", str(tmp_path / "link"):
+            write_file(path, [b"more "])
+        opened.write(b"end")
+    assert file.read_bytes() == b"begun more more more end"
+    with pytest.raises(OSError, match=os.strerror(errno.EBADF)), open(os.devnull, "rb") as read_only:
+        write_file(f"/dev/fd/{read_only.fileno()}", [b"x"])
+    assert sorted(os.listdir(tmp_path)) == ["file", "link"]
 
 
 def test_standard_output_has_many_names(tmp_path: Path) -> None:
