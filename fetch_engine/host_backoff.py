@@ -128,14 +128,14 @@ class HostBackoff:
         return [rest for host in list(self._current) if (rest := self.get(host)) is not None]
 
     def describe_refusal(self, rest: HostRest) -> str:
-        """Why a fetch is not sent."""
+        """Why a request is not sent there."""
         asked = f"{rest.host} answered {rest.status} and "
         asked += "did not say for how long" if rest.asked is None else f"asked to wait {rest.asked:.0f} s"
         if self._mode == "fail":
-            return f"not sent: {asked}"
+            return asked
         if not self._longest:
-            return f"not sent: {asked}, and no wait is allowed"
-        return f"not sent: {asked}, longer than the {self._longest:g} s allowed"
+            return f"{asked}, and no wait is allowed"
+        return f"{asked}, longer than the {self._longest:g} s allowed"
 
     def _decide(self, told: SlowDown, known: _Host | None, now: float) -> tuple[float, float, bool]:
         """Seconds of rest, or of refusal; the guess behind them, 0 without one; and whether the host is refused."""

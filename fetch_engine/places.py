@@ -16,6 +16,7 @@ from fetch_engine.hosts import Hosts
 from fetch_engine.lanes import Lanes
 from fetch_engine.mailbox import Action
 from fetch_engine.results import ErrorKind
+from fetch_engine.retry import IDEMPOTENT
 from fetch_engine.task import Job
 
 AWAY_AT_ONCE = 200  # fetches; each costs some 20 to 50 µs
@@ -122,7 +123,12 @@ def turn_away(owner: Owner, host: str, ticket: Job | Passage) -> None:
     job = _job_of(ticket)
     rest = owner.backoff.refusal(host) or HostRest(host, 429, None, 0.0, refused=True)
     job.recorder.retry_after = rest.asked
-    owner.stop(job, ErrorKind.HOST_BUSY, owner.backoff.describe_refusal(rest))
+    why = owner.backoff.describe_refusal(rest)
+    if isinstance(ticket, Passage) and host != job.host and job.request.method not in IDEMPOTENT:
+        # What led there has been done: `host-busy` would say that all of it may be sent again.
+        owner.stop(job, ErrorKind.REDIRECT_REFUSED, f"redirect not followed: {why}")
+    else:
+        owner.stop(job, ErrorKind.HOST_BUSY, f"not sent: {why}")
 
 
 def turn_some_away(owner: Owner) -> bool:

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 import anyio
 import pytest
 
-from fetch_engine import ErrorKind, FetchEngine, FetchError, FetchResult, FetchTask, Limits, RetryPolicy
+from fetch_engine import ErrorKind, FetchEngine, FetchError, FetchRequest, FetchResult, FetchTask, Limits, RetryPolicy
 from fetch_engine.limits import Timeouts
 from fetch_engine.recorder import Recorder
 from fetch_engine.transports.protocol import Transport, WireRequest, WireResponse
@@ -159,6 +159,23 @@ async def test_a_wait_that_is_too_long_is_nobodys(client: Client, host: Host, ur
         assert (notice.waiting, notice.refused) == (20, True)
         assert engine.hosts.pop() is None
     assert sorted(host.paths) == ["/busy", "/slow"]
+
+
+async def test_what_was_done_before_a_redirect_to_a_refused_host_is_not_called_unsent(
+    client: Client, host: Host, url: str, other: str
+) -> None:
+    host.asked = [("429 Too Many Requests", "Retry-After: 3600\r\n")]
+    there = f"{other}/to/{url.removeprefix('http://')}/there"
+    async with FetchEngine(open_transport=Lent(client).open) as engine:
+        assert (await engine.submit(f"{url}/busy")).status == 429
+        tasks = [engine.submit(FetchRequest(there, method)) for method in ("POST", "PUT", "GET")]
+        with anyio.fail_after(60):
+            await engine.join()
+        errors = [failure(task) for task in tasks]
+        assert [error.kind for error in errors] == ["redirect-refused", "host-busy", "host-busy"]
+        assert errors[0].message.startswith("redirect not followed: 127.0.0.1 answered 429 and asked to wait 3600 s")
+        assert {error.retry_after for error in errors} == {3600.0}
+    assert host.paths == ["/busy"]
 
 
 async def test_a_retry_waits_and_goes_first(client: Client, host: Host, url: str) -> None:
