@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from fetch_engine.redaction import MASK
-from fetch_engine.requests import SECRET_HEADERS, FetchRequest, has_header
+from fetch_engine.redaction import MASK, masked_body, masked_url, masked_value
+from fetch_engine.requests import FetchRequest, has_header
 from fetch_engine.shell_words import ShellError, quote_word, split_words
 from fetch_engine.urls import complete_scheme, safe_url
 
@@ -73,7 +73,7 @@ def curl_command(request: FetchRequest, *, secrets: bool = False, globs: bool = 
     elif request.method != ("POST" if has_data else "GET"):
         words += ["-X", request.method]
     for name, value in request.headers:
-        hidden = MASK if name.lower() in SECRET_HEADERS and value and not secrets else value
+        hidden = masked_value(name, value) if value and not secrets else value
         words += ["-H", f"{name}: {hidden}" if hidden else f"{name};"]
     if has_data:
         if not has_header(request.headers, "content-type"):
@@ -81,7 +81,8 @@ def curl_command(request: FetchRequest, *, secrets: bool = False, globs: bool = 
         if b"\0" in request.body:
             words += ["--data-binary", "@body"]
         else:
-            words += ["--data-raw", request.body.decode("utf-8", "surrogateescape")]
+            body = request.body if secrets else masked_body(request.body)
+            words += ["--data-raw", body.decode("utf-8", "surrogateescape")]
     if request.insecure:
         words.append("-k")
     if request.proxy is not None:
@@ -104,7 +105,8 @@ def _seconds(value: float | None) -> str:
 def _without_password(url: str) -> str:
     shown = safe_url(url) if "@" in url else url
     if shown == url:
-        return url
+        return masked_url(url)
+    shown = masked_url(shown)
     scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", shown)
     start = scheme.end() if scheme is not None else 0
     return f"{shown[:start]}{MASK}@{shown[start:].removeprefix(f'{MASK}@')}"

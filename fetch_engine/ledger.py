@@ -7,8 +7,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 
 from fetch_engine.census import Census, HeldHandle
+from fetch_engine.redaction import masked_url
 from fetch_engine.task import Job
-from fetch_engine.urls import safe_url
 
 REMEMBERED = 8  # URLs of handles that the garbage collector freed
 
@@ -74,7 +74,7 @@ class Ledger:
     def reap(self, job: Job) -> None:
         """A handle died; its fetch may be queued, running or ended."""
         if job.by_gc:
-            self.freed_by_gc.append((safe_url(job.request.url), self._clock()))
+            self.freed_by_gc.append((masked_url(job.request.url), self._clock()))
         self._pinned.discard(job.id)
         never_ran = job.outcome is None and not job.has_run
         if job.outcome is not None:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any
 
+from fetch_engine.redaction import masked_text
 from fetch_engine.requests import FetchRequest
 from fetch_engine.store_delivery import Sitting
 from fetch_engine.store_file import RunLocks, transaction
@@ -240,7 +241,8 @@ class StoreSession:
 
     def result(self, place: int, number: int, fetch: int, outcome: Outcome, at: float, notes: Sequence[str]) -> None:
         status, kind, detail, preview = encode(outcome, with_secrets=self._with_secrets)
-        noted = json.dumps(notes) if notes else None
+        shown = notes if self._with_secrets else [masked_text(note) for note in notes]
+        noted = json.dumps(shown) if notes else None
         self._results.add((self.run, place, number, fetch, at, status, kind, detail, preview, noted))
         self.places = place + 1
 

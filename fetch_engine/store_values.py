@@ -14,7 +14,7 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from fetch_engine.redaction import masked_body, masked_headers, masked_url
+from fetch_engine.redaction import masked_body, masked_headers, masked_outcome, masked_text, masked_url
 from fetch_engine.requests import FetchRequest, InputTag, Scalar, tag_of
 from fetch_engine.results import FetchError, FetchResult
 
@@ -106,6 +106,7 @@ def encode_form(request: FetchRequest, *, with_secrets: bool) -> tuple[str, byte
     missing: list[str] = []
     if not with_secrets:
         values["headers"] = masked_headers(request.headers)
+        values["invalid"] = request.invalid and masked_text(request.invalid)
         pairs = zip(request.headers, values["headers"], strict=True)
         missing += dict.fromkeys(name for (name, value), (_, kept) in pairs if value != kept)
         if request.proxy and masked_url(request.proxy) != request.proxy:
@@ -127,13 +128,13 @@ def decode_form(detail: str, body: bytes, missing: str) -> StoredRequest:
 
 def encode(outcome: Outcome, *, with_secrets: bool) -> tuple[int | None, str | None, str, bytes | None]:
     """Status, error kind, everything else as JSON, and the beginning of the body."""
+    if not with_secrets:
+        outcome = masked_outcome(outcome)
     of: Any = type(outcome)
     values = {name: getattr(outcome, name) for name in _names(of)}
     preview: bytes | None = values.pop("preview", None)
     if preview is not None:
         preview = preview[:PREVIEW_SIZE]
-    if not with_secrets:
-        _mask(values)
     kind = str(outcome.kind) if isinstance(outcome, FetchError) else None
     try:
         detail = _encode_json(values)
@@ -164,15 +165,6 @@ def _encodable(of: type[Any], name: str, value: object) -> object:
         field = next(each for each in dataclasses.fields(of) if each.name == name)
         return fitting(value) if field.default is dataclasses.MISSING else field.default
     return value
-
-
-def _mask(values: dict[str, Any]) -> None:
-    for name in ("url", "final_url"):
-        if values.get(name):
-            values[name] = masked_url(values[name])
-    if "headers" in values:
-        values["headers"] = masked_headers(values["headers"])
-    values["redirects"] = [dataclasses.replace(hop, url=masked_url(hop.url)) for hop in values["redirects"]]
 
 
 @functools.cache

@@ -12,6 +12,7 @@ import anyio
 from fetch_engine.errors import FetchCancelled, FetchFailed
 from fetch_engine.mailbox import Action, Mailbox
 from fetch_engine.recorder import Recorder, account_of
+from fetch_engine.redaction import masked_url
 from fetch_engine.requests import FetchRequest
 from fetch_engine.results import ErrorKind, FetchError, FetchResult, FetchState, final_state
 from fetch_engine.session import Generation
@@ -282,4 +283,4 @@ class FetchTask:
         self.cancel()
 
     def __repr__(self) -> str:
-        return f"<FetchTask {self.id} {self.state} {self.url!r}>"
+        return f"<FetchTask {self.id} {self.state} {masked_url(self.url)!r}>"

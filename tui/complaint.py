@@ -20,9 +20,14 @@ _status = _Status()
 
 
 def complain(message: str) -> None:
-    """Say it, each line under the program's name, what cannot be printed escaped. A reader that is gone is no error."""
+    """Say it, each line under the program's name, secrets of URLs masked and what cannot be printed escaped.
+
+    A reader that is gone is no error.
+    """
+    from fetch_engine.redaction import masked_text  # here, as most runs have nothing to complain of
+
     for line in message.split("\n"):
-        write_stderr(f"weakfetch-tui: {printable(line)}")
+        write_stderr(f"weakfetch-tui: {printable(masked_text(line))}")
 
 
 def complain_now(message: str) -> bool:

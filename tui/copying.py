@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from fetch_engine.curl_command import curl_command
+from fetch_engine.redaction import masked_text, masked_url
 from fetch_engine.requests import FetchRequest
-from fetch_engine.urls import safe_url
 from tui.body.source import BodySource
 from tui.body_text import decode_body
 from tui.plain_text import size
@@ -47,8 +47,8 @@ def _through_tmux(app: App[Any], text: str) -> None:
 
 
 def url_of(subject: Subject, *, secrets: bool) -> str:
-    """The URL as it was given; without user and password unless asked for."""
-    return subject.row.url if secrets else safe_url(subject.row.url)
+    """The URL as it was given; its secrets masked unless asked for."""
+    return subject.row.url if secrets else masked_url(subject.row.url)
 
 
 def curl_of(subject: Subject, *, secrets: bool) -> str:
@@ -63,7 +63,8 @@ def headers_of(subject: Subject, *, secrets: bool) -> str:
     result = subject.result
     if result is None or not result.headers:
         return ""
-    lines = [f"{result.http_version} {result.status} {result.reason}".rstrip()]
+    reason = result.reason if secrets else masked_text(result.reason)
+    lines = [f"{result.http_version} {result.status} {reason}".rstrip()]
     lines += [
         f"{name}: {value if secrets else open_value(name, value)}".translate(_NO_BREAKS)
         for name, value in result.headers

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 
+from fetch_engine.redaction import masked_text, masked_url
 from fetch_engine.results import ErrorKind, FetchError, FetchResult, FetchState
-from fetch_engine.urls import safe_url
 from tui.body_text import decode_body
 from tui.host_lines import whole_seconds
 from tui.painted import Span
@@ -65,8 +65,8 @@ def outcome_code(outcome: FetchResult | FetchError) -> Span:
 
 
 def shown_url(url: str) -> str:
-    """A URL as it was given, without user and password."""
-    return safe(safe_url(url) if "@" in url else url)
+    """A URL as it was given, its secrets masked."""
+    return safe(masked_url(url) if "@" in url or "=" in url else url)
 
 
 def short_url(url: str, width: int) -> str:
@@ -94,8 +94,8 @@ def glimpse(outcome: FetchResult | FetchError, limit: int = 100) -> str:
     if isinstance(outcome, FetchError):
         if outcome.kind is ErrorKind.CANCELLED:
             kept = f" at {size(outcome.body_size)}" if outcome.body_size else ""
-            return safe(f"{outcome.message or 'cancelled'}{kept}", limit)
-        return safe(f"{outcome.kind}: {outcome.message}", limit)
+            return safe(f"{masked_text(outcome.message) or 'cancelled'}{kept}", limit)
+        return safe(f"{outcome.kind}: {masked_text(outcome.message)}", limit)
     if not outcome.body_size:
         return safe("(no body)", limit)
     # four bytes make at most one character, and runs of blanks count as one

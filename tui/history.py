@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from fetch_engine.urls import safe_url
+from fetch_engine.redaction import masked_url
 from tui.plain_text import safe
 
 MAX_ENTRIES = 1000
@@ -92,8 +92,8 @@ def host_of(url: str) -> str:
 
 
 def without_secrets(url: str) -> str:
-    """A URL as history keeps it: without user and password."""
-    return safe_url(url) if "@" in url else url
+    """A URL as history keeps it: its secrets masked."""
+    return masked_url(url)
 
 
 def _holds(line: str, word: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from typing import NoReturn
 
@@ -18,8 +19,15 @@ class Parser(argparse.ArgumentParser):
         _show(self.format_help())
 
     def error(self, message: str) -> NoReturn:
-        complain(f"{message}\nTry '{PROGRAM} --help'.")
+        complain(f"{without_values(message)}\nTry '{PROGRAM} --help'.")
         sys.exit(2)
+
+
+def without_values(message: str) -> str:
+    """argparse's message on options that do not exist, without their values: they may be credentials."""
+    if not message.startswith(("unrecognized arguments", "ambiguous option")):
+        return message
+    return re.sub(r"(?<!\S)(-[^\s=]*)=\S*", r"\1=***", message)
 
 
 class Checker(Parser):

@@ -72,9 +72,10 @@ def header(text: str) -> tuple[str, str]:
     if not colon and name.endswith(";"):  # curl's way to send a header without a value
         name = name[:-1]
     elif not value.strip():
-        raise argparse.ArgumentTypeError(f"{text!r} is no 'Name: value'; removing a header is not supported")
+        # What there is of it may be a credential.
+        raise argparse.ArgumentTypeError("malformed header: expected 'Name: value'; removing one is not supported")
     if not _TOKEN.fullmatch(name) or re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
-        raise argparse.ArgumentTypeError(f"{text!r} is no valid header")
+        raise argparse.ArgumentTypeError("malformed header: invalid characters in its name or value")
     return name, value.strip()
 
 

@@ -40,9 +40,9 @@ class TableFormat:
             where += f" -> {safe(self._secrets.url(outcome.final_url), _LONGEST)}"
         if isinstance(outcome, FetchError):
             code, kind = "ERR", str(outcome.kind)
-            where += f"  {safe(outcome.message)}"
+            where += f"  {safe(self._secrets.text(outcome.message))}"
         else:
-            code, kind = str(outcome.status), outcome.content_type.partition(";")[0].strip()
+            code, kind = str(outcome.status), self._secrets.text(outcome.content_type).partition(";")[0].strip()
         took, length = duration(outcome.elapsed), size(outcome.body_size)
         return self._line(str(index or ""), code, took, length, safe(kind), where)
 

@@ -7,13 +7,15 @@ import re
 from rich.highlighter import Highlighter
 from rich.text import Text
 
+from fetch_engine.redaction import is_secret
 from fetch_engine.requests import SECRET_HEADERS
 
 # A word of a shell as far as it has been typed, quotes included.
 _WORD = re.compile(r"""(?:[^\s'"\\]|\\.|'[^']*(?:'|\Z)|"(?:[^"\\]|\\.)*(?:"|\Z)|\\\Z)+""", re.DOTALL)
 # What may be an authority; after it comes none of its own characters, so that no text takes long.
 _AUTHORITY = re.compile(r"[^/?#\s'\"]+")
-_HEADER = re.compile(rf"(?:{'|'.join(sorted(SECRET_HEADERS))})\s*:\s*(?:(?:basic|bearer)\s)?", re.IGNORECASE)
+_HEADER = re.compile(r"([\w-]+)\s*:\s*(?:(?:basic|bearer)\s)?", re.IGNORECASE)
+_PARAMETER = re.compile(r"[?&;#]([^?&;#=\s'\"]+)=([^&;#\s'\"]*)")
 _OPTIONS = frozenset({"-u", "--user", "-U", "--proxy-user", "-b", "--cookie", "--oauth2-bearer"})
 
 
@@ -39,7 +41,9 @@ def masked(line: str, dot: str) -> str:
         header = _HEADER.match(bare)
         if before in _OPTIONS:
             _hide(hidden, start, end)
-        elif header is not None:
+        elif header is not None and (
+            header[1].lower() in SECRET_HEADERS or ("-" in header[1] and is_secret(header[1]))
+        ):
             _hide(hidden, word.end() - len(bare) + header.end(), end)
         elif text[:2] in _OPTIONS and not text.startswith("--"):
             _hide(hidden, start + 2, end)
@@ -49,6 +53,9 @@ def masked(line: str, dot: str) -> str:
                 at = authority.start()
                 if ":" in userinfo and (at == 0 or text[at - 1] in "'\"" or text[at - 2 : at] == "//"):
                     _hide(hidden, start + at, start + at + len(userinfo))
+            for found in _PARAMETER.finditer(text):
+                if is_secret(found[1]):
+                    _hide(hidden, start + found.start(2), start + found.end(2))
         before = text
     return "".join(dot if hide else char for char, hide in zip(line, hidden, strict=True))
 

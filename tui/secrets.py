@@ -1,22 +1,18 @@
-"""What is not shown unless asked for: credentials in headers and in URLs."""
+"""What is not shown on the screen unless asked for: secrets in headers, URLs and messages."""
 
 from __future__ import annotations
 
-import re
-
-from fetch_engine.redaction import MASK, masked_value
-
-_USERINFO = re.compile(r"(?<=://)[^/?#\s@\"'<>]+@")
+from fetch_engine.redaction import masked_text, masked_value
 
 
 def open_value(name: str, value: str) -> str:
     """A header's value with its secrets hidden."""
-    return open_text(masked_value(name.strip(), value))
+    return masked_value(name, value)
 
 
 def open_text(text: str) -> str:
-    """Text without user and password in the URLs that it holds."""
-    return _USERINFO.sub(f"{MASK}@", text) if "@" in text else text
+    """Text without the secrets of the URLs and headers that it holds."""
+    return masked_text(text)
 
 
 def has_secrets(name: str, value: str) -> bool:

@@ -49,7 +49,7 @@ class CsvFormat:
         outcome = account.outcome
         failure = outcome if isinstance(outcome, FetchError) else None
         response = outcome if isinstance(outcome, FetchResult) else None
-        url = self._secrets.url
+        url, text = self._secrets.url, self._secrets.text
         tag = tag_of(account.request)
         return _line(
             (
@@ -57,13 +57,13 @@ class CsvFormat:
                 outcome.final_url and url(outcome.final_url),
                 response and response.status,
                 failure and str(failure.kind),
-                failure and failure.message,
+                failure and text(failure.message),
                 outcome.body_size,
                 response and response.sha256,
                 milliseconds(outcome.elapsed),
                 outcome.attempts,
                 len(outcome.redirects),
-                response and response.content_type,
+                response and text(response.content_type),
                 response and response.remote_address,
                 response and response.body_path,
                 tag.index or None,

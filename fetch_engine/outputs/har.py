@@ -83,7 +83,7 @@ def _entries(account: Account, secrets: Secrets) -> Iterator[Json]:
             entry["_id"] = tag.id
         if exchange is exchanges[-1]:
             if isinstance(outcome, FetchError):
-                entry["_error"] = f"{outcome.kind}: {outcome.message}"
+                entry["_error"] = f"{outcome.kind}: {secrets.text(outcome.message)}"
             if outcome.retry_after is not None:
                 entry["_retryAfter"] = outcome.retry_after
             if outcome.timings.host_rest is not None:
@@ -155,7 +155,8 @@ def _request(account: Account, exchange: _Exchange, secrets: Secrets) -> Json:
         **extra,
     }
     if body:
-        mime_type = next((value for name, value in headers if name.lower() == "content-type"), "")
+        shown = secrets.headers(headers)
+        mime_type = next((value for name, value in shown if name.lower() == "content-type"), "")
         made["postData"] = {"mimeType": mime_type, "text": secrets.body(body).decode("utf-8", "backslashreplace")}
     return made
 
@@ -176,18 +177,18 @@ def _response(exchange: _Exchange, secrets: Secrets) -> Json:
     if isinstance(answer, FetchError):
         made["content"]["size"] = answer.body_size
         return made
-    made["statusText"] = answer.reason
+    made["statusText"] = secrets.text(answer.reason)
     made["headers"] = _headers(answer.headers, secrets)
     if has_header(answer.headers, "location"):
         location = next(value for name, value in answer.headers if name.lower() == "location")
         made["redirectURL"] = secrets.url(location)
     if isinstance(answer, FetchResult):
-        made["content"] = _content(answer)
+        made["content"] = _content(answer, secrets)
     return made
 
 
-def _content(result: FetchResult) -> Json:
-    content: Json = {"size": result.body_size, "mimeType": result.content_type or "x-unknown"}
+def _content(result: FetchResult, secrets: Secrets) -> Json:
+    content: Json = {"size": result.body_size, "mimeType": secrets.text(result.content_type) or "x-unknown"}
     if result.preview:
         content |= content_text(result.preview, result.content_type, complete=result.preview_complete)
     if not result.preview_complete:

@@ -42,9 +42,9 @@ class JunitFormat:
         url = self._secrets.url(request.url)
         element, kind, message = "system-out", "", ""
         if isinstance(outcome, FetchError):
-            kind, message = str(outcome.kind), outcome.message
+            kind, message = str(outcome.kind), self._secrets.text(outcome.message)
         else:
-            kind, message = str(outcome.status), f"{outcome.status} {outcome.reason}"
+            kind, message = str(outcome.status), f"{outcome.status} {self._secrets.text(outcome.reason)}"
         if self._fail_on.fails(outcome):
             element = "error" if isinstance(outcome, FetchError) else "failure"
         self._tests += 1

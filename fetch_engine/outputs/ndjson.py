@@ -53,21 +53,22 @@ def ndjson_line(
     """
     failure = outcome if isinstance(outcome, FetchError) else None
     response = outcome if isinstance(outcome, FetchResult) else None
-    shown = (secrets or Secrets(show=True)).url
+    secrets = secrets or Secrets(show=True)
+    shown, text = secrets.url, secrets.text
     tag = tag_of(request)
     line: dict[str, Any] = {
         "url": shown(request.url),
         "final_url": outcome.final_url and shown(outcome.final_url),
         "status": response and response.status,
-        "error": failure and {"kind": str(failure.kind), "message": failure.message},
+        "error": failure and {"kind": str(failure.kind), "message": text(failure.message)},
         "bytes": outcome.body_size,
         "sha256": response and response.sha256,
         "elapsed_ms": milliseconds(outcome.elapsed),
         "attempts": outcome.attempts,
         "redirects": len(outcome.redirects),
-        "reason": response and response.reason,
+        "reason": response and text(response.reason),
         "http_version": response and response.http_version,
-        "content_type": response and response.content_type,
+        "content_type": response and text(response.content_type),
         "bytes_received": outcome.bytes_received,
         "remote_address": response and response.remote_address,
         "hops": [{"url": shown(hop.url), "status": hop.status} for hop in outcome.redirects],

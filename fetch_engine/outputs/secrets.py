@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fetch_engine.redaction import masked_body, masked_headers, masked_url
+from fetch_engine.redaction import masked_body, masked_headers, masked_text, masked_url
 from fetch_engine.requests import Headers
 
 
@@ -15,6 +15,10 @@ class Secrets:
     def url(self, url: str) -> str:
         """Without user and password, and with tokens in the query masked."""
         return url if self._show else masked_url(url)
+
+    def text(self, text: str) -> str:
+        """A message, or another text that may quote a URL or a header."""
+        return text if self._show else masked_text(text)
 
     def headers(self, headers: Headers) -> Headers:
         """With credentials, cookies and tokens masked."""

@@ -65,7 +65,7 @@ def error_lines(error: FetchError, width: int) -> list[Line]:
     """Why there is no response, and how far it went."""
     facts = [("kind", str(error.kind), "bad"), ("message", open_text(error.message), "")]
     if error.final_url:
-        facts.append(("at", error.final_url, ""))
+        facts.append(("at", shown_url(error.final_url), ""))
     if error.status is not None:
         facts.append(("status", str(error.status), status_role(error.status)))
     facts.append(("attempts", str(error.attempts), ""))

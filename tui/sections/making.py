@@ -11,6 +11,7 @@ from tui.glyphs import Glyphs
 from tui.pages import Page
 from tui.painted import Line
 from tui.plain_text import amount, safe
+from tui.secrets import open_text
 from tui.sections.facts import active_lines, error_lines, header_lines
 from tui.sections.redirects import redirect_lines
 from tui.sections.refs import refs_lines
@@ -60,6 +61,6 @@ def headline(record: FinishedRecord) -> Line:
     code, role = outcome_code(outcome)
     if isinstance(outcome, FetchError):
         return [(code, role), (f" {outcome.kind}", role)]
-    reason = f" {safe(outcome.reason, 60)}" if outcome.reason else ""
-    facts = (outcome.http_version, amount(outcome.body_size), outcome.content_type)
+    reason = f" {safe(open_text(outcome.reason), 60)}" if outcome.reason else ""
+    facts = (outcome.http_version, amount(outcome.body_size), open_text(outcome.content_type))
     return [(code + reason, role), *((f"  {safe(fact, 120)}", "") for fact in facts if fact)]

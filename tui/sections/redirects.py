@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fetch_engine.redaction import masked_url
 from fetch_engine.results import Timings
 from tui.describe import outcome_code, status_role
 from tui.glyphs import Glyphs
@@ -25,7 +26,7 @@ def redirect_lines(outcome: Outcome, glyphs: Glyphs, width: int) -> list[Line]:
         took = f" {milliseconds(timings.total)}" if timings is not None and timings.total else ""
         mark = "  " if number == 0 else f"{glyphs.right} "
         first: Line = [(mark, "faint"), (f"{code} ", role)]
-        for part in wrap(safe(url, 65536), width - 6 - len(took)):
+        for part in wrap(safe(masked_url(url), 65536), width - 6 - len(took)):
             lines.append([*first, (part, ""), (took, "faint")])
             first, took = [("      ", "")], ""
     return lines
