@@ -185,6 +185,7 @@ def masked_outcome(outcome: FetchResult | FetchError) -> FetchResult | FetchErro
         reason=masked_text(outcome.reason),
         content_type=masked_text(outcome.content_type),
         headers=masked_headers(outcome.headers),
+        warnings=tuple(map(masked_text, outcome.warnings)),
         **changes,
     )
 

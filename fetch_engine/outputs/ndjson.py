@@ -88,7 +88,7 @@ def ndjson_line(
         "index": tag.index or None,
         "method": request.method,
         "id": tag.id,
-        "warnings": response.warnings if response else (),
+        "warnings": [text(warning) for warning in response.warnings] if response else [],
         "retry_after": outcome.retry_after,
         "resumed": resumed,
     }

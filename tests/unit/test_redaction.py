@@ -119,6 +119,7 @@ PLACES = [
     *(("final url", name) for name in URLS),
     *(("message", name) for name in URLS),
     *(("reason", name) for name in URLS),
+    *(("warning", name) for name in URLS),
     *(("body", name) for name in BODIES),
 ]
 
@@ -151,6 +152,8 @@ def placed(where: str, name: str, secret: str) -> tuple[FetchRequest, list[Fetch
             result, error = replace(result, final_url=url), replace(error, final_url=url)
         case "message":
             error = replace(error, message=f"redirect refused: {url}")
+        case "warning":
+            result = replace(result, warnings=(f"dropped: X Y: {url}",))
         case "reason":
             result = replace(result, reason=f"see '{url}'")
     return request, [replace(result, redirects=(hop,)), replace(error, redirects=(hop,))]
