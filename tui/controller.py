@@ -15,6 +15,7 @@ import anyio
 
 from fetch_engine import FetchEngine, FetchRequest, FetchResult, FetchTask, Finished
 from fetch_engine.executors.worker_facts import ClusterFacts
+from fetch_engine.redaction import masked_text
 from fetch_engine.requests import as_new
 from fetch_engine.results import ErrorKind
 from tui.accounts import Account
@@ -248,7 +249,7 @@ class Controller:
                 self._failed += 1
             request, warnings = account.request, self._inspection.of_ended(account.facts(task_id))
             if isinstance(outcome, FetchResult):
-                warnings += outcome.warnings
+                warnings += tuple(map(masked_text, outcome.warnings))
             now = time.time()
             self._ended.append(FinishedRecord(task_id, request.url, outcome, now, warnings, request))
             self._journal.finished(request, task_id, outcome, now, warnings)

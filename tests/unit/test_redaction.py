@@ -208,7 +208,7 @@ def test_no_secret_gets_out(place: tuple[str, str], secret: str) -> None:
 def _write(stored: StoredRequest, outcome: FetchResult | FetchError, session: StoreSession) -> None:
     session.request(stored, None)
     notes = [f"slow: {outcome.final_url}"]
-    session.result(stored.number, stored.number + 1, outcome, 1.0, notes)
+    session.result(stored.number, stored.number, stored.number + 1, outcome, 1.0, notes)
 
 
 def test_no_secret_gets_into_the_store(tmp_path: Path) -> None:

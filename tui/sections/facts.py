@@ -45,7 +45,7 @@ def header_lines(result: FetchResult, trimmed: bool, secrets: bool, width: int) 
 def _warning_lines(result: FetchResult, width: int) -> list[Line]:
     if not result.warnings:
         return []
-    return [*pairs((("warning", warning, "warn") for warning in result.warnings), width), []]
+    return [*pairs((("warning", open_text(warning), "warn") for warning in result.warnings), width), []]
 
 
 def _header_lines(result: FetchResult, trimmed: bool, secrets: bool, width: int) -> list[Line]:
