@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from types import FunctionType
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
 
 from fetch_engine.errors import EngineClosed
-from fetch_engine.requests import FetchRequest
+from fetch_engine.requests import AnyRequest
 from fetch_engine.task import FetchTask, Finished
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ MOST_HELD = 10_000  # fetches beyond the window while hosts rest: some 20 MB
 
 AT_ONCE = 500  # requests that are submitted in one turn of the loop
 
-Requests = Iterable[str | FetchRequest] | AsyncIterable[str | FetchRequest]
+Requests = Iterable[AnyRequest | None] | AsyncIterable[AnyRequest | None]
 
 
 class Feed:
@@ -33,14 +34,14 @@ class Feed:
 
     def __init__(self, ahead: int, finished: Finished) -> None:
         self._ahead = ahead
-        self._read: deque[str | FetchRequest] = deque()
+        self._read: deque[AnyRequest] = deque()
         self._room: anyio.Event | None = None
         self._scope: anyio.CancelScope | None = None
         self.ended = False
         self.error: BaseException | None = None
         self.finished = finished
 
-    async def read(self, source: AsyncIterable[str | FetchRequest]) -> None:
+    async def read(self, source: AsyncIterable[AnyRequest | None]) -> None:
         """Read the source to its end, or until `stop`."""
         if self.ended:
             return
@@ -55,10 +56,12 @@ class Feed:
             self.ended = True
             self.finished.notify()
 
-    async def _read_all(self, source: AsyncIterable[str | FetchRequest]) -> None:
+    async def _read_all(self, source: AsyncIterable[AnyRequest | None]) -> None:
         try:
             try:
                 async for request in source:
+                    if request is None:
+                        continue
                     self._read.append(request)
                     self.finished.notify()
                     while len(self._read) >= self._ahead:
@@ -73,7 +76,7 @@ class Feed:
             if not self.ended:
                 self.error = error
 
-    def pop(self) -> str | FetchRequest | None:
+    def pop(self) -> AnyRequest | None:
         """The next request, or None if none has been read ahead."""
         if not self._read:
             return None
@@ -93,11 +96,14 @@ class Feed:
 class Completions:
     """The iterator behind `FetchEngine.as_completed`.
 
+    Its source may grow while it is read. What ends it is that the source has nothing more when no fetch is left that
+    could add to it.
+
     A class, not an async generator: a dropped generator is finished later by the loop, and the handles in it with it.
     Dropping this drops its handles at once.
     """
 
-    __slots__ = ("__weakref__", "_engine", "_finished", "_owned", "_source", "_window", "feed")
+    __slots__ = ("__weakref__", "_engine", "_finished", "_grows", "_owned", "_source", "_window", "feed")
 
     def __init__(self, engine: FetchEngine, requests: Requests, window: int) -> None:
         if window < 1:
@@ -108,11 +114,17 @@ class Completions:
         self._finished = Finished()
         engine.hosts.watch(self._finished)  # when a host begins to rest there is room for more
         self.feed: Feed | None = None
-        self._source: Iterator[str | FetchRequest] | None = None
+        self._source: Iterator[AnyRequest | None] | None = None
+        self._grows = False  # whether the source is asked again after it had nothing
         if isinstance(requests, AsyncIterable):
             self.feed = Feed(window, self._finished)
+        elif isinstance(requests, list):
+            self._source = _Growing(requests)
+            self._grows = True
         else:
             self._source = iter(requests)
+            # An iterator of the caller's own making. Generators that have ended stay so, and a file could block.
+            self._grows = isinstance(getattr(type(self._source), "__next__", None), FunctionType)
 
     def __aiter__(self) -> AsyncIterator[FetchTask]:
         return self
@@ -125,19 +137,16 @@ class Completions:
                     task = self._owned.pop(ended[0], None)
                     if task is not None:
                         return task
-                if not self._owned and self._exhausted:
+                if not self._owned and (self.feed is None or self.feed.ended):
                     raise StopAsyncIteration
                 if is_full:
+                    self._engine.check_loop()
                     await self._finished.wait()
                 else:
                     await anyio.lowlevel.checkpoint()
         finally:
             # asyncio keeps a cancelled wait's exception, and so this frame, in a cycle: without the handles' owner.
             del self
-
-    @property
-    def _exhausted(self) -> bool:
-        return self._source is None and (self.feed is None or self.feed.ended)
 
     @property
     def _room(self) -> int:
@@ -158,7 +167,8 @@ class Completions:
             raise
         return False
 
-    def _next(self) -> str | FetchRequest | None:
+    def _next(self) -> AnyRequest | None:
+        """The next request, or None if there is none for now."""
         if self.feed is not None:
             request = self.feed.pop()
             if request is None and self.feed.error is not None:
@@ -173,5 +183,22 @@ class Completions:
         try:
             return next(self._source)
         except StopIteration:
-            self._source = None
+            if not self._grows:
+                self._source = None
             return None
+
+
+class _Growing(Iterator[AnyRequest | None]):
+    """Reads a list that may grow. Its own iterator ends for good at the first end."""
+
+    __slots__ = ("_place", "_requests")
+
+    def __init__(self, requests: Sequence[AnyRequest | None]) -> None:
+        self._requests = requests
+        self._place = 0
+
+    def __next__(self) -> AnyRequest | None:
+        if self._place >= len(self._requests):
+            raise StopIteration
+        self._place += 1
+        return self._requests[self._place - 1]

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import warnings
 import weakref
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING
-
-import anyio
-import anyio.abc
+from typing import TYPE_CHECKING, Self
 
 from fetch_engine import collector_watch
 from fetch_engine.announcing import Announce, Announcing
 from fetch_engine.census import Census, HeldHandle
-from fetch_engine.completed import Completions
+from fetch_engine.completed import Completions, Requests
+from fetch_engine.contexts import own_context
 from fetch_engine.errors import EngineClosed
 from fetch_engine.executors.local import LocalExecutor
 from fetch_engine.executors.protocol import Executor, Settings
 from fetch_engine.hosts import Hosts
 from fetch_engine.limits import Limits, Timeouts
 from fetch_engine.lint_facts import CollectedFacts, LeaseFacts, collected_facts, lease_facts
-from fetch_engine.requests import FetchRequest
+from fetch_engine.requests import AnyRequest, FetchRequest, url_text
 from fetch_engine.retry import RetryPolicy
 from fetch_engine.scheduler import Scheduler
 from fetch_engine.session import SharedSession
@@ -33,6 +32,7 @@ from fetch_engine.task import FetchTask, Finished, Job
 from fetch_engine.transports.protocol import Transport
 from fetch_engine.turns import NOTED
 from fetch_engine.urls import host_of
+from fetch_engine.wake import has_headroom, is_in_abandoned_generator
 
 if TYPE_CHECKING:
     from fetch_engine.cookies import CookieJar
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from fetch_engine.executors.process_facts import ProcessFacts
     from fetch_engine.executors.worker_facts import ClusterFacts
     from fetch_engine.transports.options import TransportOptions
+
+UNSEEN = 7  # entries of the mailbox that a caller who gives the loop no turn may leave there
 
 
 class FetchEngine:
@@ -56,6 +58,9 @@ class FetchEngine:
     Runs on asyncio, uvloop and trio. Its methods and properties belong to the loop's thread; handles may be dropped
     and cancelled anywhere.
     """
+
+    _opened: Scheduler | None = None
+    _left = False
 
     def __init__(
         self,
@@ -87,63 +92,61 @@ class FetchEngine:
         self.cookies = cookies
         self._registry: weakref.WeakValueDictionary[int, FetchTask] = weakref.WeakValueDictionary()
         self._ids = itertools.count(first_id)
-        self._group: anyio.abc.TaskGroup | None = None
-        self._opened: Scheduler | None = None
-        self._host_task = 0
-        self._left = False
+        self._made_at = _caller()
         self.executor.prepare(
             Settings(self.limits, self.timeouts, self.retry, transport, open_transport, spool, cookies, netrc, sink)
         )
 
-    async def __aenter__(self) -> FetchEngine:
-        if self._opened is not None:
+    async def __aenter__(self) -> Self:
+        if self._opened is not None or self._left:
             raise EngineClosed("an engine can be opened once")
-        group = anyio.create_task_group()
         opened = Scheduler(
-            group,
             self.executor,
             self.limits,
             grace=self._grace,
             idle_close=self._idle_close,
             outlived_after=self._outlived_after,
             announcing=Announcing(self._announce, self.retry.may_repeat),
+            registry=self._registry,
         )
         self.executor.start(opened)  # it may refuse this event loop
-        self._group, self._opened = group, opened
+        opened.tasks.settle()
+        self._opened = opened
         self._post_death = opened.mailbox.post_death  # once: a bound method for each handle is one object more
-        await group.__aenter__()
-        collector_watch.watch()
-        self._host_task = anyio.get_current_task().id
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> bool | None:
-        assert self._group is not None
-        if anyio.get_current_task().id != self._host_task:
-            # Refused before anything is cancelled; a task group left elsewhere breaks the event loop's own state.
-            raise RuntimeError("an engine is left in the task that entered it")
+    ) -> None:
+        if exc_type is GeneratorExit and is_in_abandoned_generator():
+            self._warn("a generator with an open FetchEngine in it, made at {}:{}, was abandoned: use aclosing")
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Cancel what has not ended and close the session; returns when nothing of the engine is left.
+
+        From any task of its event loop, also from several; closing it twice is as good as once. Cancelling the caller
+        does not break it: the cancellation comes out when all is closed. Raises RuntimeError in another loop.
+        """
+        if self._opened is not None:
+            left, self._left = self._left, True
+            try:
+                await self._opened.close()
+            except RuntimeError:
+                self._left = left or self._opened.tasks.ended
+                raise
         self._left = True
-        self._scheduler.spawn(self._scheduler.shut_down)
-        self._scheduler.proceed()
-        try:
-            if isinstance(exc, anyio.get_cancelled_exc_class()):
-                return await self._group.__aexit__(exc_type, exc, traceback)
-            # An error of the body is not the group's: passed in, it would come out wrapped in an ExceptionGroup.
-            await self._group.__aexit__(None, None, None)
-            return None
-        finally:
-            self._group = None
-            collector_watch.unwatch()
-            del exc, traceback
 
     def __del__(self) -> None:
-        if self._group is not None:
-            warnings.warn("unclosed FetchEngine: leave its `async with` block", ResourceWarning, stacklevel=2)
+        if self._opened is not None and not self._left:
+            self._warn("unclosed FetchEngine, made at {}:{}: leave its `async with` block, or call aclose")
+
+    def _warn(self, message: str) -> None:
+        warnings.warn_explicit(message.format(*self._made_at), ResourceWarning, *self._made_at)
 
     def submit(
         self,
-        request: str | FetchRequest,
+        request: AnyRequest,
         *,
         timeout: float | None = None,
         pin: bool = False,
@@ -153,22 +156,25 @@ class FetchEngine:
 
         timeout: seconds from now, queueing included, after which it fails with `timeout-total`. pin: the engine owns
         it until it has ended. watcher: told when it has ended.
+        The request runs in a copy of the caller's context (contextvars), without variables that hold a handle.
         A URL that cannot be fetched fails when it runs, as any other. Raises EngineClosed when the engine is not open,
         RuntimeError outside of its loop (from another thread, use `anyio.from_thread.run_sync`), ValueError for a
-        timeout that is not above 0.
+        timeout that is not above 0, TypeError for what is no URL.
         """
         scheduler = self._scheduler
         mailbox = scheduler.mailbox
-        if self._left:
+        if self._left or scheduler.left:
             raise EngineClosed("the engine is closed")
         if not mailbox.is_in_loop():
             raise RuntimeError("submit belongs into the engine's event loop")
         if timeout is not None and not timeout > 0:
             raise ValueError("timeout must be above 0, or None for no limit")
-        if isinstance(request, str):
-            request = FetchRequest(request)
+        if not isinstance(request, FetchRequest):
+            request = FetchRequest(url_text(request))
         job = Job(next(self._ids), request, host_of(request.url), mailbox, Scheduler.cancel, timeout, watcher)
-        task = FetchTask(job)
+        job.context = own_context(scheduler.opened_in, FetchTask)
+        task = FetchTask(job, scheduler.deaths.one)
+        mailbox.put(Scheduler.admit, job)  # first: what is interrupted from here on is noticed as a handle that died
         self._registry[job.id] = task
         # The finalizer holds the mailbox and the job. With anything in it that leads to the handle, or to the engine,
         # the handle would never die. It does not run at interpreter exit: no loop is left to act on it.
@@ -176,17 +182,18 @@ class FetchEngine:
         if pin:
             self.pin(task)
             job.pinned_until_done = True
-        mailbox.put(Scheduler.admit, job)
-        scheduler.advance_here()
+        if len(mailbox) > UNSEEN and has_headroom():
+            scheduler.advance_here()
+        mailbox.ask_again()
         return task
 
-    def fetch(self, request: str | FetchRequest, *, timeout: float | None = None) -> FetchTask:
+    def fetch(self, request: AnyRequest, *, timeout: float | None = None) -> FetchTask:
         """`submit` for a `with` block, at whose end the fetch is cancelled if it has not ended."""
         return self.submit(request, timeout=timeout)
 
     def as_completed(
         self,
-        requests: Iterable[str | FetchRequest] | AsyncIterable[str | FetchRequest],
+        requests: Requests,
         *,
         window: int | None = None,
     ) -> Completions:
@@ -194,6 +201,9 @@ class FetchEngine:
 
         It reads `requests` as it goes and owns at most `window` handles at a time (default: twice the concurrency),
         beside those that wait for a host that rests. Leaving the loop drops them, and so cancels what still runs.
+        A source may grow as results come in: a list that is appended to, an iterator class of the caller's, or any
+        other that gives None while it has nothing, as a generator must (`yield todo.pop() if todo else None`), for
+        when a generator returns it has ended for good. It ends when there is nothing more and no fetch is left.
         """
         scheduler = self._scheduler
         completions = Completions(self, requests, 2 * self.limits.concurrency if window is None else window)
@@ -205,8 +215,17 @@ class FetchEngine:
         return completions
 
     async def join(self) -> None:
-        """Wait until nothing is queued or running. Handles that are held stay as they are."""
+        """Wait until nothing is queued or running. Handles that are held stay as they are.
+
+        Raises RuntimeError outside of the engine's event loop.
+        """
+        self.check_loop()
         await self._scheduler.join()
+
+    def check_loop(self) -> None:
+        """Raise RuntimeError outside of the engine's event loop."""
+        if not self._scheduler.mailbox.is_in_loop():
+            raise RuntimeError("this belongs into the engine's event loop")
 
     def pin(self, task: FetchTask) -> None:
         """Own the handle too, until `unpin` or the engine's end.
@@ -231,6 +250,7 @@ class FetchEngine:
     def session(self) -> SharedSession:
         """The shared HTTP session: open or not, generation, leases. Where fetches run in child processes a generation
         is a set of these, and each has HTTP sessions of its own, of which `processes` tells."""
+        self._scheduler.advance()
         return self._scheduler.session
 
     @property
@@ -260,7 +280,7 @@ class FetchEngine:
         self._scheduler.advance()
         census = self._scheduler.ledger.census()
         # Handles that outlived the engine are ended ones, their leases are back: dropping them only counts.
-        late = 0 if self._group is not None else self._scheduler.mailbox.late(Scheduler.reap)
+        late = self._scheduler.mailbox.late(Scheduler.reap) if self._scheduler.left else 0
         return replace(census, closed=census.closed + late, finished=census.finished - late) if late else census
 
     def held(self) -> list[HeldHandle]:
@@ -296,3 +316,9 @@ class FetchEngine:
         if self._opened is None:
             raise EngineClosed("open the engine with `async with` first")
         return self._opened
+
+
+def _caller() -> tuple[str, int]:
+    """Where `FetchEngine` was called: file and line."""
+    frame = sys._getframe(2)
+    return frame.f_code.co_filename, frame.f_lineno

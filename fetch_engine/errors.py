@@ -12,6 +12,10 @@ class FetchFailed(Exception):
         super().__init__(f"{error.kind}: {error.message}")
         self.error = error
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions are copied and pickled by their message unless they say otherwise.
+        return type(self), (self.error,), _notes(self)
+
 
 class FetchCancelled(Exception):
     """Awaiting a fetch that was cancelled: by its owner, by dropping it, or by the engine's end.
@@ -22,6 +26,9 @@ class FetchCancelled(Exception):
     def __init__(self, error: FetchError) -> None:
         super().__init__(error.message)
         self.error = error
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.error,), _notes(self)
 
 
 class EngineClosed(RuntimeError):
@@ -40,3 +47,11 @@ class AttemptFailed(Exception):
         self.kind = kind
         self.message = message
         self.unsent = unsent
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.kind, self.message), {**_notes(self), "unsent": self.unsent}
+
+
+def _notes(exception: Exception) -> dict[str, object]:
+    """What was added to it, such as by `add_note`, and what __init__ sets."""
+    return dict(vars(exception))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
 import time
-import traceback
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import anyio
 
 from fetch_engine.body import JoinFailed
+from fetch_engine.bugs import describe_bug
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.host_backoff import HostBackoff, SlowDown
 from fetch_engine.receiving import drain, header, receive
@@ -58,7 +57,7 @@ async def fetch(
     except AttemptFailed as caught:
         failure = AttemptFailed(caught.kind, caught.message)
     except Exception as caught:  # noqa: BLE001 - a bug of ours is an outcome of its own; none may end the engine
-        failure = AttemptFailed(ErrorKind.INTERNAL, _describe_bug(caught))
+        failure = AttemptFailed(ErrorKind.INTERNAL, describe_bug(caught))
     # Raised out here, it refers to no other exception, and through none to the frames of the fetch.
     try:
         raise failure
@@ -301,10 +300,3 @@ class _Fetch:
             warnings=recorder.warnings,
             retry_after=recorder.retry_after,
         )
-
-
-def _describe_bug(exc: Exception) -> str:
-    place = ""
-    for frame, line in traceback.walk_tb(exc.__traceback__):
-        place = f" at {os.path.basename(frame.f_code.co_filename)}:{line}"
-    return f"{type(exc).__name__}{place}: {' '.join(str(exc)[:200].split())}"

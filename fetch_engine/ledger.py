@@ -43,6 +43,11 @@ class Ledger:
         """Whether no request is queued, running or unwinding."""
         return not (self.queued or self.running or self.dropping)
 
+    @property
+    def alive(self) -> int:
+        """How many handles are alive, as far as their deaths were noticed."""
+        return self.opened - self.closed
+
     def finished_jobs(self) -> list[Job]:
         """The jobs of the handles alive after the end of their fetch; the cost is their number."""
         return [*self._fresh.values(), *self._outlived.values(), *self._kept.values()]

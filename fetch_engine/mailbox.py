@@ -72,12 +72,19 @@ class Mailbox:
             return
         self._entries.append((action, subject))
         if not self._armed:
-            self._armed = True
             try:
+                self._armed = True
                 wake()
+            except (RecursionError, MemoryError):
+                # It happened to be called where nothing can be called any more. The entry is there, the next one
+                # wakes the loop, and the scheduler looks by itself after a while.
+                self._armed = False
             except RuntimeError:
                 # The loop was closed under an open engine; its end will be told by a ResourceWarning, once.
                 self._wake = None
+            except BaseException:
+                self._armed = False
+                raise
 
     def post_death(self, action: Action, job: Any) -> None:
         """As `post`, of the job whose handle has just died; notes on it whether the garbage collector did that."""
@@ -108,17 +115,37 @@ class Mailbox:
         entries = self._entries
         for _ in range(AT_ONCE):
             if entries:
-                action, subject = entries.popleft()
-                action(engine, subject)
+                action, subject = entries[0]
+                try:
+                    action(engine, subject)
+                except (RecursionError, MemoryError):
+                    raise  # it is begun anew, as after KeyboardInterrupt
+                except Exception:  # a bug, which would come again and again
+                    entries.popleft()
+                    raise
+                entries.popleft()
             elif not spare():
                 return
         self.ask_again()
 
     def ask_again(self) -> None:
-        """Have the loop come back after others had their turn."""
+        """Have the loop come back after others had their turn. Raises RecursionError where it cannot be asked."""
         if not self._armed and self._wake is not None:
-            self._armed = True
-            self._wake()
+            try:
+                self._armed = True
+                self._wake()
+            except RecursionError:
+                self._armed = False
+                raise
+            except RuntimeError:
+                self._wake = None  # the loop was closed
+            except BaseException:
+                self._armed = False
+                raise
+
+    def pending(self) -> list[Entry]:
+        """The entries that have not been acted on."""
+        return list(self._entries)
 
     def close(self) -> None:
         """From now on entries are only counted: there is nobody left to act on them."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fetch_engine.checksum import Checksum
 from fetch_engine.decoders import ACCEPT_ENCODING
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
     from fetch_engine.cookies import CookieJar
 
 Headers = tuple[tuple[str, str], ...]
+
+
+class URLObject(Protocol):
+    """What httpx.URL and yarl.URL have in common."""
+
+    @property
+    def scheme(self) -> str: ...
+    @property
+    def host(self) -> str | None: ...
+    def __str__(self) -> str: ...
+
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\uffff\U00010000-\U0010ffff]*")
@@ -50,7 +62,8 @@ class InputTag:
 class FetchRequest:
     """One request as a user gives it. `url` is kept as given; whether it is valid is found out when it runs.
 
-    method: as in curl -X. headers: pairs, sent as given, text beyond ASCII as UTF-8. body: bytes.
+    method: as in curl -X. headers: pairs, or a mapping, sent as given, text beyond ASCII as UTF-8. body: bytes, or
+    text, sent as UTF-8. An object is taken for a URL that gives its own as text, such as httpx.URL and yarl.URL.
     timeouts: None takes the engine's. follow_redirects: False makes a redirect the result.
     trust_redirects: credentials and other secret headers follow to other origins. insecure: accept any
     certificate. proxy: as in TransportOptions, "" for none, None takes the engine's.
@@ -74,6 +87,46 @@ class FetchRequest:
     invalid: str | None = None
     tag: object = field(default=None, repr=False, compare=False)
     trust_redirects: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises TypeError for headers and a body of another kind."""
+        if type(self.url) is not str:
+            object.__setattr__(self, "url", url_text(self.url))
+        if self.headers and type(self.headers) is not tuple:
+            object.__setattr__(self, "headers", _pairs(self.headers))
+        if type(self.body) is not bytes:
+            object.__setattr__(self, "body", _octets(self.body))
+
+
+AnyRequest = str | URLObject | FetchRequest
+
+
+def url_text(url: object) -> str:
+    """The URL as text. Raises TypeError for an object that is none."""
+    if isinstance(url, str):
+        return str(url)
+    # Duck typing, as that of httpx and yarl has nothing else in common: an object with a scheme and a host.
+    if hasattr(url, "scheme") and hasattr(url, "host"):
+        return str(url)
+    raise TypeError(f"a URL must be text or a URL object, not {type(url).__name__}")
+
+
+def _pairs(headers: object) -> Headers:
+    given = headers.items() if isinstance(headers, Mapping) else headers
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise TypeError("headers must be a mapping, or pairs, of names and values")
+    pairs = tuple(tuple(pair) if not isinstance(pair, (str, bytes)) else () for pair in given)
+    if not all(len(pair) == 2 and all(isinstance(part, str) for part in pair) for pair in pairs):
+        raise TypeError("headers must be pairs of text, a name and a value")
+    return pairs
+
+
+def _octets(body: object) -> bytes:
+    if isinstance(body, str):
+        return body.encode()
+    if isinstance(body, (bytes, bytearray, memoryview)):
+        return bytes(body)
+    raise TypeError(f"a body must be bytes or text, not {type(body).__name__}")
 
 
 def as_new(request: FetchRequest) -> FetchRequest:

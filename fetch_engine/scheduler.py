@@ -10,17 +10,17 @@ that it owes the loop, to start, wake or cancel a task; `proceed` makes them, fr
 from __future__ import annotations
 
 import contextvars
-import functools
 import math
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable
+import weakref
+from collections.abc import Callable
 
 import anyio
 import anyio.abc
 
 from fetch_engine.announcing import Announcing
 from fetch_engine.completed import Feed
+from fetch_engine.deaths import LOOK_AGAIN, Deaths
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.executors.protocol import Executor
 from fetch_engine.fetching import describe_failure
@@ -30,22 +30,22 @@ from fetch_engine.lanes import Lanes
 from fetch_engine.ledger import Ledger
 from fetch_engine.limits import Limits
 from fetch_engine.mailbox import Action, Mailbox
+from fetch_engine.own_tasks import OwnTasks
 from fetch_engine.places import Passage, note_rest, turn_away, turn_some_away
 from fetch_engine.results import ErrorKind
 from fetch_engine.session import SharedSession
 from fetch_engine.task import FetchTask, Job, Outcome
-from fetch_engine.wake import knowing_its_library, presence, waker
+from fetch_engine.wake import ending, has_headroom, presence, waker
 
 
 class Scheduler:
-    """Has the executor run jobs, in the task group it is given. It holds handles only where they are pinned.
+    """Has the executor run jobs, in a task group of its own. It holds handles only where they are pinned.
 
-    Made in the loop, in whose thread everything but the mailbox's `post` stays.
+    Made in the loop, in whose thread everything but the mailbox's `post` stays. `tasks.settle` must follow.
     """
 
     def __init__(
         self,
-        group: anyio.abc.TaskGroup,
         executor: Executor,
         limits: Limits,
         *,
@@ -53,16 +53,17 @@ class Scheduler:
         idle_close: float | None,
         outlived_after: float,
         announcing: Announcing,
+        registry: weakref.WeakValueDictionary[int, FetchTask],
     ) -> None:
         self.mailbox = Mailbox(self, waker, presence())
-        self._owed: deque[Callable[[], object]] = deque()
+        self.opened_in = contextvars.copy_context()
+        self.tasks = OwnTasks(self.mailbox, self.proceed, self._shut_down)
+        self._owed = self.tasks.owed
+        self.spawn, self.later = self.tasks.spawn, self._owed.append
         self.session = SharedSession(executor.open_client, self.spawn, self.later, grace=grace, idle_close=idle_close)
         self.ledger = Ledger(outlived_after)
         self.pins: dict[int, FetchTask] = {}
-        self._group = group
         self.executor = executor
-        # Runners start in this context: the submitter's variables may hold a handle.
-        self._context = knowing_its_library(contextvars.copy_context())
         self.lanes: Lanes[Job | Passage] = Lanes(
             min(limits.concurrency, executor.capacity or limits.concurrency),
             limits.per_host,
@@ -76,20 +77,29 @@ class Scheduler:
         self._running: set[Job] = set()
         self.granted: list[Job] = []  # given a place, not yet submitted to the executor
         self.announcing = announcing
-        self._advancing = self._leaving = self._left = False
+        self._advancing = self._leaving = self.left = False
         self._changed: anyio.Event | None = None
+        self._is_loop_gone = ending()
+        self.deaths = Deaths(registry)
 
     def advance(self) -> None:
-        """Act on what the mailbox holds, then give free places away. Never raises; does nothing outside of the loop."""
-        if self.mailbox.is_in_loop() or self._left:
+        """Act on what the mailbox holds, then give free places away. Does nothing outside of the loop; near the limit
+        of recursion, where it could be interrupted half way, it leaves that to a turn of the loop, or raises
+        RecursionError."""
+        if not self.mailbox.is_in_loop() and not self.left:
+            if self._is_loop_gone():
+                self._bury()
+        elif has_headroom():
             self.advance_here()
+        elif len(self.mailbox):
+            self.mailbox.ask_again()
 
     def advance_here(self) -> None:
         """`advance`, for a caller who knows to be in the loop."""
         if self._advancing:
             return
-        self._advancing = True
         try:
+            self._advancing = True
             self.mailbox.act(self, self._give_place)
             if self.lanes.refusing and turn_some_away(self):
                 self.mailbox.ask_again()
@@ -110,18 +120,18 @@ class Scheduler:
         if action is not None:
             self.mailbox.put(action, subject)
         is_here = self.mailbox.is_in_loop()
-        if is_here or self._left:
+        if is_here or self.left:
             self.advance_here()
-        while self._owed and is_here:
-            self._owed.popleft()()
+        if self._owed and is_here:
+            self.tasks.make_calls()
 
     def start(self, job: Job) -> None:
         """As `proceed(Scheduler.begin, job)`, which costs much more than this where nothing else is to be done."""
         if self._advancing or len(self.mailbox):
             self.proceed(Scheduler.begin, job)
             return
-        self._advancing = True
         try:
+            self._advancing = True
             self.begin(job)
         finally:
             self._advancing = False
@@ -138,16 +148,6 @@ class Scheduler:
             self._changed = self._changed or anyio.Event()
             await self._changed.wait()
 
-    def spawn(self, function: Callable[..., Awaitable[None]], *args: object) -> None:
-        """Soon start a coroutine function in the task group. It must never be given a handle."""
-        start: Callable[..., object] = self._group.start_soon
-        # A copy each time: a context cannot be entered twice.
-        self._owed.append(functools.partial(self._context.copy().run, start, function, *args))
-
-    def later(self, call: Callable[[], object]) -> None:
-        """Soon make a call into the event loop, from one of the loop's own turns."""
-        self._owed.append(call)
-
     # Entries of the mailbox
 
     def admit(self, job: Job) -> None:
@@ -163,6 +163,9 @@ class Scheduler:
         if job.timeout is not None:
             self.spawn(job.expire, Scheduler.time_out)
         job.host = self.lanes.push(job.host, job)
+        if not self.deaths.watched:
+            self.deaths.watched = True
+            self.spawn(self._watch)
 
     def cancel(self, job: Job) -> None:
         """Its owner wants it no more."""
@@ -174,6 +177,8 @@ class Scheduler:
 
     def reap(self, job: Job) -> None:
         """Its handle has died."""
+        if job.reaped:
+            return
         self.ledger.reap(job)
         job.reaped = True
         if job.outcome is not None:
@@ -274,32 +279,62 @@ class Scheduler:
 
     # Coroutines
 
+    async def _watch(self) -> None:
+        """While any handle is alive, look whether one has died unnoticed, and whether an entry was."""
+        while self.ledger.alive or len(self.mailbox):
+            await anyio.sleep(LOOK_AGAIN)
+            self.proceed()
+            if self.ledger.alive > self.deaths.handles():
+                waiting = [ticket for ticket in self.lanes.waiting() if isinstance(ticket, Job)]
+                for job in self.deaths.unnoticed((*waiting, *self._running, *self.ledger.finished_jobs())):
+                    self.mailbox.put(Scheduler.reap, job)
+                self.proceed()
+        self.deaths.watched = False
+
     async def _keep_time(self) -> None:
         """Look again when lanes that rest open, as long as any has to be waited for."""
-        while (due := self.lanes.next_at()) < math.inf and not self._left:
+        while (due := self.lanes.next_at()) < math.inf and not self.left:
             self._alarm, self._sooner = due, anyio.Event()
             with anyio.move_on_after(due - time.monotonic()):
                 await self._sooner.wait()
             self.proceed()
         self._alarm = math.inf
 
-    async def shut_down(self) -> None:
-        """Cancel and drain everything, close the session, then the mailbox. Run it in the task group itself: natively
-        cancelling the task that hosts the group cannot break it there."""
-        with anyio.CancelScope(shield=True):
-            self.mailbox.put(Scheduler.leave, None)
-            await self._wait_for(self._is_drained)
-            while self.pins:
-                self.ledger.unpin(self.pins.popitem()[1].job)
-            await self._wait_for(self._is_drained)
-            await self.session.aclose()
-            await self.executor.aclose()
-            await self._wait_for(self._is_drained)
-            self.mailbox.close()
-            for job in self.ledger.finished_jobs():
-                self._give_back_lease(job)
-            self._left = True
-        self._group.cancel_scope.cancel()
+    def _bury(self) -> None:
+        """The loop was closed under the engine: nothing runs any more, and nothing will."""
+        self.advance_here()
+        self.leave(None)
+        for job in list(self._running):
+            error = job.cancel_error or (ErrorKind.CANCELLED, "the event loop was closed")
+            self.end((job, describe_failure(job.request, job.recorder, AttemptFailed(*error))))
+        self._owed.clear()
+        self.pins.clear()
+        self.mailbox.close()
+        for job in self.ledger.finished_jobs():
+            self._give_back_lease(job)
+        self.left = True
+
+    async def close(self) -> None:
+        """As `OwnTasks.close`; where the loop was closed, there is nothing to wait for."""
+        if self._is_loop_gone():
+            self.advance()
+        else:
+            await self.tasks.close()
+
+    async def _shut_down(self) -> None:
+        """May be begun anew when it was cancelled half way."""
+        self.mailbox.put(Scheduler.leave, None)
+        await self._wait_for(self._is_drained)
+        while self.pins:
+            self.ledger.unpin(self.pins.popitem()[1].job)
+        await self._wait_for(self._is_drained)
+        await self.session.aclose()
+        await self.executor.aclose()
+        await self._wait_for(self._is_drained)
+        self.mailbox.close()
+        for job in self.ledger.finished_jobs():
+            self._give_back_lease(job)
+        self.left = True
 
     def _is_drained(self) -> bool:
         return self.executor.idle and not len(self.mailbox)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextvars
 import time
 from collections import deque
 from collections.abc import Generator
 from types import TracebackType
+from typing import NoReturn
 
 import anyio
 
+from fetch_engine.bugs import describe_bug
 from fetch_engine.errors import FetchCancelled, FetchFailed
 from fetch_engine.mailbox import Action, Mailbox
 from fetch_engine.recorder import Recorder, account_of
@@ -68,6 +71,7 @@ class Job:
         "begun",
         "by_gc",
         "cancel_error",
+        "context",
         "deadline_scope",
         "ended_at",
         "event",
@@ -110,6 +114,7 @@ class Job:
         self.outcome: Outcome | None = None
         self.event: anyio.Event | None = None
         self.generation: Generation | None = None
+        self.context: contextvars.Context | None = None  # that its request runs in; None for the engine's
         self.lane: str | None = None  # the host whose place it occupies while it runs
         self.awaited: str | None = None  # the host whose place it waits for after it has started
         self.scope: anyio.CancelScope | None = None
@@ -156,6 +161,7 @@ class Job:
     def conclude(self, outcome: Outcome) -> None:
         """It has ended. `tell` must follow if it is watched."""
         self.outcome = outcome
+        self.context = None  # its variables may hold handles
         if self._recorder is not None:
             self._recorder.state = final_state(outcome)  # for whoever has taken it
             self._recorder = None  # a handle that is kept keeps the outcome alone
@@ -166,16 +172,23 @@ class Job:
         return not (self.event is None and self.watcher is None and self.deadline_scope is None)
 
     def tell(self) -> None:
-        """Tell whoever waits for the end. A handle that is kept from now on keeps the outcome and nothing else."""
+        """Tell whoever waits for the end. A handle that is kept from now on keeps the outcome and nothing else.
+
+        The watcher is told first: one that raises fails this fetch, and no other.
+        """
+        watcher, self.watcher = self.watcher, None
+        if watcher is not None and self.outcome is not None:
+            try:
+                watcher.add(self.id, self.outcome)
+            except Exception as bug:  # noqa: BLE001 - the caller's code, and nobody above it is the caller's
+                elapsed = self.outcome.elapsed
+                self.outcome = FetchError(ErrorKind.INTERNAL, f"its watcher: {describe_bug(bug)}", elapsed=elapsed)
         if self.deadline_scope is not None:
             self.deadline_scope.cancel()
             self.deadline_scope = None
         if self.event is not None:
             self.event.set()
             self.event = None
-        if self.watcher is not None and self.outcome is not None:
-            self.watcher.add(self.id, self.outcome)
-            self.watcher = None
 
     async def expire(self, time_out: Action) -> None:
         """Have it time out, `timeout` seconds from now."""
@@ -186,7 +199,9 @@ class Job:
                 self.mailbox.post_now(time_out, self)
 
     async def wait(self) -> None:
-        """Wait for the end."""
+        """Wait for the end. Raises RuntimeError in another event loop than the engine's."""
+        if not self.mailbox.is_in_loop():
+            raise RuntimeError("a handle is awaited in the event loop of its engine")
         if self.event is None:
             self.event = anyio.Event()
         await self.event.wait()
@@ -201,10 +216,11 @@ class FetchTask:
     cancels the fetch at the end of the block. `job` is the engine's.
     """
 
-    __slots__ = ("__weakref__", "job")
+    __slots__ = ("__weakref__", "_one", "job")
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, one: object = None) -> None:
         self.job = job
+        self._one = one  # referred to once by each handle of an engine: its references are the handles alive
 
     @property
     def id(self) -> int:
@@ -281,6 +297,9 @@ class FetchTask:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.cancel()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a handle cannot be copied or pickled: owning it is wanting the fetch")
 
     def __repr__(self) -> str:
         return f"<FetchTask {self.id} {self.state} {masked_url(self.url)!r}>"

@@ -1,14 +1,17 @@
-"""Waking the running event loop from any thread, on asyncio (and uvloop) and on trio."""
+"""Waking the running event loop from any thread, on asyncio (and uvloop) and on trio; and whether one may act now."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
 import functools
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from anyio.lowlevel import current_token
+
+_ENOUGH = 100  # calls within calls: more than anything takes that may interrupt deep recursion
 
 sniffio: Any
 try:
@@ -55,7 +58,44 @@ def presence() -> Callable[[], bool]:
     def is_here() -> bool:
         try:
             return current() is loop
+        except RecursionError:
+            raise  # a RuntimeError too, which says nothing of the loop
         except RuntimeError:
             return False
 
     return is_here
+
+
+def ending() -> Callable[[], bool]:
+    """A function that tells whether the loop that is running now has been closed. trio's ends its tasks before."""
+    loop: Any = current_token().native_token
+    closed: Callable[[], bool] = loop.is_closed if isinstance(loop, asyncio.AbstractEventLoop) else bool
+    return closed
+
+
+def is_in_abandoned_generator() -> bool:
+    """Whether asyncio closes an async generator that was dropped before its end, in a task of its own. trio warns of
+    that itself."""
+    try:
+        task: Any = asyncio.current_task()
+    except RuntimeError:
+        return False
+    return task is not None and type(task.get_coro()).__name__ == "async_generator_athrow"
+
+
+def has_headroom() -> bool:
+    """Whether there are enough calls left to the limit of recursion to change a state and not be interrupted by it."""
+    try:
+        sys._getframe(_ENOUGH)
+    except ValueError:
+        return True  # a shallow stack, which is the rule
+    try:
+        _descend(_ENOUGH)
+    except RecursionError:
+        return False
+    return True
+
+
+def _descend(depth: int) -> None:
+    if depth:
+        _descend(depth - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -10,12 +11,14 @@ import anyio
 import anyio.lowlevel
 from anyio import to_thread
 
+from fetch_engine.bugs import describe_bug
+from fetch_engine.contexts import Within
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.executors.protocol import Settings
 from fetch_engine.fetching import Place, describe_failure, fetch
 from fetch_engine.pacing import BytePacing
 from fetch_engine.places import JobPlace
-from fetch_engine.results import ErrorKind
+from fetch_engine.results import ErrorKind, FetchError
 from fetch_engine.scheduler import Scheduler
 from fetch_engine.task import Job, Outcome
 from fetch_engine.terms import Terms
@@ -153,8 +156,19 @@ class LocalExecutor:
                 if self._is_paced:
                     await place.move(job.host)  # those that waited for the client would start all at once
                 job.recorder.start()  # once more: waiting for the client to open counts as queued
-            return await fetch(job.request, transport, self._terms, job.recorder, place)
+            fetching = fetch(job.request, transport, self._terms, job.recorder, place)
+            return await (fetching if job.context is None else Within(job.context, fetching))
         except AttemptFailed as failure:
             return describe_failure(job.request, job.recorder, failure)
+        except Exception as bug:  # noqa: BLE001 - of a hook or a transport: it ends this fetch and no other
+            return self._failed(job, describe_bug(bug))
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if scope.cancel_called or job.cancel_error is not None or task is None or task.cancelling():
+                raise
+            return self._failed(job, "cancelled by what it called")  # nobody cancelled it
         finally:
             job.scope = None
+
+    def _failed(self, job: Job, message: str) -> FetchError:
+        return describe_failure(job.request, job.recorder, AttemptFailed(ErrorKind.INTERNAL, message))

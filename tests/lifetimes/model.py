@@ -231,7 +231,7 @@ class Model:
         assert self.wire.in_flight == 0
         scheduler = self.scheduler
         executor = scheduler.executor
-        tables = (scheduler._running, scheduler._granted, scheduler._owed, scheduler.pins, scheduler.mailbox)
+        tables = (scheduler._running, scheduler.granted, scheduler._owed, scheduler.pins, scheduler.mailbox)
         for table in (*tables, executor._granted):
             assert len(table) == 0
         assert scheduler.lanes._lanes == {}

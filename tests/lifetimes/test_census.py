@@ -106,7 +106,7 @@ async def test_three_hundred_fetches_without_a_census_leave_no_entry_in_any_tabl
             ledger, lanes = scheduler.ledger, scheduler.lanes
             tables = [ledger._fresh, ledger._outlived, ledger._kept, ledger._pinned, lanes._lanes, lanes._ready]
             tables += [scheduler._running, scheduler._owed, scheduler.mailbox, engine._registry]
-            tables += [scheduler._granted, scheduler.executor._granted]
+            tables += [scheduler.granted, scheduler.executor._granted]
             assert [len(table) for table in tables] == [0] * len(tables)
 
 
@@ -162,4 +162,4 @@ def test_a_job_is_known_to_nobody_by_its_handle() -> None:
     """Of what a job and a mailbox hold, nothing is a handle or an engine."""
     held = set(Job.__slots__) | set(Mailbox.__slots__)
     assert not {"task", "handle", "engine", "exception", "response", "frame"} & held
-    assert FetchTask.__slots__ == ("__weakref__", "job")
+    assert set(FetchTask.__slots__) == {"__weakref__", "job", "_one"}
