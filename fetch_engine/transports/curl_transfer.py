@@ -168,9 +168,12 @@ class Transfer:
                 return self._decoded.popleft()
             if decoder.is_stuck:
                 raw = await self._read()
-                if not raw:
+                if raw:
+                    decoder.feed(raw)
+                elif decoder.ended or self._decoded:
+                    continue  # the end came while this waited, and was decoded there
+                else:
                     raise AttemptFailed(ErrorKind.INCOMPLETE, "closed by the server inside the body")
-                decoder.feed(raw)
             else:
                 await asyncio.sleep(0)  # there are very many chunks
             if data := self._step(decoder):

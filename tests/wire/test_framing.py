@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from fetch_engine.errors import AttemptFailed
@@ -44,6 +46,30 @@ async def test_a_complete_response_keeps_the_connection(client: Client, response
     with RawServer(answering(response, response)) as server:
         for _ in range(2):
             assert (await client.get(server.url())).body == body
+            assert client.pool.idle == 1
+        assert server.accepted == 1
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"5\r\nhello\r\n", b"0\r\n\r\n"],
+        [b"5\r\nhello", b"\r\n0\r\n", b"\r\n"],
+        [b"5\r\nhello\r\n", b"5\r\nworld\r\n0\r\n\r\n"],
+        [b"5", b"\r", b"\nhel", b"lo\r", b"\n0", b"\r\n", b"\r", b"\n"],
+    ],
+)
+async def test_chunks_end_a_body_however_late_they_come(client: Client, pieces: list[bytes]) -> None:
+    def slowly(connection: Connection) -> None:
+        while connection.request():
+            connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for piece in pieces:
+                time.sleep(0.01)  # so that the client waits for it
+                connection.send(piece)
+
+    with RawServer(slowly) as server:
+        for _ in range(2):
+            assert (await client.get(server.url())).body in (b"hello", b"helloworld")
             assert client.pool.idle == 1
         assert server.accepted == 1
 
