@@ -90,7 +90,8 @@ class Probe(Base):
         yield field
 
     def on_mount(self) -> None:
-        self.query_one(Rows).focus()
+        for rows in self.query(Rows):  # none where a signal came before they were composed
+            rows.focus()
         if heart := os.environ.get("PROBE_HEART"):
             self.set_interval(0.02, lambda: Path(heart).write_text(f"{time.monotonic()}"))
 

@@ -60,8 +60,8 @@ def plain() -> Iterator[str]:
         yield server.url()
 
 
-def test_trust(secure: str, ca_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SSL_CERT_DIR", "/nonexistent")
+def test_trust(secure: str, ca_file: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "missing"))
     assert outcome(secure) == "tls"
     assert outcome("--ca-native", secure) == "tls"
     assert outcome("-k", secure) == outcome("--cacert", ca_file, secure) == 200

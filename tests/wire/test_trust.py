@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import sys
+from pathlib import Path
 
 import pytest
 import trustme
@@ -29,9 +30,9 @@ async def kind_of_failure(client: Client, url: str) -> ErrorKind:
 
 
 @pytest.fixture
-def system_trusts(ca_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def system_trusts(ca_file: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", ca_file)
-    monkeypatch.setenv("SSL_CERT_DIR", "/nonexistent")
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "missing"))
 
 
 @pytest.mark.only_httpx(reason="Capabilities.system_trust")
@@ -77,9 +78,9 @@ def test_truststore_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch
     assert isinstance(system_context("linux"), ssl.SSLContext)
 
 
-def test_a_system_without_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent")
-    monkeypatch.setenv("SSL_CERT_DIR", "/nonexistent")
+def test_a_system_without_certificates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "missing"))
     monkeypatch.setattr(tls, "_CA_FILES", ())
     with pytest.raises(AttemptFailed, match="not found") as caught:
         build_ssl_context(TransportOptions(ca_native=True))
