@@ -153,7 +153,7 @@ class _Run:
         )
         app.ascii_output = ascii_only
         thread.on_snapshot = app.snapshot_ready
-        thread.on_failure = lambda: app.call_from_thread(app.exit)
+        thread.on_failure = partial(_leave, app)
 
         def begin() -> None:
             """What the screen need not wait for: imports of the engine's own, in its thread."""
@@ -203,6 +203,12 @@ class _Run:
 
         with demo_server() as url:
             yield [Demo(url)]
+
+
+def _leave(app: DashboardApp) -> None:
+    """End the app from another thread."""
+    with contextlib.suppress(RuntimeError):  # it has ended
+        app.call_from_thread(app.exit)
 
 
 @contextlib.contextmanager

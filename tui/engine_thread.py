@@ -99,10 +99,12 @@ class EngineThread:
 
         try:
             anyio.run(self._main, backend="asyncio", backend_options=prepare_loop())
-        except Exception as error:  # noqa: BLE001 - shown to the user when the screen is gone
-            self.failure = shortage(error) or traceback.format_exc()
-            if self.on_failure is not None:
-                self.on_failure()
+            if not self._stopping.is_set():
+                self.failure = "the engine ended by itself, which is a bug"
+        except BaseException as error:  # noqa: BLE001 - shown to the user when the screen is gone; SystemExit too
+            self.failure = shortage(error) or f"the engine ended by a bug\n{traceback.format_exc()}"
+        if self.failure is not None and self.on_failure is not None:
+            self.on_failure()
 
     async def _main(self) -> None:
         import anyio
