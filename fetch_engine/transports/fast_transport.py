@@ -31,6 +31,8 @@ from fetch_engine.transports.network import deadline_in
 from fetch_engine.transports.options import TransportOptions
 from fetch_engine.transports.protocol import WireRequest, WireResponse
 
+# Seconds. libcurl keeps 230 bytes for each host of that time: 25 MB in its default minute at 1,900 hosts a second.
+LOOKUP_KEPT = 2
 _BUFFER = 128 * 1024
 _TLS = {"1.2": pycurl.SSLVERSION_TLSv1_2, "1.3": pycurl.SSLVERSION_TLSv1_3}
 _TLS_MAX = {"1.2": pycurl.SSLVERSION_MAX_TLSv1_2, "1.3": pycurl.SSLVERSION_MAX_TLSv1_3}
@@ -146,6 +148,7 @@ class FastTransport:
             (pycurl.PATH_AS_IS, 1),
             (pycurl.HTTP_TRANSFER_DECODING, 0),  # it would call back for each chunk, however small
             (pycurl.BUFFERSIZE, _BUFFER),
+            (pycurl.DNS_CACHE_TIMEOUT, LOOKUP_KEPT),
             (pycurl.MAXAGE_CONN, max(1, int(self._limits.keepalive))),
             (pycurl.IPRESOLVE, _IP[self._family]),
             (pycurl.SSLVERSION, _TLS[options.min_tls] | _TLS_MAX[options.max_tls]),
