@@ -27,6 +27,7 @@ OURS = {
     "match[3]",
     "given[1]",
     "text",
+    "code",
     "port_text",
     "port",
     "address",
