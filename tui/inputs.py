@@ -8,13 +8,13 @@ import stat
 import tempfile
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from typing import Protocol
 
 import anyio
 import anyio.to_thread
 
 from tui.list_formats import ListReader, open_reader
 from tui.sitemap import index_of
+from tui.unpacked import Bytes, UnpackedBytes
 
 CHUNK = 64 * 1024
 MOST_LISTS = 50_000  # that one list names: as many as a sitemap index may have
@@ -23,13 +23,6 @@ DEEPEST = 3  # lists that are named by lists that are named: a URL, an index the
 
 class ListFailed(Exception):
     """A list that cannot be fetched; says why."""
-
-
-class Bytes(Protocol):
-    """Where the bytes of a list come from."""
-
-    async def read(self) -> bytes:
-        """Some more; b"" at the end. Raises OSError. Cancelling it loses nothing."""
 
 
 class FetchedBytes:
@@ -80,7 +73,7 @@ class ListUrls:
     """An async iterator of the URLs of one list; `nested`: lists it has named so far. Raises OSError, ListFailed."""
 
     def __init__(self, source: Bytes, reader: ListReader, depth: int = 0) -> None:
-        self._source = source
+        self._source = UnpackedBytes(source)
         self._reader = reader
         self._ready: deque[str] = deque()
         self._at_end = False

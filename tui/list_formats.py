@@ -9,10 +9,12 @@ from typing import Protocol
 from tui.line_list import LineSplitter
 from tui.request_lines import RequestSplitter
 from tui.sitemap import SitemapReader
+from tui.utf16 import Utf8Reader, encoding_of, is_start_of_mark
 
 _BEGINNING = 512  # bytes that are enough to tell
 _BLANK = b"\xef\xbb\xbf \t\r\n\x0b\x0c"
 _XML = re.compile(rb"<(\?xml|!--|([\w.-]+:)?(urlset|sitemapindex)\b)")
+_PAGE = re.compile(rb"<(!doctype\s+html|html)\b", re.IGNORECASE)
 _OBJECT = re.compile(rb"\{[ \t]*[\"}]")
 
 
@@ -38,9 +40,9 @@ def open_reader(form: str) -> ListReader:
     """A reader for this form: lines, ndjson, sitemap; `auto` goes by how the list begins."""
     match form:
         case "lines":
-            return LineSplitter()
+            return Utf8Reader(LineSplitter())
         case "ndjson":
-            return RequestSplitter()
+            return Utf8Reader(RequestSplitter())
         case "sitemap":
             return SitemapReader()
         case _:
@@ -48,44 +50,58 @@ def open_reader(form: str) -> ListReader:
 
 
 class GuessingReader:
-    """Takes what begins as XML or gzip for a sitemap, what begins as a JSON object for requests, the rest for lines.
+    """Takes what begins as XML for a sitemap, what begins as a JSON object for requests, the rest for lines.
 
-    It waits for no more than the first line.
+    It waits for no more than the first line. A web page is refused: nobody means its lines.
     """
 
     def __init__(self) -> None:
         self._beginning = b""
+        self._refusal: str | None = None
         self._reader: ListReader | None = None
         self.nested: deque[str] = deque()
 
     @property
     def error(self) -> str | None:
-        return None if self._reader is None else self._reader.error
+        return self._refusal or (None if self._reader is None else self._reader.error)
 
     def feed(self, chunk: bytes) -> list[str]:
+        if self._refusal is not None:
+            return []
         if self._reader is not None:
             return self._reader.feed(chunk)
         self._beginning += chunk
         # What is looked at depends on the bytes alone, not on how they came.
         head = self._beginning[:_BEGINNING]
-        start = head.lstrip(_BLANK)
-        undecided = not start or (start[:1] in b"<{\x1f" and b"\n" not in start)
+        start = _start(head)
+        undecided = is_start_of_mark(head) or not start or (start[:1] in b"<{" and b"\n" not in start)
         if undecided and len(head) < _BEGINNING:
             return []
         return self._decide(start)
 
     def finish(self) -> list[str]:
-        urls = [] if self._reader is not None else self._decide(self._beginning.lstrip(_BLANK))
+        urls = [] if self._reader is not None else self._decide(_start(self._beginning))
         assert self._reader is not None
         return urls + self._reader.finish()
 
     def _decide(self, start: bytes) -> list[str]:
-        if start.startswith(b"\x1f\x8b") or _XML.match(start):
-            form = "sitemap"
-        else:
-            form = "ndjson" if _OBJECT.match(start) else "lines"
+        if _PAGE.match(start):
+            self._refusal = "it is a web page, not a list of URLs"
+            self._beginning = b""
+        form = "sitemap" if _XML.match(start) else "ndjson" if _OBJECT.match(start) else "lines"
         self._reader = open_reader(form)
         self._reader.nested = self.nested
         beginning, self._beginning = self._beginning, b""
         # Blanks before the declaration are a mistake that XML does not allow.
-        return self._reader.feed(beginning.lstrip(_BLANK) if form == "sitemap" else beginning)
+        if form == "sitemap" and encoding_of(beginning) is None:
+            beginning = beginning.lstrip(_BLANK)
+        return self._reader.feed(beginning)
+
+
+def _start(head: bytes) -> bytes:
+    """What a list begins with, behind blanks, in UTF-8 as far as it goes."""
+    found = encoding_of(head)
+    if found is not None:
+        mark, encoding = found
+        head = head[len(mark) :].decode(encoding, "ignore").encode("utf-8", "ignore")
+    return head.lstrip(_BLANK)

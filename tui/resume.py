@@ -23,6 +23,7 @@ from fetch_engine.store_writer import RunWriter
 from tui.again import Again
 from tui.delivery import Delivery, Output
 from tui.engine_options import request_for
+from tui.inputs import is_url
 from tui.journal import Journal
 from tui.list_fetch import source_for
 from tui.option_parser import PROGRAM
@@ -97,7 +98,12 @@ def open_run(
         UrlList(source_for(options, descriptor), index, make_request) for index, descriptor in enumerate(descriptors)
     ]
     delivery = Delivery(journal, output, sitting, head)
-    return OpenRun(RunInputs(first, lists, journal), journal, delivery=delivery)
+    notes = [
+        f"{name}: -i reads a list of URLs from there; it does not show headers, as in curl"
+        for name in options.inputs
+        if is_url(name)
+    ]
+    return OpenRun(RunInputs(first, lists, journal), journal, notes=notes, delivery=delivery)
 
 
 def _sitting(

@@ -1,15 +1,13 @@
-"""Sitemaps and sitemap indexes (sitemaps.org protocol 0.9), also gzipped, read as they come in bounded memory."""
+"""Sitemaps and sitemap indexes (sitemaps.org protocol 0.9), read as they come in bounded memory."""
 
 from __future__ import annotations
 
-import zlib
 from collections import deque
 from xml.parsers import expat
 
 MAX_BYTES = 50 * 1024 * 1024  # of XML; as the protocol has it
 MAX_URL = 128 * 1024  # characters; well above the longest URL that the engine takes
 _DEEPEST = 100  # elements within each other
-_PIECE = 64 * 1024
 _URL, _LIST = ("urlset", "url", "loc"), ("sitemapindex", "sitemap", "loc")
 
 
@@ -28,8 +26,6 @@ class SitemapReader:
         self.nested: deque[str] = deque()
         self._urls: list[str] = []
         self._size = 0
-        self._gzip: zlib._Decompress | None = None
-        self._begun = False
         self._path: list[str] = []
         self._space = ""
         self._text: list[str] | None = None
@@ -57,40 +53,14 @@ class SitemapReader:
                 self.error = f"the sitemap is refused: {refusal}"
             except expat.ExpatError as error:
                 self.error = f"no valid sitemap: {expat.ErrorString(error.code)}, line {error.lineno}"
-            except zlib.error:
-                self.error = "no valid sitemap: broken gzip data"
         urls, self._urls = self._urls, []
         return urls
 
     def _parse(self, chunk: bytes, *, final: bool) -> None:
-        if chunk and not self._begun:
-            self._begun = True
-            if chunk.startswith(b"\x1f\x8b"):
-                self._gzip = zlib.decompressobj(31)
-        if self._gzip is None:
-            self._parse_xml(chunk)
-        else:
-            self._inflate(chunk)
-        if final:
-            if self._gzip is not None and not self._gzip.eof:
-                raise _Refused("its gzip data ends too early")
-            self._parser.Parse(b"", True)
-
-    def _inflate(self, data: bytes) -> None:
-        while data:
-            assert self._gzip is not None
-            if self._gzip.eof:  # another member (RFC 1952 section 2.2)
-                if not data.strip(b"\0"):
-                    return
-                self._gzip = zlib.decompressobj(31)
-            self._parse_xml(self._gzip.decompress(data, _PIECE))
-            data = self._gzip.unused_data if self._gzip.eof else self._gzip.unconsumed_tail
-
-    def _parse_xml(self, data: bytes) -> None:
-        self._size += len(data)
+        self._size += len(chunk)
         if self._size > MAX_BYTES:
             raise _Refused(f"more than {MAX_BYTES} bytes")
-        self._parser.Parse(data, False)
+        self._parser.Parse(chunk, final)
 
     def _refuse_doctype(self, *_: object) -> None:
         raise _Refused("it has a document type declaration")

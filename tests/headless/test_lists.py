@@ -217,3 +217,36 @@ def test_an_id_that_no_strict_parser_takes_is_refused(site: Site, name: bytes) -
     first, second = sorted(ended.lines, key=lambda line: int(line["index"]))
     assert first["error"]["kind"] == "invalid-url"
     assert (first["id"], second["id"], second["status"]) == (None, "good", 200)
+
+
+@pytest.mark.parametrize("how", ["file", "stdin"])
+def test_every_kind_of_list_may_be_packed(site: Site, tmp_path: Path, how: str) -> None:
+    kinds = {
+        "lines": f"{site.url}/a\n# no\n{site.url}/b\n".encode(),
+        "requests": json.dumps({"url": f"{site.url}/a"}).encode()
+        + b"\n"
+        + json.dumps({"url": f"{site.url}/b"}).encode(),
+        "sitemap": site.sitemap("/a", "/b"),
+        "wide": f"{site.url}/a\r\n{site.url}/b".encode("utf-16"),
+    }
+    for kind, data in kinds.items():
+        (tmp_path / kind).write_bytes(gzip.compress(data))
+        ended = run("-i", str(tmp_path / kind)) if how == "file" else run("-", input=gzip.compress(data))
+        assert (ended.code, paths(ended.lines, site)) == (0, ["/a", "/b"]), kind
+
+
+def test_a_broken_pack_gives_what_came_before(site: Site, tmp_path: Path) -> None:
+    lines = "".join(f"{site.url}/a?{number}\n" for number in range(3000)).encode()
+    (tmp_path / "cut").write_bytes(gzip.compress(lines)[:-20])
+    ended = run("-i", str(tmp_path / "cut"), f"{site.url}/b")
+    assert ended.code == 1
+    assert "gzip data ends too early" in ended.err
+    assert len(ended.lines) > 1
+
+
+def test_the_i_of_curl_is_told_apart(site: Site) -> None:
+    site.pages["/page"] = b"<!doctype html>\n<p>hello\n"
+    ended = run("-i", f"{site.url}/page")
+    assert (ended.code, ended.lines) == (1, [])
+    assert "web page, not a list of URLs" in ended.err
+    assert "-i reads a list of URLs from there; it does not show headers, as in curl" in ended.err
