@@ -11,19 +11,17 @@ import errno
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import anyio
 from anyio import to_thread
 
 from fetch_engine.behind import Behind, Crew
 from fetch_engine.errors import AttemptFailed
-from fetch_engine.file_names import file_name, numbered
-from fetch_engine.name_claims import Claim, NameClaims
+from fetch_engine.file_names import numbered
+from fetch_engine.name_claims import NameClaims
 from fetch_engine.output_files import (
     Draft,
     OutputPlace,
-    find_place,
     keep_access,
     move_new,
     open_through,
@@ -34,80 +32,11 @@ from fetch_engine.output_files import (
 )
 from fetch_engine.partial import Partial, Validator
 from fetch_engine.results import ErrorKind
+from fetch_engine.save_to import MOST_NUMBERS, Begun, SaveTo
 
 EVERY = 1.0  # seconds after which what came is written however little it is: a killed program loses no more
-_MOST_NUMBERS = 10_000
 
 WRITERS = Crew("writing", 8)  # a disk may be slow; what waits for it is no work for a processor
-
-
-@dataclass(frozen=True, slots=True)
-class SaveTo:
-    """Where the body of a response with a status of 2xx goes.
-
-    folder: made where missing. name: given by the user; None for that of the URL or, with `by_header`, of the response.
-    overwrite: a file of that name is replaced, else the new one gets a number. resume: what an earlier fetch left half
-    done is completed, where the server can prove that it is the same (RFC 9110 section 13.1.5); implies `overwrite`.
-    sync: the file is on the disk before it gets its name. within: a folder that links must not lead out of.
-    descriptor: the body is written to it, and to no file; it stays the caller's.
-
-    Nothing that another fetch of the engine has written is replaced: a name of the user's is refused then, others get
-    a number. What is there and is no regular file, is written through where a file would be replaced.
-    """
-
-    folder: str
-    name: str | None = None
-    by_header: bool = False
-    overwrite: bool = False
-    resume: bool = False
-    sync: bool = False
-    within: str | None = None
-    descriptor: int | None = None
-
-    @property
-    def replaces(self) -> bool:
-        """Whether a file that is there is replaced."""
-        return self.overwrite or self.resume
-
-    def known_name(self, url: str) -> str | None:
-        """The name, if it is known before the response."""
-        if self.name is not None or not self.by_header:
-            return self.name or file_name(url)
-        return None
-
-    def place(self, name: str) -> OutputPlace:
-        """What the name stands for. Only what the user named is followed where it is a link. Raises OSError."""
-        return find_place(os.path.join(self.folder, name), follow=self.name is not None, within=self.within)
-
-    def claim(self, place: OutputPlace, claims: NameClaims) -> tuple[OutputPlace, Claim]:
-        """The place for one that is to replace what is there, with a number where another fetch has the name.
-
-        Raises OSError where the user gave the name.
-        """
-        for number in range(1 if self.name is not None else _MOST_NUMBERS):
-            name = numbered(place.name, number)
-            claim = claims.take(place.folder, name)
-            if claim is not None:
-                return OutputPlace(place.folder, name), claim
-        raise OSError(errno.EBUSY, "another fetch of this run, or of another one at the same time, saves to it")
-
-
-@dataclass(slots=True)
-class Begun:
-    """What was found out and taken for a download before its response: its place, the right to it, what there is."""
-
-    place: OutputPlace | None = None
-    claim: Claim | None = None
-    partial: Partial | None = None
-
-    def leave(self) -> None:
-        """In a thread: nothing came of it, or all that did is done."""
-        partial, self.partial = self.partial, None
-        if partial is not None:
-            partial.leave()
-        claim, self.claim = self.claim, None
-        if claim is not None:
-            claim.release()
 
 
 class Download:
@@ -305,7 +234,7 @@ class Download:
             if begun.claim is not None:
                 begun.claim.used()
             return place.name
-        for number in range(_MOST_NUMBERS):
+        for number in range(MOST_NUMBERS):
             name = numbered(self._name, number)
             if self._claims is None:
                 claim = None

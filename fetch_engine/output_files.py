@@ -179,10 +179,9 @@ def open_through(place: OutputPlace, is_given_up: Callable[[], bool]) -> int:
         return os.dup(place.descriptor)
     path = place.path
     # Without O_CREAT and O_TRUNC: where it has gone meanwhile, no file takes its place.
-    flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     while True:
         try:
-            descriptor = os.open(path, flags)
+            descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
             break
         except OSError as error:
             if error.errno != errno.ENXIO or not stat.S_ISFIFO(os.stat(path).st_mode):
@@ -204,10 +203,9 @@ def write_through(descriptor: int, pieces: Iterable[bytes], is_given_up: Callabl
     for piece in pieces:
         left = memoryview(piece)
         while left:
-            if not is_regular:
-                while not poll.poll(_LOOK_AGAIN * 1000):
-                    if is_given_up():
-                        raise OSError(errno.ETIMEDOUT, _NOBODY_READS)
+            while not is_regular and not poll.poll(_LOOK_AGAIN * 1000):
+                if is_given_up():
+                    raise OSError(errno.ETIMEDOUT, _NOBODY_READS)
             with contextlib.suppress(BlockingIOError):
                 left = left[os.write(descriptor, left if is_regular else left[:_SURE]) :]
 
@@ -292,10 +290,8 @@ def _is_within(folder: str, outer: str) -> bool:
 def _is_planted(path: str, status: os.stat_result) -> bool:
     """Whether somebody else put it into a folder in which all may make files and nobody may remove those of others."""
     folder = os.stat(os.path.dirname(path) or ".")
-    return (
-        folder.st_mode & (stat.S_ISVTX | stat.S_IWOTH) == stat.S_ISVTX | stat.S_IWOTH
-        and status.st_uid not in (os.geteuid(), folder.st_uid)
-    )  # fmt: skip
+    is_open = folder.st_mode & (stat.S_ISVTX | stat.S_IWOTH) == stat.S_ISVTX | stat.S_IWOTH
+    return is_open and status.st_uid not in (os.geteuid(), folder.st_uid)
 
 
 def _refuse_planted(path: str, status: os.stat_result) -> None:

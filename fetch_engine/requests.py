@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from fetch_engine.checksum import Checksum
 from fetch_engine.decoders import ACCEPT_ENCODING
-from fetch_engine.downloads import SaveTo
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.limits import Timeouts
 from fetch_engine.results import ErrorKind
+from fetch_engine.save_to import SaveTo
 from fetch_engine.transports.protocol import WireRequest
 from fetch_engine.urls import Target
 

@@ -7,12 +7,13 @@ from urllib.parse import urlsplit
 from anyio import to_thread
 
 from fetch_engine.decoders import content_codings
-from fetch_engine.downloads import Begun, Download, SaveTo
+from fetch_engine.downloads import Download
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.file_names import file_name, is_coding_of_file
 from fetch_engine.name_claims import NameClaims
 from fetch_engine.partial import Partial, Validator, content_range, joined_size, strong_validator
 from fetch_engine.results import ErrorKind
+from fetch_engine.save_to import Begun, SaveTo
 from fetch_engine.transports.protocol import WireResponse
 
 PARTIAL_CONTENT = 206

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from fetch_engine.downloads import Download, SaveTo
+from fetch_engine.downloads import Download
 from fetch_engine.file_names import file_name, marked
+from fetch_engine.save_to import SaveTo
 
 if TYPE_CHECKING:
     from fetch_engine.uploads import Store, Upload

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from fetch_engine import FetchRequest, Limits, RetryPolicy, Timeouts
 from fetch_engine.checksum import Checksum
-from fetch_engine.downloads import SaveTo
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.globbing import GlobError, parse_glob
 from fetch_engine.limits import GIB, KIB
 from fetch_engine.output_files import STDOUT
 from fetch_engine.requests import InputTag, tag_of
 from fetch_engine.retry import RETRIED_STATUSES
+from fetch_engine.save_to import SaveTo
 from fetch_engine.spool import SpoolFolder
 from fetch_engine.transports.choosing import FAST_MODULE, never_fast
 from fetch_engine.transports.interfaces import local_end

@@ -21,7 +21,7 @@ MAX_TIME = 300.0  # seconds, where nothing is saved
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """What these options ask for, in the terms of `fetch_engine.downloads.SaveTo`.
+    """What these options ask for, in the terms of `fetch_engine.save_to.SaveTo`.
 
     output: a path, in which #1 stands for the text of the first glob; "-" for standard output. folder: that of
     --output-dir; None without, where output may be given all the same. checksum: as `sha256:HEX`.

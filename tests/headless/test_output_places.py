@@ -389,3 +389,26 @@ def test_as_a_user_the_rule_is_the_same(server: str, tmp_path: Path) -> None:
         assert (folder / "target").read_text() == "/a"
         assert (folder / "roots").read_text() == "root's"
         assert sorted(os.listdir(folder)) == ["link", "null", "roots", "target"]
+
+
+def children_of(process: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def test_a_name_of_the_users_is_free_again_when_its_process_was_killed(
+    server: str, places: Places, tmp_path: Path
+) -> None:
+    args = ["-C", "-", "-o", str(tmp_path / "x"), "--processes", "1", f"{server}/hold"]
+    with start("--headless", *args) as process:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / ".x.part").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        for child in children_of(process.pid):
+            os.kill(child, signal.SIGKILL)
+        places.hold.set()
+        out, err = process.communicate(timeout=60)
+    check_stderr(err.decode())
+    (line,) = lines(out)
+    assert (line["saved_as"], line["error"]) == (str(tmp_path / "x"), None)
+    assert (tmp_path / "x").read_bytes() == b"/hold"

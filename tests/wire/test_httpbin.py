@@ -12,8 +12,8 @@ import pytest
 
 from fetch_engine import FetchEngine, FetchFailed, FetchRequest, FetchResult, Limits, RetryPolicy, Timeouts
 from fetch_engine.cookies import CookieJar
-from fetch_engine.downloads import SaveTo
 from fetch_engine.results import ErrorKind
+from fetch_engine.save_to import SaveTo
 
 from .real_peers import httpbin
 

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from fetch_engine import FetchEngine, FetchRequest, FetchResult, RetryPolicy
 from fetch_engine.checksum import Checksum
-from fetch_engine.downloads import SaveTo
 from fetch_engine.results import FetchError
+from fetch_engine.save_to import SaveTo
 from fetch_engine.transports.options import TransportOptions
 
 from .servers import Connection, RawServer

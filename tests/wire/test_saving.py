@@ -16,8 +16,8 @@ import pytest
 
 from fetch_engine import FetchEngine, FetchRequest, FetchResult, Limits, RetryPolicy
 from fetch_engine.checksum import Checksum
-from fetch_engine.downloads import SaveTo
 from fetch_engine.results import ErrorKind, FetchError
+from fetch_engine.save_to import SaveTo
 
 from .servers import Connection, RawServer
 

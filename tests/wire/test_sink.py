@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 import pytest
 
 from fetch_engine import FetchEngine, FetchRequest, Limits
-from fetch_engine.downloads import SaveTo
 from fetch_engine.results import ErrorKind, FetchError
+from fetch_engine.save_to import SaveTo
 from fetch_engine.sink import Sink
 from tests.lifetimes.waiting import until
 
