@@ -6,12 +6,14 @@ character that a terminal obeys.
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit
 
 MAX_BYTES = 200  # of 255 that most file systems take: there is room for a number and for the end of a temporary name
+_LONGEST = 250  # bytes of a hidden name, to which `.json` may be added
 FALLBACK = "index.html"
 
 # RFC 6266 section 4.1: parameters with a token, a quoted string, or an extended value (RFC 8187).
@@ -75,6 +77,11 @@ def marked(name: str, mark: str) -> str:
     suffix = _SUFFIX.search(name)
     at = suffix.start() if suffix is not None and suffix.start() else len(name)
     return f"{name[:at]}-{mark}{name[at:]}"
+
+
+def hidden(name: str, end: str) -> str:
+    """The name of a hidden file beside the one of this name, with this end; the name is cut where it is too long."""
+    return os.fsdecode(os.fsencode(f".{name}")[: _LONGEST - len(end)]) + end
 
 
 def _url_name(url: str) -> str:

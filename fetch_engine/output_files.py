@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from fetch_engine.file_names import hidden
+
 STDOUT = 1
 _MOST_LINKS = 40  # path_resolution(7)
 _MOST_PIECES = os.sysconf("SC_IOV_MAX")
@@ -93,7 +95,7 @@ class Draft:
 
     def __init__(self, place: OutputPlace, mode: int = 0o666) -> None:
         self.place = place
-        self.path = os.path.join(place.folder, f".{place.name}.{os.urandom(4).hex()}.part")
+        self.path = os.path.join(place.folder, hidden(place.name, f".{os.urandom(4).hex()}.part"))
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self.descriptor = os.open(self.path, flags, mode)
 
@@ -177,21 +179,20 @@ def open_through(place: OutputPlace, is_given_up: Callable[[], bool]) -> int:
     """A descriptor of a place that is written through. Waits for somebody to read from a fifo."""
     if place.descriptor is not None:
         return os.dup(place.descriptor)
-    path = place.path
     # Without O_CREAT and O_TRUNC: where it has gone meanwhile, no file takes its place.
     while True:
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+            descriptor = os.open(place.path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
             break
         except OSError as error:
-            if error.errno != errno.ENXIO or not stat.S_ISFIFO(os.stat(path).st_mode):
+            if error.errno != errno.ENXIO or not stat.S_ISFIFO(os.stat(place.path).st_mode):
                 raise
         if is_given_up():
-            raise OSError(errno.ENXIO, _NOBODY_READS, path)
+            raise OSError(errno.ENXIO, _NOBODY_READS, place.path)
         time.sleep(_LOOK_AGAIN)
     if not _is_special(os.fstat(descriptor)):
         os.close(descriptor)
-        raise OSError(errno.EBUSY, "it was replaced by a file", path)
+        raise OSError(errno.EBUSY, "it was replaced by a file", place.path)
     return descriptor
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from fetch_engine.file_names import numbered
+from fetch_engine.file_names import hidden, numbered
 
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _STEP = 1 << 20
@@ -104,7 +104,7 @@ class Partial:
         os.makedirs(folder, exist_ok=True)
         free: list[str] = []
         for number in range(_MOST_PARTS):
-            path = os.path.join(folder, f".{numbered(name, number)}.part")
+            path = os.path.join(folder, hidden(numbered(name, number), ".part"))
             noted = _read_validator(f"{path}.json")
             if noted is None:
                 free.append(path)

@@ -391,6 +391,14 @@ def test_as_a_user_the_rule_is_the_same(server: str, tmp_path: Path) -> None:
         assert sorted(os.listdir(folder)) == ["link", "null", "roots", "target"]
 
 
+@pytest.mark.parametrize("name", ["x" * 255, "\u00e9" * 127])
+def test_the_longest_name_has_room_beside_it(server: str, tmp_path: Path, name: str) -> None:
+    for more in [], ["-C", "-"]:
+        ended = run("--headless", "-o", name, *more, f"{server}/a", cwd=tmp_path)
+        assert ended.code == 0, ended.out
+        assert os.listdir(tmp_path) == [name]
+
+
 def children_of(process: int) -> list[int]:
     return [int(each) for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 

@@ -41,7 +41,7 @@ class Step:
     if_range: bool = True  # heeded
     answer: str = "range"  # range, 200, 416, other start, other end, other total, unknown total, multipart
     says_validator: bool = True  # in a 206
-    old_validator: bool = False  # a 206 of the new version with the tag of the old one, and another length
+    old_validator: bool = False  # a 206 of the new version with the tag of the old one, whose length was told
     chunked: bool = False
     coding: bool = False  # Content-Encoding on a 206 that is not so
     cut: int | None = None  # bytes of the first body that are sent
@@ -57,12 +57,17 @@ class Changing:
     step: Step = field(default_factory=Step)
     versions: list[bytes] = field(default_factory=list)
     cut: int | None = None
+    untold: set[int] = field(default_factory=set)  # versions of which some answer did not tell the length
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, step: Step) -> None:
         if step.changes or not self.versions:
             self.versions.append(bytes([65 + len(self.versions)]) * step.size)
         self.step, self.cut = step, step.cut
+
+    def differs(self, number: int) -> bool:
+        """Whether its length tells a version from the one before; of one length nothing could."""
+        return len(self.versions[number]) != len(self.versions[number - 1])
 
     def validators(self, number: int) -> str:
         step = self.step
@@ -115,8 +120,10 @@ class Changing:
                 body = body[first : last + 1]
                 if not step.says_validator:
                     validators = ""
-                elif step.old_validator and number and len(self.versions[number]) != len(self.versions[number - 1]):
+                elif step.old_validator and number and number - 1 not in self.untold and self.differs(number):
                     validators = self.validators(number - 1)
+        if step.chunked:
+            self.untold.add(number)
         cut, self.cut = self.cut, None
         sent = body if cut is None else body[:cut]
         if step.chunked:
@@ -155,6 +162,7 @@ def play(client: str, server: Changing, url: str, folder: str, steps: list[Step]
     """Each step in a run of its own; checks what must hold after each."""
     outcomes = []
     server.versions.clear()
+    server.untold.clear()
     path = Path(folder, "file.bin")
     for step in steps:
         server.begin(step)
