@@ -40,7 +40,9 @@ class RunFacts:
     """One run. started, ended: seconds since the epoch; ended is None while it runs, and where it was killed.
 
     complete: nothing was left when it ended.
-    left: requests without a result that are still wanted. first_url: "" where nothing was asked for.
+    left: requests without a result that are still wanted. first_url: "" where nothing was asked for. options: that it
+    was given, each with its place and what was given, None for a secret; None where that was not kept. folder: that
+    relative paths are to be taken from.
     """
 
     id: int
@@ -53,6 +55,8 @@ class RunFacts:
     failed: int
     left: int
     first_url: str
+    options: tuple[tuple[str, tuple[str | None, ...]], ...] | None = None
+    folder: str = ""
 
     @property
     def asked(self) -> int:
@@ -113,10 +117,12 @@ class Reader:
 
     def run(self, run: int) -> RunFacts | None:
         """This run, None if there is none. Raises DamagedStore where what is stored of it makes no sense."""
-        rows = self._rows("SELECT started, ended, complete, arguments, inputs FROM runs WHERE id = ?", run)
+        rows = self._rows(
+            "SELECT started, ended, complete, arguments, inputs, options, folder FROM runs WHERE id = ?", run
+        )
         if not rows:
             return None
-        started, ended, complete, arguments, inputs = rows[0]
+        started, ended, complete, arguments, inputs, options, folder = rows[0]
         counts = "SELECT COUNT(*), COALESCE(SUM(kind = ?), 0) FROM results WHERE run = ? AND kind IS NOT NULL"
         (without_response, unsent), *_ = self._rows(counts, UNSENT, run)
         done, failed = self.count_results(run) - without_response, without_response - unsent
@@ -134,6 +140,8 @@ class Reader:
                 failed,
                 asked - done - failed,
                 from_text(first[0][0]) if first else "",
+                _options(options),
+                from_text(folder),
             )
         except UNREADABLE as error:
             raise DamagedStore(f"{self._path}: run {run} cannot be read: {error}") from None
@@ -262,6 +270,12 @@ def _time(value: Any) -> float:
     if not 0 <= seconds < 1e11:
         raise ValueError(f"{value!r:.40} is not a time")
     return seconds
+
+
+def _options(text: Any) -> tuple[tuple[str, tuple[str | None, ...]], ...] | None:
+    if text == "null":
+        return None
+    return tuple((str(dest), tuple(value and str(value) for value in option)) for dest, option in read_json(text, list))
 
 
 def _input(source: Any) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class RunToWrite:
 
     arguments: secrets masked. inputs: its lists of URLs. template: what is made of the URLs of those that do not say
     by a `form`. run: the one to go on with, if it is not a new one. sitting: this time that it is worked at. settled:
-    what is known of the earlier ones by now.
+    what is known of the earlier ones by now. options: that hold for the run, as JSON. folder: of relative paths.
     """
 
     arguments: Sequence[str] = ()
@@ -53,6 +53,8 @@ class RunToWrite:
     first_place: int = 0
     sitting: Sitting = ON_SCREEN
     settled: Sequence[Sitting] = ()
+    options: str = "null"
+    folder: str = ""
 
 
 class Rows:
@@ -127,10 +129,12 @@ class StoreSession:
             if what.run is not None:
                 run = what.run
                 database.execute("UPDATE runs SET ended = NULL, complete = 0 WHERE id = ?", (run,))
+                if what.options != "null":
+                    database.execute("UPDATE runs SET options = ? WHERE id = ?", (what.options, run))
             else:
                 cursor = database.execute(
-                    "INSERT INTO runs (started, arguments, inputs) VALUES (?, ?, '[]')",
-                    (time.time(), json.dumps(list(what.arguments))),
+                    "INSERT INTO runs (started, arguments, inputs, options, folder) VALUES (?, ?, '[]', ?, ?)",
+                    (time.time(), json.dumps(list(what.arguments)), what.options, to_text(what.folder)),
                 )
                 assert cursor.lastrowid is not None
                 run = cursor.lastrowid

@@ -30,6 +30,16 @@ def _main(argv: Sequence[str] | None) -> int:
             if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):  # of an import
                 raise
             return _cannot_print(error)
+        if options.resume is not None:
+            from tui.resumed_options import with_options_of_run
+
+            try:
+                options = with_options_of_run(options, stdout_is_terminal=os.isatty(1))
+            except SystemExit as end:
+                return end.code if isinstance(end.code, int) else 2
+            except ValueError as error:
+                complain(str(error))
+                return 2
         from tui.shortage import too_little
 
         if (lack := too_little(options)) is not None:

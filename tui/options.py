@@ -32,7 +32,7 @@ from tui.pace_options import Pace, add_pace_options, read_pace
 from tui.save_options import Save, add_save_options, check_standard_output, max_time, read_save
 from tui.settings import merge_headers, with_settings
 
-T = TypeVar("T")
+P = TypeVar("P", bound=Parser)
 EPILOG = """\
 Options can be set by their long names in weakfetch-tui/config.toml in the
 configuration folder ($XDG_CONFIG_HOME or ~/.config), as `max-time = 60`, and in
@@ -90,6 +90,9 @@ class Options:
     store_days: float = 30.0
     store_size: int = 1024**3
     arguments: tuple[str, ...] = ()  # all of the command line
+    setting_arguments: tuple[str, ...] = ()  # what the settings come to
+    of_run: tuple[tuple[str, tuple[str | None, ...]], ...] = ()  # what the run was given that goes on
+    notes: tuple[str, ...] = ()  # where that differs from what is given now
     format: str = "ndjson"
     reports: tuple[tuple[str, str], ...] = ()  # formats and files
     fail_on: str = "4xx,5xx,errors"
@@ -109,7 +112,7 @@ def _report(text: str) -> tuple[str, str]:
     return name, path
 
 
-def _parser(kind: type[Parser] = Parser) -> argparse.ArgumentParser:
+def make_parser(kind: type[P]) -> P:
     parser = kind(
         prog=PROGRAM,
         description="Fetch URLs concurrently, and see each fetch live exactly as long as somebody wants it.",
@@ -275,16 +278,23 @@ def _parser(kind: type[Parser] = Parser) -> argparse.ArgumentParser:
     return parser
 
 
-def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str, str] = os.environ) -> Options:
+def parse(
+    argv: Sequence[str],
+    *,
+    stdout_is_terminal: bool,
+    environ: Mapping[str, str] = os.environ,
+    of_run: Sequence[str] = (),
+) -> Options:
     """Read the command line, and before it the settings of the file and the environment.
 
+    of_run: between them, what the run was given that is to go on.
     Raises SystemExit with 2 after a message on standard error, with 0 after --help; OSError if the help cannot be
     written.
     """
-    parser = _parser()
+    parser = make_parser(Parser)
     end = argv.index("--") if "--" in argv else len(argv)
     try:
-        given, keys, fixed = with_settings(parser, _parser(Checker), _without_greed(argv[:end]), environ)
+        given, keys, fixed = with_settings(parser, make_parser(Checker), line(argv), environ, of_run)
     except ConfigError as error:
         complain(str(error))
         sys.exit(2)
@@ -359,6 +369,7 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str
         store_days=given.store_days,
         store_size=given.store_size,
         arguments=tuple(argv),
+        setting_arguments=tuple(given.of_settings),
         format=given.format or "ndjson",
         reports=tuple(given.reports),
         fail_on=given.fail_on,
@@ -370,6 +381,11 @@ def parse(argv: Sequence[str], *, stdout_is_terminal: bool, environ: Mapping[str
         cluster=given.cluster,
         transport=given.transport,
     )
+
+
+def line(argv: Sequence[str]) -> list[str]:
+    """The command line up to `--`, as the parser is to read it."""
+    return _without_greed(argv[: argv.index("--") if "--" in argv else len(argv)])
 
 
 def _without_greed(argv: Sequence[str]) -> list[str]:

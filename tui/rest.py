@@ -48,20 +48,20 @@ class Rest:
         self._open_list = open_list
         self._lacking: dict[str, None] = {}
         self.run = facts.id
+        self._folder = facts.folder
         self.inputs = list(facts.inputs)
         self.urls = list(options.urls)
         self.lists: list[UrlList] = []
         self.requests: list[StoredRequest] = []
         self.left_out = 0
         self.unknown: list[tuple[StoredRequest, FetchError]] = []
-        self.notes: list[str] = []
+        self.notes = list(options.notes)
         from_lists = self._take_requests()
         names = self._read_on(from_lists)
+        if self.urls or names:
+            self._lacking |= dict.fromkeys(option_again(option) for _, option in options.of_run if None in option)
         if self._lacking:
-            raise ValueError(
-                f"run {self.run} needs what was not saved: {', '.join(self._lacking)};"
-                " give it again (-H, -u, -b, -d, -x)"
-            )
+            raise ValueError(f"run {self.run} needs what was not saved: {', '.join(self._lacking)}; give it again")
         for name in names:
             descriptor = open_list(name)
             self.lists.append(UrlList(source_for(options, descriptor), len(self.inputs), make_request))
@@ -103,7 +103,7 @@ class Rest:
         missing = {name.lower() for name in request.missing if name not in ("URL", "body", "proxy")}
         given = [(name, value) for name, value in self._options.headers if name.lower() in missing]
         self._lacking |= dict.fromkeys(
-            name
+            header_again(name)
             for name in request.missing
             if name.lower() in missing and not any(name.lower() == each.lower() for each, _ in given)
         )
@@ -112,13 +112,16 @@ class Rest:
         if "body" in request.missing:
             body = self._options.body
             if not body:
-                self._lacking["body"] = None
+                self._lacking["the body (-d)"] = None
         proxy = request.proxy
         if "proxy" in request.missing:
             proxy = self._options.proxy
             if not proxy:
-                self._lacking["proxy"] = None
-        return replace(request, headers=headers, body=body, proxy=proxy, missing=())
+                self._lacking["the proxy (-x)"] = None
+        save = request.save
+        if save is not None and not os.path.isabs(save.folder):
+            save = replace(save, folder=os.path.join(self._folder, save.folder))
+        return replace(request, headers=headers, body=body, proxy=proxy, save=save, missing=())
 
     def _read_on(self, from_lists: dict[int, dict[int, StoredRequest]]) -> list[str]:
         """Open the run's lists; gives the names of the given ones that are new."""
@@ -161,3 +164,14 @@ class Rest:
 
 def _made(template: StoredRequest, url: str) -> FetchRequest:
     return with_line(replace(template, url=str(url)), url)
+
+
+def header_again(name: str) -> str:
+    """A header, and by which options it can be given."""
+    ways = {"authorization": "-H, -u or --oauth2-bearer", "cookie": "-H or -b"}
+    return f"{name} ({ways.get(name.lower(), '-H')})"
+
+
+def option_again(option: tuple[str | None, ...]) -> str:
+    """An option whose value was not saved, as to be given again."""
+    return f"{option[0]} {option[-1] or ''}".rstrip()

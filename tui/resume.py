@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from fetch_engine.store_writer import RunWriter
 from tui.again import Again
 from tui.delivery import Delivery, Output
 from tui.engine_options import request_for
+from tui.given_options import options_to_keep
 from tui.inputs import is_url
 from tui.journal import Journal
 from tui.list_fetch import source_for
@@ -90,7 +92,14 @@ def open_run(
     journal = Journal()
     sitting, head = _sitting(output, None)
     if options.store:
-        what = RunToWrite(masked_arguments(options.arguments), inputs, template, sitting=sitting)
+        what = RunToWrite(
+            masked_arguments(options.arguments),
+            inputs,
+            template,
+            sitting=sitting,
+            options=options_to_keep(options),
+            folder=_folder(),
+        )
         journal = _journal(options, what, on_problem, on_notice)
     first = [journal.requested(make_request(url)) for url in options.urls]
     journal.start()
@@ -162,7 +171,7 @@ def _resume(
         raise ValueError(why_unreadable(error)) from None
     try:
         with Reader(path) as reader:
-            rest = Rest(options, reader, _chosen(reader, locks, options.resume or 0), open_list, make_request)
+            rest = Rest(options, reader, chosen(reader, locks, options.resume or 0), open_list, make_request)
             number, place, fetch = reader.next_numbers(rest.run)
             known = look_up(reader.sittings(rest.run), place)
             finished = reader.finished_places(rest.run, ((0, place),))
@@ -175,7 +184,9 @@ def _resume(
         raise ValueError(why_unreadable(error)) from None
     sitting, head = _sitting(output, known, place, again)
     settled = [each for each in known.sittings if each.number >= 0]
-    what = RunToWrite((), rest.inputs, make_request(""), rest.run, number, place, sitting, settled)
+    what = RunToWrite(
+        (), rest.inputs, make_request(""), rest.run, number, place, sitting, settled, options_to_keep(options)
+    )
     journal = _journal(options, what, on_problem, lambda _: None, locks)
     accounts = []
     for at, (request, why) in enumerate(rest.unknown):
@@ -199,7 +210,14 @@ def _resume(
     )
 
 
-def _chosen(reader: Reader, locks: RunLocks, wanted: int) -> RunFacts:
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it is gone
+        return ""
+
+
+def chosen(reader: Reader, locks: RunLocks, wanted: int) -> RunFacts:
     """The run to go on with, locked. Raises ValueError."""
     if wanted:
         facts = reader.run(wanted)

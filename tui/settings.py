@@ -194,25 +194,33 @@ def _type_name(value: object) -> str:
 
 
 def with_settings(
-    parser: ArgumentParser, checker: ArgumentParser, argv: Sequence[str], environ: Mapping[str, str]
+    parser: ArgumentParser,
+    checker: ArgumentParser,
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    of_run: Sequence[str] = (),
 ) -> tuple[Any, Mapping[str, tuple[str, ...]], frozenset[str]]:
     """What was given, the settings of file and environment included; the keys of the file; what is fixed for this run.
 
-    checker: a parser for single settings, which raises ValueError. Raises ConfigError.
+    checker: a parser for single settings, which raises ValueError. of_run: what the run was given that goes on; it
+    stands between the two. The arguments that the settings make are `of_settings`. Raises ConfigError.
     """
     given: Any = parser.parse_intermixed_args(argv)
     path = default_path() if given.config is None else Path(given.config)
     file = read_config(path, must_exist=given.config is not None)
     fixed = {name for name in KEPT if getattr(given, name) is not None}
-    if file is None and not any(name.startswith(PREFIX) for name in environ):
+    if file is None and not of_run and not any(name.startswith(PREFIX) for name in environ):
+        given.of_settings = []
         return given, {}, frozenset(fixed)
     check = checker.parse_args
     of_file = [] if file is None else from_file(file, check)
     of_environment = from_environment(environ, check)
     fixed.update(setting.name for setting in of_environment if setting.name in KEPT)
     arguments = [argument for setting in (*of_file, *of_environment) for argument in setting.arguments]
-    merged: Any = parser.parse_intermixed_args([*arguments, *argv])
-    merged.headers = merge_headers(_headers_in(of_file), _headers_in(of_environment), given.headers)
+    merged: Any = parser.parse_intermixed_args([*arguments, *of_run, *argv])
+    run_headers = [header(each.removeprefix("--header=")) for each in of_run if each.startswith("--header=")]
+    merged.headers = merge_headers(_headers_in(of_file), _headers_in(of_environment), run_headers, given.headers)
+    merged.of_settings = arguments
     keys: Mapping[str, tuple[str, ...]] = {}
     if file is not None and (changed := key_settings(file)):
         from tui.keymap import keymap

@@ -278,4 +278,6 @@ def test_a_document_comes_whole(server: str, tmp_path: Path, form: str) -> None:
     ended = run("--resume", "--headless", "--format", form)
     word = b"startedDateTime" if form == "har" else b"<testcase "
     assert ended.out.count(word) == 3000
-    assert run("--resume", "1", "--headless").lines == []
+    as_lines = run("--resume", "1", "--headless", "--format", "ndjson")
+    assert as_lines.lines == []  # all of it was delivered
+    assert f"run 1: it had --format {form}, and now has --format ndjson" in as_lines.err
