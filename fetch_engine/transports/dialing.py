@@ -10,18 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import anyio
-from anyio import to_thread
 
 from fetch_engine.errors import AttemptFailed
 from fetch_engine.recorder import Recorder
 from fetch_engine.results import ErrorKind
 from fetch_engine.transports.descriptors import OUT_OF_DESCRIPTORS, DescriptorBudget, pool_timeout
 from fetch_engine.transports.interfaces import Interface, local_end
+from fetch_engine.transports.lookups import LOOKUPS, MOST_LOOKUPS
 from fetch_engine.transports.network import SocketStream, deadline_in
 from fetch_engine.transports.options import TransportOptions
 
 STAGGER = 0.25  # RFC 8305 section 5: Connection Attempt Delay
-_MOST_LOOKUPS = 32
 _LOOKUP_DESCRIPTORS = 4
 
 AddressFilter = Callable[[str], bool]
@@ -82,7 +81,6 @@ class Dialer:
     connect_to: Mapping[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
     interface: Interface | None = None
     family: socket.AddressFamily | None = None
-    _lookups: anyio.CapacityLimiter | None = None
 
     @classmethod
     def of(cls, options: TransportOptions, budget: DescriptorBudget) -> Dialer:
@@ -176,16 +174,12 @@ class Dialer:
         return {None: "", socket.AF_INET: "IPv4 ", socket.AF_INET6: "IPv6 "}[self.family]
 
     async def _look_up(self, host: str, patience: Patience) -> list[str]:
-        if self._lookups is None:
-            # A look-up opens descriptors that the budget does not see.
-            self._lookups = anyio.CapacityLimiter(min(max(self.budget.headroom // 4, 1), _MOST_LOOKUPS))
+        # A look-up opens descriptors that the budget does not see.
+        most = min(max(self.budget.headroom // 4, 1), MOST_LOOKUPS)
         while True:
             shortages = self.budget.shortages
             try:
-                # A thread of its own, not the loop's few: a name server that hangs must not hold up other names.
-                return await to_thread.run_sync(
-                    _getaddrinfo, host, self.family or 0, abandon_on_cancel=True, limiter=self._lookups
-                )
+                return await LOOKUPS.look_up(host, self.family or 0, _getaddrinfo, most)
             except UnicodeError:
                 raise AttemptFailed(ErrorKind.DNS, f"{host!r} is not a valid host name", unsent=True) from None
             except OSError as error:
