@@ -40,7 +40,9 @@ class RunFacts:
     """One run. started, ended: seconds since the epoch; ended is None while it runs, and where it was killed.
 
     complete: nothing was left when it ended.
-    left: requests without a result that are still wanted. first_url: "" where nothing was asked for. options: that it
+    done: fetches that got a response, refused: those of them from 400 on. failed: fetches that got none.
+    left: requests without a result that are still wanted. unread: URLs of its lists that it has not taken from them,
+    as far as that is known; has_more: whether it is not. first_url: "" where nothing was asked for. options: that it
     was given, each with its place and what was given, None for a secret; None where that was not kept. folder: that
     relative paths are to be taken from.
     """
@@ -57,6 +59,9 @@ class RunFacts:
     first_url: str
     options: tuple[tuple[str, tuple[str | None, ...]], ...] | None = None
     folder: str = ""
+    refused: int = 0
+    unread: int = 0
+    has_more: bool = False
 
     @property
     def asked(self) -> int:
@@ -126,6 +131,7 @@ class Reader:
         counts = "SELECT COUNT(*), COALESCE(SUM(kind = ?), 0) FROM results WHERE run = ? AND kind IS NOT NULL"
         (without_response, unsent), *_ = self._rows(counts, UNSENT, run)
         done, failed = self.count_results(run) - without_response, without_response - unsent
+        (refused,), *_ = self._rows("SELECT COUNT(*) FROM results WHERE run = ? AND status >= 400", run)
         (asked,), *_ = self._rows("SELECT COUNT(*) FROM requests WHERE run = ? AND NOT withdrawn", run)
         first = self._rows("SELECT url FROM requests WHERE run = ? ORDER BY number LIMIT 1", run)
         try:
@@ -142,14 +148,34 @@ class Reader:
                 from_text(first[0][0]) if first else "",
                 _options(options),
                 from_text(folder),
+                refused,
+                *self._unread(run, inputs, complete=bool(complete)),
             )
         except UNREADABLE as error:
             raise DamagedStore(f"{self._path}: run {run} cannot be read: {error}") from None
+
+    def _unread(self, run: int, inputs: str, *, complete: bool) -> tuple[int, bool]:
+        """What its lists still have, and whether there may be more. Raises one of UNREADABLE."""
+        counted = self._rows("SELECT input, COUNT(*) FROM requests WHERE run = ? AND input >= 0 GROUP BY input", run)
+        taken = dict(counted)
+        unread, has_more = 0, False
+        for index, source in enumerate(read_json(inputs, list)):
+            if complete or source.get("ended"):
+                continue
+            count = source.get("count")
+            has_more |= count is None
+            unread += max(0, int(count or 0) - taken.get(index, 0))
+        return unread, has_more
 
     def count_results(self, run: int) -> int:
         """How many results of this run there are."""
         (count,) = self._rows("SELECT COUNT(*) FROM results WHERE run = ?", run)[0]
         return int(count)
+
+    def tally(self, run: int) -> list[tuple[int | None, str | None, int]]:
+        """How many results of this run have each status, or kind of error; the other of the two is None."""
+        rows = self._rows("SELECT status, kind, COUNT(*) FROM results WHERE run = ? GROUP BY status, kind", run)
+        return [(status, kind, count) for status, kind, count in rows if kind is not None or isinstance(status, int)]
 
     def results(self, run: int, first: int, count: int) -> list[StoredResult]:
         """Results of a run by place: from `first` on, at most `count`. What cannot be read is left out."""

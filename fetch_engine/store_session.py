@@ -215,8 +215,8 @@ class StoreSession:
         self._inputs.append(source)
         self._save_inputs()
 
-    def end_input(self, index: int) -> None:
-        self._inputs[index] = {**self._inputs[index], "ended": True}
+    def note_input(self, index: int, facts: dict[str, Any]) -> None:
+        self._inputs[index] = {**self._inputs[index], **facts}
         self._save_inputs()
 
     def _save_inputs(self) -> None:

@@ -159,10 +159,10 @@ class RunWriter:
             self._inputs += 1
             return self._inputs - 1
 
-    def ended_input(self, index: int) -> None:
-        """Nothing more of this list is wanted."""
+    def note_input(self, index: int, facts: dict[str, Any]) -> None:
+        """Keep this of a list of URLs. count: how many it has in all. ended: nothing more of it is wanted."""
         with self._state:
-            self._put(lambda session: session.end_input(index))
+            self._put(lambda session: session.note_input(index, facts))
 
     def close(self, *, complete: bool, limit: float = 5.0) -> bool:
         """Write what is left and mark the run as ended. False if that took more than `limit` seconds.
@@ -234,6 +234,8 @@ class RunWriter:
         # What was handed in before the start is in the run from its first instant.
         if not self._popped:
             self._popped = self._pop(self._first)
+        if not (self._popped or self._what.inputs or self._what.run) and not self._is_asked_for():
+            return
         first = self._popped
         session = patiently(lambda: StoreSession.begin(database, self._what, self._locks, self._with_secrets, first))
         self._popped = []
@@ -287,6 +289,12 @@ class RunWriter:
         with self._state:
             self._taken += count
             return [self._ops.popleft() for _ in range(count)]
+
+    def _is_asked_for(self) -> bool:
+        """Wait until something is; False where nothing ever was: a run of nothing is not kept."""
+        with self._state:
+            self._state.wait_for(lambda: self._ops or self._closing)
+            return bool(self._ops)
 
     def _take(self, limit: float | None) -> Batch:
         """The next batch, as soon as it is worth a transaction; empty when closing, or after `limit` seconds."""

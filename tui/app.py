@@ -21,6 +21,7 @@ from textual.widgets import Input
 
 from fetch_engine import FetchRequest
 from tui.choices import Choices
+from tui.counts import fetches
 from tui.done_rows import MAX_ROWS, DoneRows
 from tui.glyphs import UNICODE, Glyphs
 from tui.history import EntryHistory, SeenHosts
@@ -120,9 +121,14 @@ class DashboardApp(PacedApp[None]):
 
     @property
     def running(self) -> int:
-        """Fetches that have not ended, by the newest snapshot."""
+        """Fetches that were asked for and have not ended, as far as it is known, by the newest snapshot."""
         s = self.snapshot
         return 0 if s is None else s.census.queued + s.census.running + s.waiting
+
+    @property
+    def has_more(self) -> bool:
+        """Whether a list whose length is not known is still being read, by the newest snapshot."""
+        return self.snapshot is not None and self.snapshot.has_more
 
     def _begin_with(self, theme: str) -> None:
         """As `self.theme = theme`, after which Textual would parse its style sheets a second time."""
@@ -265,7 +271,8 @@ class DashboardApp(PacedApp[None]):
         if not count:
             self.exit()
             return
-        question = f"{count} fetch{'es are' if count > 1 else ' is'} not done. Quit and cancel?"
+        more = ", and there may be more in the list" if self.has_more else ""
+        question = f"{fetches(count)} {'is' if count == 1 else 'are'} not done{more}. Quit and cancel?"
         self.push_screen(ConfirmScreen(question, "quit"), self._leave_confirmed)
 
     def _leave_confirmed(self, yes: bool | None) -> None:

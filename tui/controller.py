@@ -10,16 +10,18 @@ import gc
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 import anyio
 
 from fetch_engine import FetchEngine, FetchRequest, FetchResult, FetchTask, Finished
 from fetch_engine.executors.worker_facts import ClusterFacts
+from fetch_engine.outputs.fail_on import DEFAULT, FailOn
 from fetch_engine.redaction import masked_text
 from fetch_engine.requests import as_new
-from fetch_engine.results import ErrorKind
 from tui.accounts import Account
 from tui.backlog import Backlog
+from tui.counts import NONE, Counting, Counts
 from tui.held import HeldHandles
 from tui.inspection import Inspection
 from tui.journal import Journal
@@ -44,7 +46,21 @@ from tui.snapshot import (
 
 COLLECTED_SHOWN = 30.0  # seconds for which it is told what the collector came to
 MOST_HELD = 1000  # fetches beyond the window while hosts rest: each has a row
+FAIL_ON = FailOn.parse(DEFAULT)
 AHEAD = 256  # fetches that are handed to the engine before there is room for them
+
+
+class Source(Protocol):
+    """Where requests are read from. left: how many it is known to have still; has_more: whether it may have more."""
+
+    @property
+    def left(self) -> int: ...
+
+    @property
+    def has_more(self) -> bool: ...
+
+    def withdraw(self) -> None:
+        """Give nothing any more."""
 
 
 class Controller:
@@ -52,7 +68,7 @@ class Controller:
 
     publish: takes each snapshot. finished: where records of ended fetches go. window: how many fetches are handed to
     the engine at a time, the rest wait as what they are made from. make_request: from a URL as given. journal: told of
-    every request and what came of it.
+    every request and what came of it. fail_on: which outcomes make the run fail. earlier: what came of the run before.
     """
 
     def __init__(
@@ -65,6 +81,8 @@ class Controller:
         per_second: float = 4.0,
         window: int | None = None,
         journal: Journal | None = None,
+        fail_on: FailOn = FAIL_ON,
+        earlier: Counts = NONE,
     ) -> None:
         self._engine = engine
         self._publish = publish
@@ -76,9 +94,11 @@ class Controller:
         self._owned: dict[int, FetchTask] = {}
         self._accounts: dict[int, Account] = {}
         self._waiting = Backlog()
+        self._source: Source | None = None
         self._finished = Finished()
         self._ended: list[FinishedRecord] = []  # since the last snapshot: no fetch is shown both running and done
-        self._done = self._failed = self._cancelled = self._satisfied = 0
+        self._counting = Counting(fail_on)
+        self._earlier = earlier
         self._bytes = 0  # of ended fetches
         now = time.monotonic()
         self._meter = Meter(now)
@@ -106,6 +126,8 @@ class Controller:
                 made = self._make_request("") if request is None else as_new(request)
                 self._waiting.add(self._journal.glob_requested(glob, made), glob.count)
             case Cancel(None):
+                if self._source is not None:
+                    self._source.withdraw()
                 self._waiting.clear()
                 self._journal.withdraw_all_but(task.request for task in self._owned.values())
                 for task_id in list(self._owned):
@@ -143,13 +165,17 @@ class Controller:
         if task_id in self._owned:
             keep(self._owned[task_id])
 
+    def reads(self, source: Source) -> None:
+        """Requests are being read from here, to be added one by one."""
+        self._source = source
+
     async def add(self, request: FetchRequest) -> None:
         """Queue a request that is in the journal; waits while many do, so that a list is read only as it is fetched."""
+        self._waiting.feed(request)
+        self._admit()
         while self._waiting.fed >= self._window:
             self._room = anyio.Event()
             await self._room.wait()
-        self._waiting.feed(request)
-        self._admit()
 
     def stop(self) -> None:
         """Publish the last snapshot and end `run`."""
@@ -219,6 +245,7 @@ class Controller:
     def _submit(self, request: FetchRequest) -> int:
         task = self._engine.submit(request, watcher=self._finished)
         self._owned[task.id] = task
+        self._peak_alive = max(self._peak_alive, self._engine.alive)  # here alone it grows
         self._accounts[task.id] = Account(request, task.recorder, time.monotonic())
         return task.id
 
@@ -240,13 +267,7 @@ class Controller:
             task_id, outcome = ended
             account = self._accounts.pop(task_id)
             self._bytes += account.recorder.bytes_received
-            if isinstance(outcome, FetchResult):
-                self._done += 1
-                self._satisfied += outcome.status < 400
-            elif outcome.kind is ErrorKind.CANCELLED:
-                self._cancelled += 1
-            else:
-                self._failed += 1
+            self._counting.add(outcome)
             request, warnings = account.request, self._inspection.of_ended(account.facts(task_id))
             if isinstance(outcome, FetchResult):
                 warnings += tuple(map(masked_text, outcome.warnings))
@@ -262,7 +283,6 @@ class Controller:
         facts = (account.facts(task_id) for task_id, account in accounts.items())
         inspection.look(now, facts, self._held.facts())
         census, cluster = self._engine.census(), self._engine.cluster
-        self._peak_alive = max(self._peak_alive, census.alive)
         while self._next_history <= now:
             self._history.append(census.alive)
             self._next_history += 1.0
@@ -282,16 +302,16 @@ class Controller:
                 for task_id, one in accounts.items()
             ),
             held=self._held.rows(inspection.of_handle),
-            waiting=self._waiting.count,
-            done=self._done,
-            failed=self._failed,
-            cancelled=self._cancelled,
+            waiting=self._waiting.count + (0 if self._source is None else self._source.left),
+            has_more=self._source is not None and self._source.has_more,
+            counts=self._counting.counts,
+            earlier=self._earlier,
             rate=self._meter.read(total, now),
             peak_alive=self._peak_alive,
             history=tuple(self._history),
             concurrency=self._engine.limits.concurrency,
             closing=self._stopping,
-            satisfied=self._satisfied,
+            failing=self._counting.failing,
             warnings=(*inspection.lines, *self._journal.warnings, *_cluster_warnings(cluster)),
             bugs=len(inspection.bugs),
             generations=session.generations(),

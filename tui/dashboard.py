@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,12 +16,14 @@ from tui import terminal
 from tui.choices import Choices, default_path
 from tui.cluster import check_cluster
 from tui.complaint import complain, write_stderr
+from tui.counts import NONE
 from tui.credential_files import save_jar
 from tui.ending_signals import EndingSignals
 from tui.engine_options import engine_for, engine_settings, given_urls, request_for, spool_folder
 from tui.engine_thread import Companion, EngineThread
 from tui.event_loop import prepare_loop
 from tui.exit_report import ExitReport, open_descriptors
+from tui.fail_rule import fail_on
 from tui.history import EntryHistory
 from tui.history_file import HistoryFile, history_path
 from tui.inputs import open_input
@@ -47,6 +50,7 @@ def run_dashboard(options: Options) -> int:
         complain(reason)
         return 2
     try:
+        fail_on(options)
         engine_settings(options)  # an invalid option is a usage error, told before the screen is drawn
         check_cluster(options)
         with _keyboard() as stdin:
@@ -75,6 +79,8 @@ class _Run:
         self._stored = StoredRows(store_path(), journal, opened.earlier) if journal.is_kept else None
         self._spool = spool_folder()
         self._before = descriptors_before
+        self._began = time.monotonic()
+        self._fail_on = fail_on(options)
 
     def run(self) -> int:
         terminal.prepare()
@@ -92,6 +98,8 @@ class _Run:
                 make_request=partial(request_for, self._options),
                 per_second=self._choices.get("fps", self._options.fps),
                 journal=self._opened.journal,
+                fail_on=self._fail_on,
+                earlier=self._opened.counts,
             )
             try:
                 code = self._show(thread)
@@ -178,7 +186,18 @@ class _Run:
     def _report(self, thread: EngineThread, code: int) -> int:
         last, engine = thread.latest, thread.engine
         assert engine is not None
-        report = ExitReport.of(engine, fetches=engine.census().opened, descriptors_before=self._before)
+        opened = engine.census().opened
+        counts, waiting = (NONE, 0) if last is None else (last.counts, last.waiting)
+        # What ran at the end was cancelled after the last look.
+        left = max(0, opened - counts.ended) + waiting
+        report = ExitReport.of(
+            engine,
+            fetches=opened,
+            descriptors_before=self._before,
+            counts=counts,
+            left=left,
+            seconds=time.monotonic() - self._began,
+        )
         if self._options.exit_report:
             write_stderr(report.as_json())
         else:
@@ -189,10 +208,8 @@ class _Run:
         if code or not report.clean:
             return code or 3
         # Some fetches of the demo fail by design.
-        satisfied = self._options.demo or (
-            not self._opened.left_out and last is not None and last.satisfied == report.opened + last.waiting
-        )
-        return 0 if satisfied and unsaved is None else 1
+        failed = left or last is None or last.failing or self._opened.left_out or self._opened.requests.error
+        return 1 if (failed and not self._options.demo) or unsaved is not None else 0
 
     @contextlib.contextmanager
     def _demo(self) -> Iterator[Sequence[Companion]]:
@@ -242,8 +259,27 @@ class Reader:
         self._requests = requests
 
     async def __call__(self, controller: Controller) -> None:
-        async for request in self._requests:
-            await controller.add(request)
+        import anyio
+
+        with anyio.CancelScope() as self._scope:
+            controller.reads(self)
+            async for request in self._requests:
+                await controller.add(request)
+        if self._scope.cancel_called:
+            self._requests.close()  # nobody waits for its descriptors any more
+
+    @property
+    def left(self) -> int:
+        return self._requests.left
+
+    @property
+    def has_more(self) -> bool:
+        return self._requests.has_more
+
+    def withdraw(self) -> None:
+        """Read no further: what is left is not wanted."""
+        self._requests.withdraw()
+        self._scope.cancel()
 
 
 class Demo:

@@ -19,7 +19,9 @@ from tui.snapshot import Command, FinishedRecord, Snapshot
 
 if TYPE_CHECKING:
     from fetch_engine import FetchEngine
+    from fetch_engine.outputs.fail_on import FailOn
     from tui.controller import Controller
+    from tui.counts import Counts
     from tui.journal import Journal
 
 # What else runs beside the controller, in its task group: a reader of URLs, the demo.
@@ -43,12 +45,15 @@ class EngineThread:
         make_request: Callable[[str], FetchRequest] = FetchRequest,
         per_second: float = 4.0,
         journal: Journal | None = None,
+        fail_on: FailOn | None = None,
+        earlier: Counts | None = None,
     ) -> None:
         self._make_engine = make_engine
         self._companions = companions
         self._make_request = make_request
         self._per_second = per_second
         self._journal = journal
+        self._counted = fail_on, earlier
         self._thread = threading.Thread(target=self._run, name="fetch-engine")
         self._commands: deque[Command] = deque()
         self._finished: deque[FinishedRecord] = deque()
@@ -110,7 +115,8 @@ class EngineThread:
         import anyio
 
         from fetch_engine.wake import waker
-        from tui.controller import Controller
+        from tui.controller import FAIL_ON, Controller
+        from tui.counts import NONE
 
         engine = self.engine = self._make_engine()
         async with engine:
@@ -121,6 +127,8 @@ class EngineThread:
                 make_request=self._make_request,
                 per_second=self._per_second,
                 journal=self._journal,
+                fail_on=self._counted[0] or FAIL_ON,
+                earlier=self._counted[1] or NONE,
             )
 
             def obey() -> None:

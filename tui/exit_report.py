@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tui.counts import NONE, Counts
+
 if TYPE_CHECKING:
     from fetch_engine import FetchEngine
     from fetch_engine.executors.process_facts import ProcessFacts
@@ -33,9 +35,21 @@ class ExitReport:
     processes: ProcessFacts | None = None
     run_again: int | None = None  # on a cluster
     late: int | None = None  # outcomes that did not count
+    counts: Counts = NONE  # what the fetches came to
+    left: int = 0  # asked for and not done
+    seconds: float = 0.0
 
     @classmethod
-    def of(cls, engine: FetchEngine, *, fetches: int, descriptors_before: int) -> ExitReport:
+    def of(
+        cls,
+        engine: FetchEngine,
+        *,
+        fetches: int,
+        descriptors_before: int,
+        counts: Counts = NONE,
+        left: int = 0,
+        seconds: float = 0.0,
+    ) -> ExitReport:
         """The account of an engine that was left. Take it when the event loop is closed too: it has descriptors."""
         census = engine.census()
         return cls(
@@ -50,6 +64,9 @@ class ExitReport:
             processes=engine.processes,
             run_again=None if engine.cluster is None else engine.cluster.rerun,
             late=None if engine.cluster is None else engine.cluster.late,
+            counts=counts,
+            left=left,
+            seconds=seconds,
         )
 
     @property
@@ -68,12 +85,16 @@ class ExitReport:
         for name in ("processes", "run_again", "late"):
             if values[name] is None:
                 del values[name]
+        n = self.counts
+        values |= {"counts": {"ok": n.ok, "failed": n.not_ok, "cancelled": n.cancelled}}
+        values["seconds"] = round(self.seconds, 3)
         return json.dumps({**values, "clean": self.clean})
 
     def as_text(self) -> str:
         """One line for a person."""
         return (
-            f"{'' if self.clean else 'NOT CLEAN: '}{self.fetches} fetches; "
+            f"{self.counts.as_text(self.seconds, self.left)}; {'' if self.clean else 'NOT CLEAN: '}"
+            f"{self.fetches} fetches; "
             f"handles {self.opened} opened, {self.closed} closed, {self.alive} alive; "
             f"sessions {self.sessions_opened} opened, {self.sessions_closed} closed; "
             f"descriptors {self.descriptors_before} before, {self.descriptors_after} after"

@@ -26,11 +26,13 @@ from tui.again import Again
 from tui.cluster import check_cluster, prepare_cluster, watch_cluster
 from tui.complaint import complain, write_stderr
 from tui.counted_requests import CountedRequests
+from tui.counts import Counting, Counts
 from tui.credential_files import save_jar
 from tui.delivery import Delivery, Output
 from tui.engine_options import engine_for, given_urls, request_for
 from tui.event_loop import prepare_loop
 from tui.exit_report import ExitReport, open_descriptors
+from tui.fail_rule import fail_on
 from tui.host_lines import announce, announce_rest, kept_waiting
 from tui.inputs import open_input
 from tui.journal import Journal
@@ -55,7 +57,7 @@ class HeadlessRun:
     `lost` why nothing could run any more, so that the rest was left for another time.
 
     outputs: formats, each with the descriptor that it is written to. fail_on: which outcomes count as failed.
-    fetches: results written or left to the writers. failed: how many of them count so. last_resort: runs from the
+    fetches: results written or left to the writers. last_resort: runs from the
     signal on and ends the process; to be cancelled when the event loop is closed.
     """
 
@@ -79,17 +81,26 @@ class HeadlessRun:
         self._show_progress = show_progress
         self._window = window
         self._outputs = outputs
-        self._fail_on = fail_on
+        self._counting = Counting(fail_on)
         self._journal = journal or Journal()
         self._again = again or Again()
         self._delivery = delivery
         self.fetches = 0
-        self.failed = 0
         self.signal: int | None = None
         self.problem: str | None = None
         self.broken: frozenset[int] = frozenset()  # descriptors
         self.lost: str | None = None
         self.last_resort: threading.Timer | None = None
+
+    @property
+    def failed(self) -> int:
+        """How many of the fetches count as failed."""
+        return self._counting.failing
+
+    @property
+    def counts(self) -> Counts:
+        """What the fetches came to."""
+        return self._counting.counts
 
     async def run(self) -> None:
         """Fetch everything, or as much as there is time for before a signal."""
@@ -140,10 +151,11 @@ class HeadlessRun:
         with contextlib.closing(self._again.pages(for_reports=results.has_reports)) as pages:
             while page := await self._again.next_page(pages):
                 for account, is_lacking in page:
-                    self.failed += is_lacking and self._fail_on.fails(account.outcome)
+                    if is_lacking:
+                        self._counting.add(account.outcome)
                     await results.put(account, only_reports=not is_lacking)
         for account in self._again.unknown:
-            self.failed += self._fail_on.fails(account.outcome)
+            self._counting.add(account.outcome)
             results.put_nowait(account)
 
     async def _write_results(self, completions: Completions, results: Results) -> None:
@@ -168,10 +180,8 @@ class HeadlessRun:
         assert outcome is not None
         self._journal.finished(task.request, task.id, outcome, time.time())
         self.fetches += 1
-        if self._fail_on.fails(outcome):
-            self.failed += 1
-            if not self._outputs:
-                complain(failure_line(task.request, outcome))
+        if self._counting.add(outcome) and not self._outputs:
+            complain(failure_line(task.request, outcome))
         since = time.perf_counter() - task.submitted - outcome.elapsed
         return Account(task.request, outcome, time.time() - since)
 
@@ -183,12 +193,17 @@ class HeadlessRun:
         """Whether it is to be said that this host rests: not where nothing is left that could wait for it."""
         return not self._silent and (rest.waiting > 0 or not self._requests.ended)
 
+    @property
+    def left(self) -> int:
+        """Fetches that were asked for, as far as is known, and whose results were not written."""
+        return max(0, self._requests.given - self.fetches)
+
     def _progress(self) -> Progress:
         hosts = self._engine.hosts
         running = hosts.in_flight
         left = max(0, self._requests.given - self.fetches - running)
         kept = kept_waiting([rest for rest in hosts.resting() if rest.waiting])
-        return Progress(self.fetches, self.failed, running, left, not self._requests.ended, kept)
+        return Progress(self.fetches, self._counting.failing, running, left, not self._requests.ended, kept)
 
     async def _obey(self, signals: AsyncIterator[signal.Signals], work: anyio.CancelScope) -> None:
         async for number in signals:
@@ -206,9 +221,10 @@ def run(options: Options) -> int:
     backend_options = prepare_loop()
     prepare_cluster(options)
     descriptors_before = open_descriptors()
+    began = time.monotonic()
     with contextlib.ExitStack() as stack:
         try:
-            fail_on = _fail_on(options)
+            fails_on = fail_on(options)
             with_bodies = "har" in (options.format, *(name for name, _ in options.reports))
             engine = engine_for(options, preview_size=64 * KIB if with_bodies else 0)
             check_cluster(options)
@@ -243,7 +259,7 @@ def run(options: Options) -> int:
             opened.requests,
             window,
             outputs,
-            fail_on,
+            fails_on,
             opened.journal,
             again=opened.again,
             delivery=opened.delivery,
@@ -261,6 +277,7 @@ def run(options: Options) -> int:
                 report.close()
             raise
         finally:
+            unread = opened.requests.left
             opened.requests.close()
             opened.journal.close()
             if work.last_resort is not None:
@@ -278,7 +295,14 @@ def run(options: Options) -> int:
         complain(problem)
     if work.problem is not None:
         complain(f"{work.problem}, after {work.fetches} results")
-    account = ExitReport.of(engine, fetches=work.fetches, descriptors_before=descriptors_before)
+    account = ExitReport.of(
+        engine,
+        fetches=work.fetches,
+        descriptors_before=descriptors_before,
+        counts=work.counts,
+        left=work.left + unread,
+        seconds=time.monotonic() - began,
+    )
     if options.exit_report:
         write_stderr(account.as_json())
     else:
@@ -290,13 +314,6 @@ def run(options: Options) -> int:
     return (
         1 if work.failed or work.problem or work.lost or unwritten or unsaved or source.error or opened.left_out else 0
     )
-
-
-def _fail_on(options: Options) -> FailOn:
-    try:
-        return FailOn.parse(options.fail_on)
-    except ValueError as error:
-        raise ValueError(f"argument --fail-on: {error}") from None
 
 
 def _open(name: str) -> int:

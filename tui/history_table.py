@@ -16,7 +16,7 @@ from tui.complaint import complain, printable
 from tui.resume import store_path, why_unreadable
 
 URL_CELLS = 100  # longer ones are cut
-COLUMNS = ("run", "started", "state", "done", "failed", "left", "first URL")
+COLUMNS = ("run", "started", "state", "ok", "failed", "left", "first URL")
 
 
 def print_history() -> int:
@@ -27,7 +27,7 @@ def print_history() -> int:
     try:
         if is_there(path):
             with Reader(path) as reader:
-                runs = reader.runs()
+                runs = [run for run in reader.runs() if run.asked or run.inputs]
             alive = _alive(path, runs)
     except (StoreError, OSError) as error:
         complain(why_unreadable(error))
@@ -54,7 +54,7 @@ def table(runs: Sequence[RunFacts], alive: Container[int] = ()) -> list[str]:
     return [
         "  ".join(
             [
-                cell.rjust(width) if name in ("run", "done", "failed", "left") else cell.ljust(width)
+                cell.rjust(width) if name in ("run", "ok", "failed", "left") else cell.ljust(width)
                 for name, cell, width in zip(COLUMNS, row, widths, strict=False)
             ]
             + [row[-1]]
@@ -68,4 +68,6 @@ def _row(run: RunFacts, *, running: bool) -> tuple[str, ...]:
     state = "running" if running else "complete" if run.complete else "ended" if run.ended is not None else "cut short"
     url = printable(run.first_url)
     url = url if len(url) <= URL_CELLS else f"{url[: URL_CELLS - 3]}..."
-    return str(run.id), started, state, str(run.done), str(run.failed), str(run.left), url
+    # As far as is known, where a list has not been read to its end.
+    left = f"{run.left + run.unread}{'+' if run.has_more else ''}"
+    return str(run.id), started, state, str(run.done - run.refused), str(run.failed + run.refused), left, url

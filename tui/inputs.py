@@ -13,6 +13,7 @@ import anyio
 import anyio.to_thread
 
 from tui.list_formats import ListReader, open_reader
+from tui.list_length import count_urls
 from tui.sitemap import index_of
 from tui.unpacked import Bytes, UnpackedBytes
 
@@ -159,6 +160,11 @@ class UrlSource:
         body = await self._fetch(url)
         self._named.add(url)
         self._lists.append(ListUrls(FetchedBytes(body), open_reader("auto"), depth))
+
+    def count(self, tell: Callable[[int], object]) -> None:
+        """Tell how many URLs it is going to give, at once or from a thread, where that can be known."""
+        if len(self._descriptors) == 1:
+            count_urls(self._descriptors[0], self._form, tell)
 
     def _fail(self, why: str) -> None:
         self.error = why

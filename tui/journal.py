@@ -93,9 +93,19 @@ class Journal:
         index = None
         if self._writer is not None:
             text = masked_url(glob.text) if not self._with_secrets else glob.text
-            index = self._writer.added_input({"glob": text, "masked": text != glob.text}, template)
+            index = self._writer.added_input({"glob": text, "masked": text != glob.text, "count": glob.count}, template)
             self._globs.append(index)
         return (self.requested(replace(template, url=url), input=index) for url in glob)
+
+    def counted_input(self, index: int, count: int) -> None:
+        """The list with this index has so many URLs in all. May be called from any thread."""
+        if self._writer is not None:
+            self._writer.note_input(index, {"count": count})
+
+    def ended_input(self, index: int) -> None:
+        """Nothing more of this list is wanted."""
+        if self._writer is not None:
+            self._writer.note_input(index, {"ended": True})
 
     def resumed(self, number: int) -> None:
         """A request of an earlier time is still to be made."""
@@ -152,7 +162,7 @@ class Journal:
             self._outstanding -= gone
             self._writer.withdrawn(sorted(gone))
             while self._globs:
-                self._writer.ended_input(self._globs.pop())
+                self.ended_input(self._globs.pop())
 
     def close(self) -> bool:
         """Write the rest. False if the disk did not take it in time."""

@@ -134,6 +134,9 @@ class Rest:
                 self._go_on_with_glob(source, index, make, len(numbers))
                 self.left_out += len(wanted)
                 continue
+            if source.get("ended"):
+                self.left_out += len(wanted)
+                continue
             path = source["path"]
             if path is None and "-" not in names:
                 self.left_out += len(wanted)

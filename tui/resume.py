@@ -22,6 +22,7 @@ from fetch_engine.store_pruning import Bounds
 from fetch_engine.store_session import RunToWrite
 from fetch_engine.store_writer import RunWriter
 from tui.again import Again
+from tui.counts import NONE, Counts, counted
 from tui.delivery import Delivery, Output
 from tui.engine_options import request_for
 from tui.given_options import options_to_keep
@@ -52,14 +53,16 @@ def why_unreadable(error: Exception) -> str:
 class OpenRun:
     """A run that is about to begin, or to go on.
 
-    requests: what it is to fetch. earlier: results it has already. first_id: for its next fetch. left_out: requests
-    that cannot be made again, as their secrets were not saved. notes: what to tell about it. again: results that are to
-    be written once more, all before the first new one. delivery: what goes to standard output, if it is not a screen.
+    requests: what it is to fetch. earlier: results it has already. counts: what they came to. first_id: for its next
+    fetch. left_out: requests that cannot be made again, as their secrets were not saved. notes: what to tell about it.
+    again: results that are to be written once more, all before the first new one. delivery: what goes to standard
+    output, if it is not a screen.
     """
 
     requests: RunInputs
     journal: Journal
     earlier: int = 0
+    counts: Counts = NONE
     first_id: int = 1
     left_out: int = 0
     notes: list[str] = field(default_factory=list)
@@ -179,6 +182,7 @@ def _resume(
             if output is not None:
                 rest.notes += output.mend(known)
                 again = finished if output.is_document else reader.finished_places(rest.run, known.undelivered)
+            counts = counted(reader.tally(rest.run))
     except (StoreError, ValueError) as error:
         locks.close()
         raise ValueError(why_unreadable(error)) from None
@@ -202,6 +206,7 @@ def _resume(
         RunInputs([*rest.requests, *new], rest.lists, journal),
         journal,
         place + len(accounts),
+        counts + counted((None, str(why.kind), 1) for _, why in rest.unknown),
         fetch + len(accounts),
         rest.left_out,
         rest.notes,

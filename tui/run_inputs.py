@@ -7,6 +7,7 @@ import stat
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from fetch_engine.globbing import UrlGlob
@@ -32,6 +33,10 @@ class GlobSource:
         self._next += 1
         return self._glob[self._next - 1]
 
+    def count(self, tell: Callable[[int], object]) -> None:
+        """Tell how many URLs it has left."""
+        tell(self._glob.count - self._next)
+
     def close(self) -> None:
         """Give nothing any more."""
         self._next = self._glob.count
@@ -42,7 +47,7 @@ class UrlList:
     """A list of URLs to read. index: among the run's inputs. make_request: of each of its URLs.
 
     taken: URLs that an earlier time has taken from it; again: of those, by position, the requests that are still to be
-    made, for which only the list has the whole URL.
+    made, for which only the list has the whole URL. count: how many URLs it has in all, None where that is not known.
     """
 
     source: UrlSource | GlobSource
@@ -50,6 +55,7 @@ class UrlList:
     make_request: Callable[[str], FetchRequest]
     taken: int = 0
     again: dict[int, FetchRequest] = field(default_factory=dict)
+    count: int | None = None
 
 
 class RunInputs:
@@ -63,7 +69,10 @@ class RunInputs:
         self._lists = deque(lists)
         self._journal = journal
         self._position = 0
+        self._withdrawn = False
         self.error: str | None = None
+        for each in lists:
+            each.source.count(partial(self._counted, each))
 
     def __aiter__(self) -> AsyncIterator[FetchRequest]:
         return self
@@ -77,8 +86,10 @@ class RunInputs:
             try:
                 url = await anext(each.source)
             except StopAsyncIteration:
-                self._end_list(each.source)
+                self._end_list(each)
                 continue
+            if self._withdrawn:
+                break
             position, self._position = self._position, self._position + 1
             if position >= each.taken:
                 return self._journal.requested(each.make_request(url), input=each.index)
@@ -87,18 +98,50 @@ class RunInputs:
         self._journal.complete = self.error is None
         raise StopAsyncIteration
 
+    @property
+    def left(self) -> int:
+        """How many are still to be given, as far as that is known."""
+        lists = list(self._lists)
+        count = len(self._first)
+        for each, position in zip(lists, (self._position, *[0] * len(lists)), strict=False):
+            count += sum(place >= position for place in each.again)
+            count += max(0, (each.count or 0) - max(each.taken, position))
+        return count
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is a list of which it is not known how many URLs it has."""
+        return any(each.count is None for each in self._lists)
+
+    def withdraw(self) -> None:
+        """Nothing more of it is wanted, now or when the run goes on. What is being read is closed by `close`."""
+        self._withdrawn = True
+        self._first.clear()
+        for each in self._lists:
+            self._journal.ended_input(each.index)
+            each.count = each.taken = 0
+            each.again.clear()
+        self._journal.complete = self.error is None
+
     def close(self) -> None:
         """Give nothing any more."""
         self._first.clear()
         while self._lists:
             self._lists.popleft().source.close()
 
-    def _end_list(self, source: UrlSource | GlobSource) -> None:
+    def _counted(self, counted: UrlList, count: int) -> None:
+        counted.count = count
+        if isinstance(counted.source, UrlSource):  # that of a glob is known to the journal
+            self._journal.counted_input(counted.index, count)
+
+    def _end_list(self, ended: UrlList) -> None:
         self._lists.popleft()
-        self._position = 0
-        if source.error is not None:
-            self.error = source.error
+        if ended.source.error is not None:
+            self.error = ended.source.error
             self.close()
+        elif not self._withdrawn:
+            self._counted(ended, max(self._position, ended.taken))
+        self._position = 0
 
 
 def described(name: str, descriptor: int) -> dict[str, Any]:

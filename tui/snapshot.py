@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tui.counts import NONE, Counts
+
 if TYPE_CHECKING:  # the screen is there before the engine is
     from fetch_engine.census import Census
     from fetch_engine.executors.process_facts import ProcessFacts
@@ -99,22 +101,24 @@ class Collected:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """The engine at one instant. Rows are in order of id; `waiting` counts URLs that have no row yet."""
+    """The engine at one instant. Rows are in order of id; `waiting` counts URLs that have no row yet, also those that
+    are still in a list; has_more: whether a list may have more of them, as its length is not known.
+    """
 
     census: Census
     session: SessionFacts
     active: tuple[ActiveRow, ...]
     held: tuple[HeldRow, ...]
     waiting: int
-    done: int  # fetches that got a response
-    failed: int
-    cancelled: int
+    counts: Counts  # of this time
     rate: float  # bytes/s from the wire, all fetches
     peak_alive: int
     history: tuple[int, ...]  # alive, one number a second, newest last, at most 60
     concurrency: int
     closing: bool = False
-    satisfied: int = 0  # fetches that got a response below 400
+    has_more: bool = False
+    earlier: Counts = NONE  # of the run before it went on
+    failing: int = 0  # fetches that make the run fail
     warnings: tuple[str, ...] = ()  # a line for each lint that has something to say, bugs of ours first
     bugs: int = 0  # how many of them are
     generations: tuple[GenerationFacts, ...] = ()  # of the session, newest first

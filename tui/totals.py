@@ -16,7 +16,7 @@ from fetch_engine.urls import parse_url
 from tui.snapshot import FinishedRecord, Snapshot
 
 MAX_HOSTS = 200  # with a row of their own; the rest is one row
-OTHERS = "(others)"
+OTHERS = "(other hosts)"
 NO_HOST = "(no host)"
 BATCH = 500  # records counted at a time: a few milliseconds
 
@@ -164,7 +164,7 @@ class Totals:
         self._early.extend(map(_end_of, records))
         count = min(BATCH, len(self._early))
         if snapshot is not None:
-            count = min(count, snapshot.done + snapshot.failed + snapshot.cancelled - self.all.ended)
+            count = min(count, snapshot.counts.ended - self.all.ended)
         for _ in range(count):
             self._count(self._early.popleft())
         return max(0, count)
@@ -189,7 +189,7 @@ class Totals:
 
 
 def host_of(url: str) -> str:
-    """The host of a URL as it was given, with its port where that is not the usual one."""
+    """The host of a URL as it was given, without its port: what `--per-host` counts by."""
     start = _UP_TO_HOST.match(url, 0, 300)  # without user and password, which are not to be kept
     return _cached_host_of(start.group()) if start and start.end() < 300 else _host_of(url)
 
@@ -204,6 +204,4 @@ def _host_of(url: str) -> str:
         target = parse_url(url)
     except AttemptFailed:
         return NO_HOST
-    host = f"[{target.host}]" if ":" in target.host else target.host
-    usual = target.port == {"http": 80, "https": 443}[target.scheme]
-    return host if usual else f"{host}:{target.port}"
+    return f"[{target.host}]" if ":" in target.host else target.host

@@ -56,7 +56,7 @@ def _dashboard(keys: int, rows: int, in_flight: int) -> dict[str, float]:
         feed = _Feed(stdin, f"{url}/k")
         feed.give(rows)
         text = terminal.wait_until(lambda text: f"2 Done {rows} " in text and " 0 run " in text, PATIENCE)
-        if f" {rows} done " not in text:
+        if f" 2xx {rows:,} " not in text:
             raise RuntimeError(f"some fetches failed:\n{text}")
         terminal.press("2" + "j" * 3)
         time.sleep(1)
@@ -71,7 +71,7 @@ def _dashboard(keys: int, rows: int, in_flight: int) -> dict[str, float]:
         found |= named(f"{kind}, cursor", walk.measure(keys)) | named(f"{kind}, panes", panes.measure(keys))
         terminal.press("2")
         feed.start()
-        terminal.wait_until(lambda text: f" {rows} done " not in text)
+        terminal.wait_until(lambda text: f" 2xx {rows:,} " not in text)
         before, since = _done(terminal), time.perf_counter()
         kind = f"{in_flight:,} in flight and full load"
         found |= named(f"{kind}, cursor", walk.measure(keys)) | named(f"{kind}, panes", panes.measure(keys))
@@ -206,5 +206,5 @@ def named(kind: str, found: list[float | None]) -> dict[str, float]:
 
 
 def _done(terminal: RecordedTerminal) -> int:
-    found = re.search(r"(\d+) done", terminal.show())
-    return int(found[1]) if found else 0
+    found = re.search(r"2xx ([\d,]+)", terminal.show())
+    return int(found[1].replace(",", "")) if found else 0

@@ -62,7 +62,7 @@ def _until_done(urls: Path, requests: int, options: Sequence[str]) -> tuple[floa
             time.sleep(0.05)
             cpu = terminal.cpu()
             for at, text in terminal.replay(lambda: terminal.text):
-                if f" {requests} done " in text and " 0 run " in text:
+                if f" 2xx {requests:,} " in text and " 0 run " in text:
                     terminal.quit()
                     return at - terminal.started_at, cpu
             if time.monotonic() > end or terminal.process.poll() is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import socket
 import subprocess
@@ -164,6 +165,7 @@ def test_the_demo_has_the_outcomes_it_promises() -> None:
     assert report == {
         "fetches": 21, "opened": 21, "closed": 21, "alive": 0, "sessions_opened": 1, "sessions_closed": 1,
         "descriptors_before": report["descriptors_before"], "descriptors_after": report["descriptors_before"],
+        "counts": {"ok": 12, "failed": 9, "cancelled": 0}, "left": 0, "seconds": report["seconds"],
         "clean": True,
     }  # fmt: skip
     assert {kind for _, kind in HEADLESS if isinstance(kind, ErrorKind)} > {ErrorKind.RESET, ErrorKind.INCOMPLETE}
@@ -171,7 +173,10 @@ def test_the_demo_has_the_outcomes_it_promises() -> None:
 
 def test_the_report_is_one_line_for_a_person_unless_json_is_asked_for(server: str) -> None:
     err = run(f"{server}/fast").err.splitlines()[-1]
-    assert err.startswith("weakfetch-tui: 1 fetches; handles 1 opened, 1 closed, 0 alive; sessions 1 opened, 1 closed;")
+    assert re.match(
+        r"weakfetch-tui: 1 ok, 0 failed in [0-9.]+ s; 1 fetches; handles 1 opened, 1 closed, 0 alive; ", err
+    )
+    assert "; sessions 1 opened, 1 closed; " in err
 
 
 def test_method_headers_and_body_reach_the_server() -> None:

@@ -94,14 +94,14 @@ def test_a_run_says_how_it_gets_on(server: str) -> None:
     lines = re.findall(rb"\r\x1b\[K([^\r\n]+)", terminal.raw)
     assert re.fullmatch(rb"2 done, 1 failed, 1 running, 0 left, [0-9.]+/s, [0-9.]+s", lines[0])
     assert 2 <= len(lines) <= 6
-    assert terminal.text().startswith("weakfetch-tui: 3 fetches;")
+    assert terminal.text().startswith("weakfetch-tui: 2 ok, 1 failed in ")
     assert " done, " not in terminal.text()
 
 
 def test_a_message_and_a_signal_leave_no_rest_of_it(server: str) -> None:
     terminal, _ = run_on_terminal(f"{server}/hang", stop=signal.SIGINT)
     assert b"0 done, 0 failed, 1 running" in terminal.raw
-    assert terminal.text().startswith("weakfetch-tui: 0 fetches;")
+    assert terminal.text().startswith("weakfetch-tui: 0 ok, 0 failed, 1 not done in ")
     assert " done, " not in terminal.text()
 
 
@@ -122,7 +122,7 @@ def test_it_is_not_there_where_it_is_not_wanted(server: str, given: list[str] | 
         raw = run_on_terminal(*args, f"{server}/slow?s=1", env=env)[0].raw
     assert b" done, " not in raw
     assert b"\x1b" not in raw
-    assert raw.startswith(b"weakfetch-tui: 1 fetches")
+    assert raw.startswith(b"weakfetch-tui: 1 ok, 0 failed in ")
 
 
 def test_results_on_the_same_terminal_are_not_written_over(server: str) -> None:

@@ -324,15 +324,15 @@ def history() -> str:
 
 
 def test_the_history_is_a_table(server: str) -> None:
-    assert history().split() == ["run", "started", "state", "done", "failed", "left", "first", "URL"]
+    assert history().split() == ["run", "started", "state", "ok", "failed", "left", "first", "URL"]
     run(f"{server}/fast?\u202e", f"{server}/status/404", f"{server}/reset")
     killed(f"{server}/hang", asked=1)
     header, first, second = history().splitlines()
     assert re.fullmatch(
-        r"  1  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d  complete      2       1     0  http://\S+/fast\?\\u202e", first
+        r"  1  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d  complete    1       2     0  http://\S+/fast\?\\u202e", first
     )
     assert second.split()[3:] == ["cut", "short", "0", "0", "1", f"{server}/hang"]
-    assert header.index("done") + 4 == first.index("2  ", 40) + 1
+    assert header.index("ok") + 2 == first.index("complete    1") + len("complete    1")
 
 
 def test_index_method_and_id_are_those_of_the_first_time(server: str, tmp_path: Path, store: Path) -> None:

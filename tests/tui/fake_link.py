@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from fetch_engine.census import Census
 from fetch_engine.results import ErrorKind, FetchError, FetchResult, FetchState, Hop, Timings
+from tui.counts import Counts
 from tui.snapshot import ActiveRow, Command, FinishedRecord, HeldRow, SessionFacts, Snapshot
 
 JSON = (
@@ -124,9 +125,7 @@ def snapshot(
         "active": rows,
         "held": held_rows,
         "waiting": 0,
-        "done": done,
-        "failed": failed,
-        "cancelled": cancelled,
+        "counts": Counts(succeeded=done, failed=failed, cancelled=cancelled),
         "rate": 422_000.0 if rows else 0.0,
         "peak_alive": max(alive, 12) if opened else 0,
         "history": (*(min(12, n // 3) for n in range(45)), 9, 8, 7, 6, alive) if opened else (0,),

@@ -123,7 +123,10 @@ async def test_the_redraw_rate_holds_no_fetch_up() -> None:
     with checked_wire() as wire:
         async with FetchEngine(open_transport=wire.open, limits=Limits(concurrency=4)) as engine:
             controller = Controller(
-                engine, lambda snapshot: shown.append((snapshot.done, len(records))), records, per_second=0.01
+                engine,
+                lambda snapshot: shown.append((snapshot.counts.responded, len(records))),
+                records,
+                per_second=0.01,
             )
             async with anyio.create_task_group() as group:
                 group.start_soon(controller.run)

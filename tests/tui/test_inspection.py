@@ -80,7 +80,7 @@ async def test_a_silent_fetch_is_warned_of_and_no_longer_when_it_goes_on(monkeyp
             assert last.active[0].warnings[0].startswith("no answer for")
             assert last.bugs == 0
             seen.set()
-            await until(thread, pilot, lambda s: s.failed == 1 and not has(s, "1 fetch"))  # reset by the server
+            await until(thread, pilot, lambda s: s.counts.failed == 1 and not has(s, "1 fetch"))  # reset by the server
 
 
 async def test_what_was_odd_stays_with_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ async def test_what_was_odd_stays_with_the_record(monkeypatch: pytest.MonkeyPatc
     with RawServer(handle) as server:
         async with dashboard() as (thread, pilot):
             thread.send(AddUrls((server.url(),)))
-            await until(thread, pilot, lambda s: s.done == 1)
+            await until(thread, pilot, lambda s: s.counts.responded == 1)
             await pilot.pause(0.3)
             row = pilot.app.screen.query_one(DonePane).rows.row(0)
             assert row.warnings == ("150 reads of 1 B on average",)
@@ -109,7 +109,7 @@ async def test_what_was_wrong_with_a_response_is_shown_with_it() -> None:
     with RawServer(handle) as server:
         async with dashboard() as (thread, pilot):
             thread.send(AddUrls((server.url(),)))
-            await until(thread, pilot, lambda s: s.done == 1)
+            await until(thread, pilot, lambda s: s.counts.responded == 1)
             await pilot.pause(0.3)
             row = pilot.app.screen.query_one(DonePane).rows.row(0)
             warnings = (
@@ -152,7 +152,7 @@ async def test_the_collector_on_request_tells_what_only_it_could_free() -> None:
 async def test_a_widget_that_holds_a_handle_is_a_bug() -> None:
     leaked: list[FetchTask] = []
     async with dashboard(Keeper("http://127.0.0.1:9/", leaked.append)) as (thread, pilot):
-        await until(thread, pilot, lambda s: s.failed == 1)
+        await until(thread, pilot, lambda s: s.counts.failed == 1)
         pane = pilot.app.screen.query_one(DonePane)
         pane.leak = leaked.pop()  # type: ignore[attr-defined]
         last = await until(thread, pilot, lambda s: s.bugs == 1)
@@ -193,7 +193,7 @@ async def test_asking_for_the_holder_of_what_is_gone_does_nothing() -> None:
     async with dashboard() as (thread, pilot):
         thread.send(FindHolders(99))
         thread.send(AddUrls(("http://127.0.0.1:9/",)))
-        last = await until(thread, pilot, lambda s: s.failed == 1)
+        last = await until(thread, pilot, lambda s: s.counts.failed == 1)
         assert last.held == ()
 
 
@@ -201,7 +201,7 @@ async def test_an_idle_engine_publishes_nothing() -> None:
     async with dashboard() as (thread, pilot):
         thread.send(AddUrls(("http://127.0.0.1:9/",)))
         # The graph of the last minute moves until nothing in it differs from now.
-        last = await until(thread, pilot, lambda s: s.failed == 1 and not s.session.is_open and s.rate == 0)
+        last = await until(thread, pilot, lambda s: s.counts.failed == 1 and not s.session.is_open and s.rate == 0)
         await pilot.pause(2.0)
         published = thread.latest
         assert published is not None

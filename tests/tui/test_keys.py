@@ -357,7 +357,7 @@ async def test_pause_freezes_the_rows_but_not_the_counts() -> None:
         link.finished = [result(number) for number in range(60, 64)]
         pilot.app.pull()  # type: ignore[attr-defined]
         await pilot.pause()
-        assert "44 done" in text_of(status)
+        assert "2xx 44" in text_of(status)
         assert "paused, 4 more" in text_of(done)
         assert [text_of(done).splitlines()[1:], text_of(active_pane)] == rows_before
         await pilot.press("space")

@@ -34,7 +34,7 @@ def server() -> Iterator[str]:
 async def use_everything(thread: EngineThread, pilot: Pilot[None], server: str) -> None:
     """Many fetches, and every part of the screen opened and left again; two still run and one is pinned at the end."""
     await type_urls(pilot, *(f"{server}/fast?i={n}" for n in range(60)))
-    await until(thread, pilot, lambda s: s.done == 60)
+    await until(thread, pilot, lambda s: s.counts.responded == 60)
     await type_urls(pilot, f"{server}/json", f"{server}/html", f"{server}/redirect?n=2", f"{server}/reset")
     await type_urls(pilot, f"{server}/slow?s=1&pin", f"{server}/hang?a", f"{server}/hang?b", f"{server}/hang?c")
     await until(thread, pilot, lambda s: len(s.active) == 4)

@@ -57,7 +57,7 @@ async def test_the_status_line_says_how_things_stand(shot: Snapshot | None, says
 @anyio
 async def test_the_status_line_keeps_what_matters_most_when_narrow() -> None:
     line = await shown_line(busy().latest, (40, 10))
-    for part in ("5 run", "39 done", "1 err", "refs 7", "LIVE"):
+    for part in ("5 run", "2xx 39", "1 err", "refs 7", "LIVE"):
         assert part in line
     assert "generation 1" in await shown_line(busy().latest, (140, 40))
 

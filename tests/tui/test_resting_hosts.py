@@ -129,10 +129,10 @@ async def test_a_host_that_rests_is_seen_and_keeps_back_no_other() -> None:
     with RawServer(busy) as server, RawServer(free, host="127.0.0.2") as other:
         async with dashboard() as (thread, pilot):
             thread.send(AddUrls((server.url("/first"),)))
-            await until(thread, pilot, lambda s: s.done == 1)
+            await until(thread, pilot, lambda s: s.counts.responded == 1)
             # More than are handed to the engine at a time, and the other host behind all of them.
             thread.send(AddUrls((*(server.url(f"/{n}") for n in range(600)), other.url("/free"))))
-            shot = await until(thread, pilot, lambda s: s.done == 2 and bool(s.resting))
+            shot = await until(thread, pilot, lambda s: s.counts.responded == 2 and bool(s.resting))
             (rest,) = shot.resting
             assert (rest.host, rest.status, rest.asked) == ("127.0.0.1", 429, 40.0)
             assert rest.waiting == len(shot.active) == 600
@@ -142,5 +142,5 @@ async def test_a_host_that_rests_is_seen_and_keeps_back_no_other() -> None:
             pane = pilot.app.screen.query_one(ActivePane)
             await until(thread, pilot, lambda _: "127.0.0.1 rests " in pane.render_line(0).text)
             thread.send(Cancel(None))
-            await until(thread, pilot, lambda s: s.cancelled == 600)
+            await until(thread, pilot, lambda s: s.counts.cancelled == 600)
     assert (busy.count, free.count) == (1, 2)

@@ -74,7 +74,7 @@ class Session:
             async with self.app.run_test(size=(140, 40)) as pilot:
                 for command in commands:
                     self.thread.send(command)
-                await until(self.thread, pilot, lambda s: s.done + s.cancelled >= done)
+                await until(self.thread, pilot, lambda s: s.counts.responded + s.counts.cancelled >= done)
                 return await self._shown(pilot)
         finally:
             self.close()

@@ -24,7 +24,7 @@ def test_all_of_a_long_body_is_seen_and_saved_and_nothing_is_left(tmp_path: path
     with RawServer(answering(response)) as server:
         command = [sys.executable, "-c", START, server.url("/rows")]
         with PtyTerminal(command, env=environ, cwd=tmp_path) as terminal:
-            terminal.wait_for("1 done")
+            terminal.wait_for("Done 1")
             terminal.send("\r")
             terminal.wait_for("first 1.0 of 1.6 MB, v for all")
             terminal.send("G")

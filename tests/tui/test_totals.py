@@ -138,10 +138,10 @@ def test_hosts_are_named_as_the_engine_reads_them() -> None:
     urls = {
         "http://a/x": "a",
         "HTTPS://A:443?q": "a",
-        "https://a:80/": "a:80",
+        "https://a:80/": "a",
         "http://user:secret@b/": "b",
-        "c:8080/x": "c:8080",
-        "http://[::1]:99/": "[::1]:99",
+        "c:8080/x": "c",
+        "http://[::1]:99/": "[::1]",
         "http://h\\x/": NO_HOST,
         "ftp://a/": NO_HOST,
         "": NO_HOST,

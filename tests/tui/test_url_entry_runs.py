@@ -40,7 +40,7 @@ def test_what_was_entered_is_sent_and_there_in_the_next_run(tmp_path: Path) -> N
             )
             terminal.wait_for("2 requests, PUT, 3 headers, body 3")
             terminal.send("\r")
-            terminal.wait_for("2 done")
+            terminal.wait_for("Done 2")
             assert b"s3cret" not in terminal.raw
             leave(terminal)
         assert sorted(request.split(b" HTTP", 1)[0] for request in seen) == [b"PUT /1", b"PUT /2"]

@@ -77,7 +77,7 @@ async def test_200_fetches_and_their_details_end_with_nothing_alive(server: str)
     async with dashboard() as (thread, pilot):
         for start in range(0, 200, 50):
             await type_urls(pilot, *(f"{server}/fast?i={start + n}" for n in range(50)))
-        await until(thread, pilot, lambda s: s.done == 200)
+        await until(thread, pilot, lambda s: s.counts.responded == 200)
         await pilot.press("2")
         for _ in range(20):
             await pilot.press("enter", "right", "right", "escape", "j")
@@ -92,13 +92,13 @@ async def test_a_selected_fetch_is_cancelled_dropped_pinned_and_released(server:
         await type_urls(pilot, f"{server}/hang?a", f"{server}/hang?b", f"{server}/slow?s=0.3")
         await until(thread, pilot, lambda s: len(s.active) == 3 and s.census.running == 3)
         await pilot.press("1", "g", "x")
-        await until(thread, pilot, lambda s: s.cancelled == 1)
+        await until(thread, pilot, lambda s: s.counts.cancelled == 1)
         await pilot.press("g", "d")
-        await until(thread, pilot, lambda s: s.cancelled == 2 and s.census.alive <= 1)
+        await until(thread, pilot, lambda s: s.counts.cancelled == 2 and s.census.alive <= 1)
         await type_urls(pilot, f"{server}/slow?s=3")
         await until(thread, pilot, lambda s: [row.url for row in s.active][-1:] == [f"{server}/slow?s=3"])
         await pilot.press("1", "G", "m")
-        held = await until(thread, pilot, lambda s: bool(s.held) and s.done == 2)
+        held = await until(thread, pilot, lambda s: bool(s.held) and s.counts.responded == 2)
         assert held.held[0].pinned
         assert held.census.pinned == held.census.alive == held.session.leases == 1
         await pilot.press("3", "g", "m")
@@ -111,7 +111,7 @@ async def test_the_demo_shows_the_planted_leak_with_its_holder_and_ends_clean(se
         leaked = next(row for row in last.held if not row.pinned)
         assert "ForgottenCache" in leaked.by[0]
         assert any(row.pinned for row in last.held)
-        await until(thread, pilot, lambda s: s.cancelled == 2)  # one cancelled, one dropped
+        await until(thread, pilot, lambda s: s.counts.cancelled == 2)  # one cancelled, one dropped
     assert thread.engine is not None
     census = thread.engine.census()
     assert census.opened == census.closed

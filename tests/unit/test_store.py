@@ -353,6 +353,7 @@ def test_runs_go_when_they_are_too_old(saved: Saved) -> None:
     database.close()
     size = saved.path.stat().st_size
     writer = saved.write()
+    writer.requested(FetchRequest("http://a.example/"))
     eventually(lambda: len(ids(saved)) == 2 and old not in ids(saved))
     eventually(lambda: _checkpointed(saved) < size / 2)
     assert recent in ids(saved)
@@ -388,6 +389,7 @@ def test_the_oldest_runs_go_when_all_are_too_large_but_not_one_that_is_alive(sav
         assert holder.stdout is not None
         holder.stdout.readline()
         writer = saved.write(bounds=Bounds(size=3_500_000))
+        writer.requested(FetchRequest("http://a.example/"))
         eventually(lambda: runs[1] not in ids(saved))
         eventually(lambda: len(ids(saved)) == 3)
         assert runs[0] in ids(saved)
@@ -539,3 +541,24 @@ def test_what_is_to_be_sent_goes_where_nothing_can_be_noted(saved: Saved) -> Non
     eventually(lambda: noted == [1, 1, 1])
     writer.sent(3, lambda: noted.append(1))
     assert noted == [1, 1, 1, 1]
+
+
+def test_a_run_in_which_nothing_was_asked_for_is_not_kept(saved: Saved) -> None:
+    assert saved.write().close(complete=True)
+    assert ids(saved) == []
+    fill(saved)
+    assert saved.write().close(complete=False)
+    assert len(ids(saved)) == 1
+
+
+def test_what_lists_still_have_is_counted_where_it_is_known(saved: Saved) -> None:
+    form = FetchRequest("")
+    names = ("known", "unknown", "withdrawn")
+    writer = saved.write(RunToWrite((), [{"path": f"/{name}"} for name in names], form))
+    writer.note_input(0, {"count": 10})
+    for index in (0, 0, 1, 2):
+        writer.requested(FetchRequest("http://a.example/"), input=index)
+    writer.note_input(2, {"ended": True})
+    assert writer.close(complete=False)
+    (run,) = saved.reader().runs()
+    assert (run.left, run.unread, run.has_more) == (4, 8, True)

@@ -31,6 +31,7 @@ class ActivePane(Table[ActiveRow]):
     def __init__(self) -> None:
         self.waiting = 0  # URLs that have no row yet
         self.resting: tuple[HostRest, ...] = ()  # hosts that asked for less
+        self.has_more = False  # a list may have more
         columns = (
             Column[ActiveRow]("W", 2, self._warning, rank=1, sort=Sort("warnings", _warnings, True)),
             Column[ActiveRow]("ST", 4, lambda row, _: row_state(row), sort=Sort("state", _state, True)),
@@ -65,8 +66,8 @@ class ActivePane(Table[ActiveRow]):
 
     def title(self) -> tuple[Line, Line]:
         left: Line = [("1 ", "key"), ("Active ", "title"), *self.count()]
-        if self.waiting:
-            left.append((f" +{self.waiting} waiting", "faint"))
+        if self.waiting or self.has_more:
+            left.append((f" +{self.waiting:,}{'+' if self.has_more else ''} waiting", "faint"))
         if kept := kept_waiting([rest for rest in self.resting if rest.waiting]):
             left.append((f"  {safe(kept)}", "warn"))
         return left, self.arrangement()

@@ -22,7 +22,7 @@ from tui.meter import ScreenCost
 from tui.painted import Line, Span
 from tui.plain_text import duration, fit, rate, safe, size
 from tui.snapshot import Snapshot
-from tui.totals import Histogram, Tally, Totals
+from tui.totals import OTHERS, Histogram, Tally, Totals
 from tui.wheel import Wheel
 
 TWO_COLUMNS = 74  # from this width on latency stands beside the counts
@@ -66,6 +66,8 @@ class OverviewPane(Wheel, Frame):
 
     def title(self) -> tuple[Line, Line]:
         hosts = len(self._rows)
+        if any(row.name == OTHERS for row in self._rows):
+            return [("Overview", "title")], [(f"over {hosts - 1} hosts", "faint")]
         return [("Overview", "title")], [(f"{hosts} host{'' if hosts == 1 else 's'}", "faint")]
 
     def content(self, y: int, width: int) -> Line:
@@ -133,11 +135,14 @@ class OverviewPane(Wheel, Frame):
         totals, s = self.totals, self.snapshot
         every = totals.all
         lines: list[Line] = [[("Fetches", "title")]]
+        if s is not None and s.earlier.ended:
+            lines[-1].append((f" of this time; {s.earlier.ended:,} before", "faint"))
         if s is not None:
             running = s.census.running + s.census.queued
             kept = sum(rest.waiting for rest in s.resting if not rest.refused)
             resting = ((kept, "at rest", "warn"),) if kept else ()
-            lines.append(_facts((max(0, running - kept), "running", "busy"), (s.waiting, "waiting", ""), *resting))
+            waiting = "waiting and more" if s.has_more else "waiting"
+            lines.append(_facts((max(0, running - kept), "running", "busy"), (s.waiting, waiting, ""), *resting))
             lines += [[("  ", ""), (fit(safe(rest_text(rest)), width - 2).rstrip(), "warn")] for rest in _first(s)]
         lines.append(
             _facts((every.done, "done", ""), (every.failed, "failed", "bad"), (every.cancelled, "cancelled", ""))
@@ -203,11 +208,11 @@ class OverviewPane(Wheel, Frame):
 
 
 def host_rows(totals: Totals, snapshot: Snapshot | None) -> list[HostRow]:
-    """A row for each host that has a fetch, those with most first."""
+    """A row for each host that has a fetch, those with most first, and last the one of all other hosts."""
     running = Counter(totals.host(row.url) for row in snapshot.active) if snapshot is not None else Counter()
     rows = [HostRow(id, name, tally, running.pop(name, 0)) for id, (name, tally) in enumerate(totals.hosts.items())]
     rows += [HostRow(id, name, Tally(), count) for id, (name, count) in enumerate(running.items(), len(rows))]
-    return sorted(rows, key=lambda row: (-row.tally.ended - row.running, row.name))
+    return sorted(rows, key=lambda row: (row.name == OTHERS, -row.tally.ended - row.running, row.name))
 
 
 def _first(snapshot: Snapshot) -> list[HostRest]:

@@ -37,7 +37,7 @@ class StatusLine(Painted):
         mode = self._mode()
         room = width - cell_len(mode[0][0]) - 3
         parts = self._parts(long=width >= LONG)
-        for rank in range(5, 0, -1):
+        for rank in range(6, 0, -1):
             if sum(cell_len(text) for _, part in parts for text, _ in part) + 2 * len(parts) <= room:
                 break
             parts = [part for part in parts if part[0] < rank]
@@ -56,35 +56,37 @@ class StatusLine(Painted):
 
     def _parts(self, *, long: bool) -> list[tuple[int, Line]]:
         """What to say, each with its rank: where the width does not suffice the highest rank goes first."""
-        brand: tuple[int, Line] = (5, [("weakfetch", "title")])
+        brand: tuple[int, Line] = (6, [("weakfetch", "title")])
         s = self.snapshot
         if s is None:
             return [brand]
         kept = sum(rest.waiting for rest in s.resting if not rest.refused)
         running = max(0, s.census.running + s.census.queued - kept)
-        waiting = f" +{s.waiting} waiting" if s.waiting else ""
-        errors = ("errors" if long else "err") if s.failed != 1 or not long else "error"
+        more = "+" if s.has_more else ""
+        waiting = f" +{s.waiting:,}{more} waiting" if s.waiting or more else ""
+        n = s.counts + s.earlier
+        errors = ("errors" if long else "err") if n.failed != 1 or not long else "error"
         session = s.session
-        generation = f" generation {session.generation}" if long else f" g{session.generation}"
+        generation = (f" generation {session.generation}" if long else f" g{session.generation}", "faint")
+        cancelled = " cancelled" if long else " cxl"
+        peak = (f" (peak {s.peak_alive})", "faint") if long else ("", "")
         parts: list[tuple[int, Line]] = [
             brand,
             (0, [(str(running), "busy" if running else ""), (" running" if long else " run", "faint")]),
-            (0, [(str(s.done), ""), (" done", "faint")]),
-            (0, [(str(s.failed), "bad" if s.failed else ""), (f" {errors}", "faint")]),
-            (4, [(str(s.cancelled), ""), (" cancelled" if long else " cxl", "faint")]),
-            (0, [("refs ", "faint"), (str(s.census.alive), "strong")]),
-            (1, [("session ", "faint"), ("OPEN", "good") if session.is_open else ("CLOSED", "faint")]),
-            (2, [(f"{rate(s.rate):>7}", "")]),
+            (0 if n.succeeded else 2, [("2xx ", "faint"), (f"{n.succeeded:,}", "good" if n.succeeded else "")]),
+            *([(2, [("3xx ", "faint"), (f"{n.redirected:,}", "moved")])] if n.redirected else []),
+            (0 if n.refused else 2, [("4xx ", "faint"), (f"{n.refused:,}", "odd" if n.refused else "")]),
+            (0 if n.broken else 2, [("5xx ", "faint"), (f"{n.broken:,}", "bad" if n.broken else "")]),
+            (0 if n.failed else 2, [(f"{n.failed:,}", "bad" if n.failed else ""), (f" {errors}", "faint")]),
+            *([(2, [(f"{n.cancelled:,}", ""), (cancelled, "faint")])] if n.cancelled else []),
+            (1, [("refs ", "faint"), (str(s.census.alive), "strong"), peak]),
+            (3, [("session ", "faint"), ("OPEN", "good") if session.is_open else ("CLOSED", "faint"), generation]),
+            (4, [(f"{rate(s.rate):>7}", "")]),
         ]
         parts[1][1].extend([(f" +{kept} at rest" if kept else "", "warn"), (waiting, "faint")])
-        peak = (f" (peak {s.peak_alive})", "faint")
-        parts[5][1].append(peak if long else ("", ""))
-        parts[6][1].append((generation, "faint"))
-        if not s.cancelled:
-            del parts[4]
         if self.warnings:
             count = f"{self.glyphs.warning}{self.warnings}" + (" warnings (W)" if long else "")
             parts.append((0, [(count, "bad" if self.bugs else "warn")]))
         if long:
-            parts.append((3, [(f"ui {self.cost.redraws:g} Hz {rate(self.cost.speed)}", "faint")]))
+            parts.append((5, [(f"ui {self.cost.redraws:g} Hz {rate(self.cost.speed)}", "faint")]))
         return parts

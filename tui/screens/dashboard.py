@@ -15,6 +15,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from fetch_engine import FetchRequest
+from tui.counts import fetches
 from tui.entry import MOST_UNASKED, Entry
 from tui.frame import Frame
 from tui.keys import bindings, hints
@@ -108,7 +109,8 @@ class DashboardScreen(SizedNow, Screen[None], RecordActions):
             self.query_one(UrlFacts).show(history, snapshot.census.running, snapshot.concurrency)
             if not paused:
                 active, refs = self.query_one(ActivePane), self.query_one(RefsPane)
-                active.active_rows.rows, active.waiting = snapshot.active, snapshot.waiting
+                active.active_rows.rows = snapshot.active
+                active.waiting, active.has_more = snapshot.waiting, snapshot.has_more
                 active.resting = snapshot.resting
                 refs.held_rows.rows, refs.snapshot = snapshot.held, snapshot
                 active.update()
@@ -330,9 +332,11 @@ class DashboardScreen(SizedNow, Screen[None], RecordActions):
         return None if known is None else known.request
 
     def action_cancel_all(self) -> None:
-        count = self._app.running
-        if count:
-            question = f"Cancel {count} fetches that have not ended?" if count > 1 else "Cancel the one fetch left?"
+        count, more = self._app.running, self._app.has_more
+        if count or more:
+            question = f"Cancel {count:,} fetches that have not ended?" if count != 1 else "Cancel the one fetch left?"
+            if more:
+                question = f"Cancel {fetches(count)} and read no further in the list?"
             self.app.push_screen(ConfirmScreen(question, "cancel all"), self._cancel_confirmed)
 
     def _cancel_confirmed(self, yes: bool | None) -> None:
