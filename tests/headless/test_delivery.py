@@ -281,3 +281,17 @@ def test_a_document_comes_whole(server: str, tmp_path: Path, form: str) -> None:
     as_lines = run("--resume", "1", "--headless", "--format", "ndjson")
     assert as_lines.lines == []  # all of it was delivered
     assert f"run 1: it had --format {form}, and now has --format ndjson" in as_lines.err
+
+
+@pytest.mark.parametrize("how", ["no store", "none that can be used", "a full one"])
+def test_a_file_gets_its_lines_where_nothing_is_saved(server: str, tmp_path: Path, how: str) -> None:
+    """They wait for what is saved only as long as something is."""
+    options = {"no store": ["--no-store"], "none that can be used": [], "a full one": ["--store-size", "1K"]}[how]
+    if how == "none that can be used":
+        (tmp_path / "data").write_text("a file")
+    results = tmp_path / "results"
+    with results.open("wb") as file:
+        ended = run(*listed(tmp_path, server, 1500), *options, stdout=file)
+    assert ended.code == 0
+    assert ("not saved any further" in ended.err) == (how != "no store")
+    assert len(results.read_bytes().splitlines()) == 1500

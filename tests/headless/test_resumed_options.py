@@ -94,14 +94,14 @@ def test_each_option_of_the_first_holds(folder: Path, monkeypatch: pytest.Monkey
 def test_private_addresses_stay_refused() -> None:
     with counting_server() as server:
         with start(
-            "--headless", "--deny-private", "--rate", "20/s", *(f"{server.url}/{n}" for n in range(60))
+            "--headless", "--deny-private", "--rate", "2/s", *(f"{server.url}/{n}" for n in range(60))
         ) as process:
             until(lambda: bool(process.stdout and process.stdout.readline()))
             process.kill()
         ended = run("--resume", "--headless", "--rate", "1000/s")
         assert {line["error"]["kind"] for line in ended.lines} == {"blocked"}
         assert len(ended.lines) > 20
-        assert "run 1: it had --rate 20/s, and now has --rate 1000/s" in ended.err
+        assert "run 1: it had --rate 2/s, and now has --rate 1000/s" in ended.err
         assert not server.asked
 
 
