@@ -148,16 +148,16 @@ class Completions:
             # asyncio keeps a cancelled wait's exception, and so this frame, in a cycle: without the handles' owner.
             del self
 
-    @property
-    def _room(self) -> int:
-        """The window, and as much more as wait for hosts that rest: they are not to keep other hosts back."""
-        return self._window + min(self._engine.hosts.held, MOST_HELD)
+    def _has_room(self) -> bool:
+        """In the window, or beside it for as many as wait for hosts that rest: they must keep no other host back."""
+        count = len(self._owned)
+        return count < self._window or count < self._window + min(self._engine.hosts.held, MOST_HELD)
 
     def _fill(self) -> bool:
         """Submit more, as far as there is room. False if that was too much for one turn of the loop."""
         try:
             for _ in range(AT_ONCE):
-                if len(self._owned) >= self._room or (request := self._next()) is None:
+                if not self._has_room() or (request := self._next()) is None:
                     return True
                 task = self._engine.submit(request, watcher=self._finished)
                 self._owned[task.id] = task

@@ -267,7 +267,8 @@ class FetchEngine:
 
     @property
     def hosts(self) -> Hosts:
-        """The hosts that asked for less, and what they make wait."""
+        """The hosts that asked for less, and what they make wait: all that was submitted by now among it."""
+        self._scheduler.advance()
         return self._scheduler.hosts
 
     @property

@@ -249,15 +249,13 @@ class Controller:
         self._accounts[task.id] = Account(request, task.recorder, time.monotonic())
         return task.id
 
-    @property
-    def _places(self) -> int:
-        """The window, and as many more as wait for hosts that rest: they are not to keep other hosts back."""
-        return self._window + min(self._engine.hosts.held, MOST_HELD)
+    def _has_place(self) -> bool:
+        """In the window, or beside it for as many as wait for hosts that rest: they must keep no other host back."""
+        count = len(self._owned)
+        return count < self._window or count < self._window + min(self._engine.hosts.held, MOST_HELD)
 
     def _admit(self) -> None:
-        while (
-            len(self._owned) < self._places and self._journal.has_room and (request := self._waiting.take()) is not None
-        ):
+        while self._has_place() and self._journal.has_room and (request := self._waiting.take()) is not None:
             self._submit(request)
         if self._waiting.fed < self._window:
             self._room.set()

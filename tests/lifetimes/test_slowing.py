@@ -161,13 +161,15 @@ async def test_who_iterates_goes_on_past_a_host_that_rests() -> None:
         async with FetchEngine(open_transport=wire.open, limits=Limits(per_host=1)) as engine:
             found = []
             with anyio.fail_after(60):
-                async for task in engine.as_completed(urls, window=4):
+                completions = engine.as_completed(urls, window=4)
+                async for task in completions:
                     found.append(task.url)
                     del task
                     if len(found) == 4:
                         break
             assert found == ["http://a.test/busy", *["http://b.test/ok"] * 3]
             assert engine.hosts.held == 1200
+            del completions
             await all_let_go(engine)
 
 
