@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import Protocol
 
-_MAGIC = b"\x1f\x8b"  # RFC 1952 section 2.3.1
+_MAGIC = b"\x1f\x8b\x08"  # RFC 1952 section 2.3.1, and the one method that there is
 _PIECE = 64 * 1024
 
 
@@ -39,7 +39,7 @@ class UnpackedBytes:
             piece = await self._source.read()
             self._begin += piece
             if piece and _MAGIC.startswith(self._begin):
-                continue  # one byte tells nothing
+                continue  # so few tell nothing
             self._decided = True
             if not self._begin.startswith(_MAGIC):
                 begin, self._begin = self._begin, b""

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
+from fetch_engine.outputs.accounts import unicode_only
 from fetch_engine.redaction import masked_url
 from fetch_engine.results import ErrorKind
 from tests.headless.program import run, start
@@ -99,7 +100,7 @@ def test_a_list_with_everything_in_it(server: str, tmp_path: Path) -> None:
     assert len(ended.lines) == 12
     assert Counter(line["url"] for line in ended.lines)[f"{server}/fast"] == 2
     assert kinds["not a url"] == kinds["http://[::1"] == kinds["http://127.0.0.1:999"] == "invalid-url"
-    assert kinds["http://\udcff\udcfe/"] == kinds["http://a\x00b/"] == kinds["http://" + "x" * 13] == "invalid-url"
+    assert kinds["http://\ufffd\ufffd/"] == kinds["http://a\x00b/"] == kinds["http://" + "x" * 13] == "invalid-url"
     assert kinds["ftp://127.0.0.1/"] == "unsupported-scheme"
 
 
@@ -116,9 +117,12 @@ lists = st.lists(lines.map(str.encode) | st.binary(max_size=6).map(lambda line: 
 @example(parts=[b"\x1f\x8b"], end=b"\n", last=False)
 def test_one_line_for_every_line_of_any_list(server: str, parts: list[bytes], end: bytes, last: bool) -> None:
     data = end.join(parts) + (end if last else b"")
+    assume(not data.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff", b"\x1f\x8b\x08")))  # lists in other forms
     # Through a proxy, so that no name is looked up, whatever the garbage looks like; it may begin as gzip does.
     ended = run("-", "--input-format", "lines", "-x", server, "--exit-report", input=data)
-    assert Counter(line["url"] for line in ended.lines) == Counter(map(masked_url, expected(data)))
+    assert Counter(line["url"] for line in ended.lines) == Counter(
+        unicode_only(masked_url(url)) for url in expected(data)
+    )
     report = json.loads(ended.err.splitlines()[-1])
     assert report["clean"]
     assert report["fetches"] == len(ended.lines) == report["opened"] == report["closed"]

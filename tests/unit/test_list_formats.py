@@ -13,7 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fetch_engine import FetchRequest
+from fetch_engine import ErrorKind, FetchError, FetchRequest
+from fetch_engine.outputs.accounts import Account
+from fetch_engine.outputs.har import HarFormat
+from fetch_engine.outputs.ndjson import NdjsonFormat
+from fetch_engine.outputs.secrets import Secrets
 from tui import sitemap
 from tui.engine_options import with_line
 from tui.line_list import LineSplitter
@@ -229,3 +233,18 @@ def test_a_location_without_end_is_no_url(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_lines_have_no_error_and_name_no_list() -> None:
     assert (LineSplitter().error, list(LineSplitter().nested)) == (None, [])
+
+
+def as_request(data: bytes) -> bytes:
+    return b'{"url": "' + data + b'", "id": "' + data + b'"}'
+
+
+@given(st.binary(max_size=60) | st.binary(max_size=30).map(as_request))
+def test_whatever_a_list_holds_its_results_are_strict_json(data: bytes) -> None:
+    for url in read(data, "auto")[0]:
+        request = with_line(FetchRequest(str(url), headers=(("A", str(url)),)), url)
+        account = Account(request, FetchError(ErrorKind.INVALID_URL, f"{request.invalid}: {url}"))
+        for made in (NdjsonFormat(Secrets()), HarFormat(Secrets())):
+            text = b"".join([made.begin(), made.add(account), *made.end()]).decode("ascii")
+            value = json.loads(text, parse_constant=pytest.fail)
+            assert json.dumps(value, ensure_ascii=False).encode()

@@ -182,8 +182,8 @@ ERRORS: list[tuple[str | bytes, str]] = [
     ("url = 'x'\n", "1: url: there is no such setting"),
     ("input-file = 'x'\n", "1: input-file: there is no such setting"),
     ('"a\\nb" = 1', "1: 'a\\nb': there is no such setting"),
-    ("header = [\n 'A: 1',\n 'B',\n]\nfps = 3", "1: header: 'B' is no 'Name: value'"),
-    ("fps = 1\nheader = [\n 3,\n]\n", "2: header: '3' is no 'Name: value'; removing a header is not supported"),
+    ("header = [\n 'A: 1',\n 'B',\n]\nfps = 3", "1: header: malformed header: expected 'Name: value'"),
+    ("fps = 1\nheader = [\n 3,\n]\n", "2: header: malformed header: expected 'Name: value'"),
     ("theme = 'pink'", "1: theme: invalid choice: 'pink' (choose from "),
     ("fps = 1\n\nkey = '/dev/null'\n", "3: key: it needs cert"),
     ("fps = 1\nproxy = 'http://user:secret@h:no/'\n", "2: proxy: the proxy's port is no number from 1 to 65535"),
@@ -235,7 +235,7 @@ def test_an_error_of_the_environment_names_the_variable(config: Path, capfd: pyt
     for name, value, said in (
         ("FPS", "x", "'x' is no number between"),
         ("ASCII", "maybe", "must be true or false"),
-        ("HEADER", "x", "'x' is no 'Name: value'"),
+        ("HEADER", "x", "malformed header: expected 'Name: value'"),
     ):
         with pytest.raises(SystemExit):
             options(config, environ={f"WEAKFETCH_{name}": value})
