@@ -15,9 +15,10 @@ from typing import Any
 
 from fetch_engine.requests import InputTag
 from fetch_engine.results import ErrorKind
-from fetch_engine.store_delivery import OutputFile, Ranges, Sitting, as_ranges
+from fetch_engine.store_delivery import Ranges, Sitting, as_ranges
 from fetch_engine.store_file import connect_to_read
 from fetch_engine.store_place import DamagedStore, StoreError, store_error
+from fetch_engine.store_rows import to_input, to_options, to_sitting, to_time
 from fetch_engine.store_values import (
     UNREADABLE,
     Outcome,
@@ -137,16 +138,16 @@ class Reader:
         try:
             return RunFacts(
                 run,
-                _time(started),
-                None if ended is None else _time(ended),
+                to_time(started),
+                None if ended is None else to_time(ended),
                 bool(complete),
                 tuple(map(str, read_json(arguments, list))),
-                tuple(map(_input, read_json(inputs, list))),
+                tuple(map(to_input, read_json(inputs, list))),
                 done,
                 failed,
                 asked - done - failed,
                 from_text(first[0][0]) if first else "",
-                _options(options),
+                to_options(options),
                 from_text(folder),
                 refused,
                 *self._unread(run, inputs, complete=bool(complete)),
@@ -234,7 +235,7 @@ class Reader:
                 int(fetch),
                 request.url,
                 outcome,
-                _time(finished),
+                to_time(finished),
                 has_body=preview is not None or kind is not None,
                 notes=tuple(map(str, read_json(notes, list))) if notes else (),
                 request=request,
@@ -250,7 +251,7 @@ class Reader:
             run,
         )
         try:
-            found = [_sitting(row) for row in rows]
+            found = [to_sitting(row) for row in rows]
         except UNREADABLE as error:
             raise DamagedStore(f"{self._path}: run {run} cannot be read: {error}") from None
         before = found[0].first_place if found else self.next_numbers(run)[1]
@@ -286,37 +287,8 @@ class Reader:
     def _rows(self, query: str, *values: object) -> list[Any]:
         try:
             return self._database.execute(query, values).fetchall()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OverflowError) as error:  # of a number that a damaged row has
             raise store_error(self._path, error) from None
-
-
-def _time(value: Any) -> float:
-    """Seconds since the epoch. Raises one of UNREADABLE for what no clock of ours has said."""
-    seconds = float(value)
-    if not 0 <= seconds < 1e11:
-        raise ValueError(f"{value!r:.40} is not a time")
-    return seconds
-
-
-def _options(text: Any) -> tuple[tuple[str, tuple[str | None, ...]], ...] | None:
-    if text == "null":
-        return None
-    return tuple((str(dest), tuple(value and str(value) for value in option)) for dest, option in read_json(text, list))
-
-
-def _input(source: Any) -> dict[str, Any]:
-    """A list of URLs as it was described. Raises one of UNREADABLE."""
-    if "glob" in source:
-        return {**source, "glob": str(source["glob"]), "masked": bool(source["masked"]), "form": int(source["form"])}
-    path = source["path"]
-    return {**source, "path": None if path is None else str(path), "form": int(source["form"])}
-
-
-def _sitting(row: tuple[Any, ...]) -> Sitting:
-    number, first_place, again, on_screen, file, written, end = row
-    ranges = tuple((int(first), int(last)) for first, last in read_json(again, list))
-    kept = None if file is None else OutputFile(**read_json(file, dict))
-    return Sitting(number, int(first_place), ranges, bool(on_screen), kept, int(written), int(end))
 
 
 # Of requests that were noted as sent, those of which it is known that they were refused after that.

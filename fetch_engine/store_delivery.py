@@ -98,7 +98,7 @@ def _looked_up(sitting: Sitting, lines: int, half: dict[str, int], *, last: bool
         return sitting
     try:
         descriptor = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
+    except (OSError, ValueError):
         return sitting
     try:
         status = os.fstat(descriptor)
@@ -112,7 +112,7 @@ def _looked_up(sitting: Sitting, lines: int, half: dict[str, int], *, last: bool
             written += more
             if end < status.st_size and written < lines:
                 half[file.path] = end
-    except OSError:
+    except (OSError, OverflowError):
         return sitting
     finally:
         os.close(descriptor)

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from fetch_engine import FetchRequest
 from fetch_engine.store import Reader
+from fetch_engine.store_delivery import look_up
 from fetch_engine.store_file import VERSION, RunLocks, connect
 from fetch_engine.store_place import StoreError, is_there
 from fetch_engine.store_session import RunToWrite
@@ -241,6 +242,11 @@ def test_a_value_that_does_not_fit_is_lost_alone(saved: Saved, outcome: object) 
         assert all(result.outcome == RESULT for result in results if result.place != 35)
 
 
+def delivered(reader: Reader, run: int) -> None:
+    known = look_up(reader.sittings(run), 20)
+    reader.finished_places(run, known.undelivered)
+
+
 @settings(deadline=None)
 @given(seed=st.integers(0, 2**32), count=st.integers(1, 40))
 def test_damaged_rows_are_left_out_and_told_never_a_bug(
@@ -252,10 +258,16 @@ def test_damaged_rows_are_left_out_and_told_never_a_bug(
     chance = random.Random(seed)
     ask: Callable[[], object]
     values: list[object] = [None, 0, -1, 2**62, 1.5, float("inf"), "", "x", "[]", "{}", "[1]", '{"a":1}', "nul"]
-    values += ["[" * 5000, b"\xff", b""]
+    values += [
+        "[" * 5000,
+        b"\xff",
+        b"",
+        "[[0, 5], [9, 1]]",
+        '{"path": "\\u0000", "device": 1, "inode": 1, "start": -1}',
+    ]
     with sqlite3.connect(store.path) as database:
         for _ in range(count):
-            table = chance.choice(["runs", "forms", "requests", "results"])
+            table = chance.choice(["runs", "forms", "requests", "results", "sittings"])
             column = chance.choice([row[1] for row in database.execute(f"PRAGMA table_info({table})")])
             where = chance.choice(["1", "number = 3", "number < 9"]) if table in ("requests", "results") else "1"
             try:
@@ -275,6 +287,7 @@ def test_damaged_rows_are_left_out_and_told_never_a_bug(
                     lambda run=run: list(reader.unfinished(run)),
                     partial(reader.next_numbers, run),
                     partial(reader.from_input, run, 0),
+                    partial(delivered, reader, run),
                 ):
                     with contextlib.suppress(StoreError):
                         ask()
