@@ -30,6 +30,15 @@ BACKENDS = [
 ]
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what asserts seconds, which other work on the machine would make red, unless it is asked for."""
+    if "timing" not in config.option.markexpr:
+        timed = [item for item in items if item.get_closest_marker("timing")]
+        if timed:
+            config.hook.pytest_deselected(items=timed)
+            items[:] = [item for item in items if not item.get_closest_marker("timing")]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def user_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Programs under test keep what they keep in folders of their own, not in those of whoever runs the tests."""

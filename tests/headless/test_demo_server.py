@@ -187,6 +187,7 @@ def test_garbage_and_clients_that_leave_do_no_harm(server: str, capfd: pytest.Ca
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.timing
 def test_many_clients_at_once(server: str) -> None:
     answers: list[int] = []
     threads = [threading.Thread(target=lambda: answers.append(ask(server, "/slow?s=0.3")[0].status)) for _ in range(40)]

@@ -181,6 +181,7 @@ async def test_every_outcome_ends_at_nothing(carrier: Client, url: Callable[[str
 
 @pytest.mark.usefixtures("descriptors")
 @pytest.mark.parametrize("path", ["/hang", "/hang-in-body"])
+@pytest.mark.timing
 async def test_dropping_a_running_one_frees_its_connection(
     carrier: Client, path: str, url: Callable[[str], str], peer: Peer
 ) -> None:
@@ -207,6 +208,7 @@ async def test_dropping_a_running_one_frees_its_connection(
 
 
 @pytest.mark.usefixtures("descriptors")
+@pytest.mark.timing
 async def test_dropping_one_that_connects(carrier: Client) -> None:
     limits = Limits()
     # A listener whose queue is full answers no further connection.

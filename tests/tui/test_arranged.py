@@ -249,6 +249,7 @@ def test_a_table_sorted_by_what_changes_keeps_its_first_rows_in_sight() -> None:
 
 
 @pytest.mark.once
+@pytest.mark.timing
 def test_a_hundred_thousand_rows_are_arranged_in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     store = DoneRows()

@@ -123,6 +123,7 @@ MANY = ("<a ", "<", "<!", "='", '="', "</", "{", "[", '"', "'", "\\", "/*/", "<p
 
 @pytest.mark.once
 @pytest.mark.parametrize("token", [*UNCLOSED, *MANY])
+@pytest.mark.timing
 def test_hostile_text_takes_time_in_proportion(token: str) -> None:
     text = token * (200_000 // len(token))
     for content_type in ("text/html", "application/xml", "text/css", "application/json", "text/plain"):
@@ -228,6 +229,7 @@ def test_a_document_that_was_superseded_ends() -> None:
         document_of(b"[]", "application/json", pace)
 
 
+@pytest.mark.timing
 def test_json_keeps_up_with_a_string_of_a_megabyte() -> None:
     text = '["' + "x" * (1 << 20) + '", "' + '\\"' * (1 << 19) + '"]'
     started = time.process_time()

@@ -87,6 +87,7 @@ class Heartbeat:
 
 @pytest.mark.once
 @pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.timing
 async def test_five_megabytes_of_json_leave_the_loop_alone(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, whole: bool
 ) -> None:

@@ -84,6 +84,7 @@ def test_settling_waits_for_the_answers_on_their_way() -> None:
 
 
 @pytest.mark.parametrize("answered_before", [False, True])
+@pytest.mark.timing
 def test_settling_gives_up_on_a_silent_terminal(answered_before: bool) -> None:
     flow = Flow()
     flow.sent()
@@ -149,6 +150,7 @@ def test_what_is_queued_at_the_end_is_still_written(pty: tuple[int, int]) -> Non
     assert read_all(pty[0], 12) == b"last words ?"
 
 
+@pytest.mark.timing
 def test_a_terminal_that_takes_nothing_blocks_neither_writing_nor_the_end(pty: tuple[int, int]) -> None:
     writer = TtyWriter(pty[1], lambda: None)
     writer.start()

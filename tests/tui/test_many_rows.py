@@ -20,6 +20,7 @@ COUNT = 100_000
 
 
 @pytest.mark.once
+@pytest.mark.timing
 async def test_a_hundred_thousand_rows() -> None:
     link = FakeLink(snapshot(done=COUNT), [result(number, headers=()) for number in range(COUNT)])
     app = DashboardApp(link)

@@ -179,6 +179,7 @@ def test_stock_textual_blocks_when_the_terminal_stops_reading(heart: Heart) -> N
             terminal.wait_exit(1.5)
 
 
+@pytest.mark.timing
 def test_a_terminal_that_stops_reading_does_not_stop_the_loop_nor_sigterm(heart: Heart) -> None:
     with probe(size=(200, 50), env=heart.env) as terminal:
         terminal.stop_reading()
@@ -217,6 +218,7 @@ def test_a_terminal_that_reads_again_shows_the_right_screen(answer: bool) -> Non
         assert terminal.wait_exit() == 0
 
 
+@pytest.mark.timing
 def test_frames_wait_for_answers() -> None:
     with probe(answer_delay=0.25) as terminal:
         asked, began = terminal.asked, time.monotonic()
@@ -227,6 +229,7 @@ def test_frames_wait_for_answers() -> None:
         assert 4 <= terminal.asked - asked <= 2 * (time.monotonic() - began) / 0.25 + 4
 
 
+@pytest.mark.timing
 def test_a_terminal_that_never_answers_gets_two_frames_a_second() -> None:
     with probe(answer=False) as terminal:
         asked, began = terminal.asked, time.monotonic()

@@ -117,6 +117,7 @@ def test_what_leaves_the_memory_is_still_there(run: Run) -> None:
     stored.close()
 
 
+@pytest.mark.timing
 def test_a_page_is_read_in_some_milliseconds(run: Run) -> None:
     run.finish(3000)
     run.close()

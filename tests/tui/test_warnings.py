@@ -252,6 +252,7 @@ def test_the_next_warning_in_a_long_list(count: int) -> None:
 
 
 @pytest.mark.once
+@pytest.mark.timing
 def test_the_next_warning_among_100_000_rows_keeps_the_screen_shortly() -> None:
     view = warned_rows(100_000, {5})
     began = time.perf_counter()

@@ -366,6 +366,7 @@ def bomb(mib: int) -> bytes:
     return gzip.compress(block * mib + deflate.flush())
 
 
+@pytest.mark.timing
 async def test_bomb_lets_others_run() -> None:
     turns = 0
 

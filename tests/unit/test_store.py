@@ -427,6 +427,7 @@ def test_of_a_run_that_is_too_large_alone_the_oldest_bodies_go(saved: Saved) -> 
     assert saved.problems == []
 
 
+@pytest.mark.timing
 def test_rows_are_read_in_pages(saved: Saved) -> None:
     writer = saved.write()
     for number in range(2000):

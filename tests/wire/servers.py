@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 FINE = b"hello, world"
-PATIENCE = 5.0
+PATIENCE = 60.0
 
 
 class Connection:

@@ -65,7 +65,7 @@ async def cancel_in(state: FetchState, fetch: Callable[[Recorder], Awaitable[obj
         await anyio.sleep(0.02)
         started = time.monotonic()
         fetches.cancel_scope.cancel()
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < PATIENCE / 2  # nothing else would have ended it so early
     assert came_out
 
 

@@ -144,8 +144,8 @@ async def test_endless_body_of_a_redirect(client: Client, framing: str, part: by
         with RawServer(forever(head, part, every=0 if len(part) > 100 else 0.01)) as server:
             started = time.perf_counter()
             result = await result_of(client, server.url())
-            assert time.perf_counter() - started < 5
-            assert server.left.wait(5)
+            assert time.perf_counter() - started < 60
+            assert server.left.wait(60)
     assert result.preview == b"hello"
     assert result.bytes_received < 10 * MIB
 
@@ -307,7 +307,7 @@ async def test_too_large_before_a_byte_of_it_is_read(client: Client) -> None:
 async def test_endless_body_is_too_large(client: Client) -> None:
     with RawServer(forever(b"HTTP/1.1 200 OK\r\n\r\n", bytes(65536))) as server:
         error = await error_of(client, server.url(), limits=Limits(max_body=5 * MIB))
-        assert server.left.wait(5)
+        assert server.left.wait(60)
     assert error.kind is ErrorKind.TOO_LARGE
 
 
@@ -326,7 +326,7 @@ async def test_endless_body_is_too_large(client: Client) -> None:
 async def test_dripping_server_meets_the_total_deadline(client: Client, head: bytes, part: bytes) -> None:
     with RawServer(forever(head, part, every=0.05)) as server:
         error = await error_of(client, server.url(), timeouts=Timeouts(read=5, total=0.6))
-        assert server.left.wait(5)
+        assert server.left.wait(60)
     assert error.kind is ErrorKind.TIMEOUT_TOTAL
     assert error.elapsed < 5
 

@@ -438,6 +438,7 @@ async def test_leases_that_do_not_match_the_handles_are_a_bug() -> None:
             task.cancel()
 
 
+@pytest.mark.timing
 async def test_a_thousand_fetches_are_looked_at_within_a_few_milliseconds() -> None:
     with checked_wire() as wire:
         async with engine(open_transport=wire.open) as opened:

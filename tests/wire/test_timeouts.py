@@ -36,7 +36,7 @@ async def failure(client: Client, url: str, kind: ErrorKind, limits: Timeouts, *
         await client.get(url, timeouts=limits, recorder=recorder, **request)  # type: ignore[arg-type]
     assert caught.value.kind is kind
     assert "0.3 s" in caught.value.message
-    assert SHORT * 0.9 <= time.monotonic() - started < 5
+    assert SHORT * 0.9 <= time.monotonic() - started < 60
     assert client.pool.idle == 0
     return recorder
 
