@@ -56,6 +56,10 @@ async def receive(
     if not bodiless:
         if saving is not None:
             download = saving.download(response, source)
+            if saving.refused is not None:
+                recorder.warn(f"the server refused the rest of the body ({saving.refused}): asked for the whole")
+            if download is None and saving.partial is not None:
+                recorder.warn(f"{saving.partial.size} bytes that came before are kept, to go on with")
         elif terms.sink is not None and 200 <= response.status < 300:
             download = terms.sink.take(recorder.url or request.url)
     async with BodySink(terms.limits, terms.spool, download, request.checksum) as sink:

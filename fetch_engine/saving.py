@@ -17,7 +17,9 @@ from fetch_engine.save_to import Begun, SaveTo
 from fetch_engine.transports.protocol import WireResponse
 
 PARTIAL_CONTENT = 206
-RANGE_NOT_SATISFIABLE = 416
+# What servers and firewalls answer to a range where the whole may still be had. Not what is said of the resource itself
+# or of whoever asks (401, 404, 407, 410, 429): the next run asks for the rest again.
+RANGE_REFUSED = frozenset({400, 403, 405, 406, 412, 416, 501})
 
 
 class Saving:
@@ -45,6 +47,8 @@ class Saving:
         self._is_part = is_part
         self._raw = raw
         self._begun = Begun()
+        self._is_whole_asked = False  # what is there is kept until something comes in its place
+        self.refused: int | None = None  # the status with which the server refused the rest
         self._download: Download | None = None
 
     async def __aenter__(self) -> Saving:
@@ -100,18 +104,20 @@ class Saving:
         partial = self.partial
         if response.status != PARTIAL_CONTENT or partial is None or partial.validator is None:
             return None
-        if self.decodes(response):
+        if self._is_whole_asked or self.decodes(response):
             return None
         return joined_size(partial.validator, partial.size, response.headers, _without_query(source), _coding(response))
 
     def starts_over(self, response: WireResponse, source: str) -> bool:
-        """Whether the request is to be repeated without a range: what came does not belong to what there is."""
-        if response.status not in (PARTIAL_CONTENT, RANGE_NOT_SATISFIABLE) or self.partial is None:
+        """Whether to ask once more, without a range: what came does not belong to what there is, or it was refused."""
+        if self.partial is None or self._is_whole_asked:
             return False
-        if self.joined_size(response, source) is not None:
-            return False
-        self.partial.start_over()
-        return True
+        if response.status == PARTIAL_CONTENT:
+            self._is_whole_asked = self.joined_size(response, source) is None
+        else:
+            self._is_whole_asked = response.status in RANGE_REFUSED
+            self.refused = response.status if self._is_whole_asked else None
+        return self._is_whole_asked
 
     def decodes(self, response: WireResponse) -> bool:
         """Whether a content coding is undone; where the file is published in that coding, it is not."""

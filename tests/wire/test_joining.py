@@ -26,6 +26,15 @@ from fetch_engine.transports.options import TransportOptions
 from .servers import Connection, RawServer
 
 CLIENTS = ("httpx", "httpx2", "fast")
+REFUSALS = {
+    "400": "Bad Request",
+    "401": "Unauthorized",
+    "403": "Forbidden",
+    "404": "Not Found",
+    "410": "Gone",
+    "412": "Precondition Failed",
+    "501": "Not Implemented",
+}
 DATE = 1_790_000_000.0
 pytestmark = pytest.mark.once
 
@@ -39,7 +48,9 @@ class Step:
     tag: str = "strong"  # strong, weak, none
     modified: str = "none"  # old: a strong validator; fresh: none; none
     if_range: bool = True  # heeded
-    answer: str = "range"  # range, 200, 416, other start, other end, other total, unknown total, multipart
+    answer: str = "range"  # to a range: range, 200, 416, other start, other end, other total, unknown total, multipart,
+    #                        or a status of REFUSALS
+    whole: bool = True  # 403 to a request without a range, if not
     says_validator: bool = True  # in a 206
     old_validator: bool = False  # a 206 of the new version with the tag of the old one, whose length was told
     chunked: bool = False
@@ -58,12 +69,14 @@ class Changing:
     versions: list[bytes] = field(default_factory=list)
     cut: int | None = None
     untold: set[int] = field(default_factory=set)  # versions of which some answer did not tell the length
+    asked: list[str | None] = field(default_factory=list)  # ranges of the requests of one step
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, step: Step) -> None:
         if step.changes or not self.versions:
             self.versions.append(bytes([65 + len(self.versions)]) * step.size)
         self.step, self.cut = step, step.cut
+        self.asked.clear()
 
     def differs(self, number: int) -> bool:
         """Whether its length tells a version from the one before; of one length nothing could."""
@@ -93,6 +106,11 @@ class Changing:
         body, validators = self.versions[number], self.validators(number)
         asked = headers.get("range")
         status, more = "200 OK", ""
+        self.asked.append(asked)
+        refusal = "403" if asked is None and not step.whole else step.answer if asked is not None else ""
+        if refusal in REFUSALS:
+            connection.answer(b"not so", f"{refusal} {REFUSALS[refusal]}")
+            return False
         holds = headers.get("if-range", "?") in validators and step.tag != "weak"
         if asked is not None and (holds or not step.if_range):
             start = int(asked.removeprefix("bytes=").removesuffix("-"))
@@ -158,11 +176,14 @@ async def fetched(client: str, url: str, folder: str, step: Step, wanted: str | 
         return task.outcome
 
 
-def play(client: str, server: Changing, url: str, folder: str, steps: list[Step]) -> list[FetchResult | FetchError]:
-    """Each step in a run of its own; checks what must hold after each."""
+def play(
+    client: str, server: Changing, url: str, folder: str, steps: list[Step], *, fresh: bool = True
+) -> list[FetchResult | FetchError]:
+    """Each step in a run of its own; checks what must hold after each. fresh: the server forgets its files."""
     outcomes = []
-    server.versions.clear()
-    server.untold.clear()
+    if fresh:
+        server.versions.clear()
+        server.untold.clear()
     path = Path(folder, "file.bin")
     for step in steps:
         server.begin(step)
@@ -199,8 +220,11 @@ _steps = st.builds(
             "other total",
             "unknown total",
             "multipart",
+            "403",
+            "404",
         ]
     ),
+    whole=st.sampled_from([True, True, True, False]),
     says_validator=st.sampled_from([True, True, False]),
     old_validator=st.booleans(),
     chunked=st.booleans(),
@@ -242,6 +266,10 @@ FIRST = Step(size=3000, cut=2000)
         (Step(answer="multipart"), 200),
         (Step(coding=True), 200),
         (Step(answer="416"), 200),
+        (Step(answer="400"), 200),
+        (Step(answer="403"), 200),
+        (Step(answer="412"), 200),
+        (Step(answer="501"), 200),
         (Step(changes=True, if_range=False, size=1000), 200),
         (Step(tag="weak", if_range=False), 200),
         (Step(tag="none", modified="old", if_range=False), 200),
@@ -254,6 +282,32 @@ def test_what_is_joined_and_what_is_not(
     _, outcome = play(client, *changing, str(tmp_path), [FIRST, second])
     assert isinstance(outcome, FetchResult)
     assert (outcome.status, outcome.attempts) == (status, 1)
+    assert os.listdir(tmp_path) == ["file.bin"]
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize(
+    ("answer", "status", "requests"),
+    [("401", 401, 1), ("404", 404, 1), ("410", 410, 1), ("403", 403, 2), ("416", 403, 2), ("other start", 403, 2)],
+)
+def test_what_there_is_stays_where_neither_the_rest_nor_the_whole_is_given(
+    client: str, changing: tuple[Changing, str], tmp_path: Path, answer: str, status: int, requests: int
+) -> None:
+    server = changing[0]
+    refused = Step(answer=answer, whole=False)
+    asked: list[list[str | None]] = []
+    for steps in ([FIRST, refused], [refused], [Step()]):  # each a run; the last one gets the rest
+        outcomes = play(client, *changing, str(tmp_path), steps, fresh=steps[0] is FIRST)
+        asked.append(list(server.asked))
+        last = outcomes[-1]
+        assert isinstance(last, FetchResult)
+        if steps[-1] is refused:
+            assert last.status == status
+            assert last.body_path is None
+            assert "2000 bytes that came before are kept, to go on with" in last.warnings
+            assert ("refused the rest of the body" in " ".join(last.warnings)) is (answer in ("403", "416"))
+    assert asked == [["bytes=2000-", None][:requests]] * 2 + [["bytes=2000-"]]
+    assert last.status == 206
     assert os.listdir(tmp_path) == ["file.bin"]
 
 
