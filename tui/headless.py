@@ -16,7 +16,7 @@ from functools import partial
 import anyio
 import anyio.abc
 
-from fetch_engine import FetchEngine, FetchRequest, FetchTask, Timeouts
+from fetch_engine import FetchEngine, FetchTask, Timeouts
 from fetch_engine.completed import Completions
 from fetch_engine.host_backoff import HostRest
 from fetch_engine.limits import KIB
@@ -43,6 +43,7 @@ from tui.quiet_start import collector_works
 from tui.report_files import end_reports, open_reports
 from tui.results import STDOUT, Results, failure_line, make_format
 from tui.resume import open_run
+from tui.run_inputs import RunInputs
 
 PATIENCE = 2.0  # seconds for a reader that does not read, once a signal has asked for the end
 LAST_RESORT = 10.0  # seconds from a signal to the end, whatever still hangs (a name look-up cannot be cancelled)
@@ -64,7 +65,7 @@ class HeadlessRun:
     def __init__(
         self,
         engine: FetchEngine,
-        requests: AsyncIterator[FetchRequest],
+        requests: RunInputs,
         window: int,
         outputs: Sequence[tuple[Format, int]],
         fail_on: FailOn,
@@ -77,6 +78,7 @@ class HeadlessRun:
     ) -> None:
         self._engine = engine
         self._silent = silent
+        self._source = requests
         self._requests = CountedRequests(requests)
         self._show_progress = show_progress
         self._window = window
@@ -201,9 +203,10 @@ class HeadlessRun:
     def _progress(self) -> Progress:
         hosts = self._engine.hosts
         running = hosts.in_flight
-        left = max(0, self._requests.given - self.fetches - running)
+        left = max(0, self._requests.given - self.fetches - running) + self._source.left
+        more = self._source.has_more
         kept = kept_waiting([rest for rest in hosts.resting() if rest.waiting])
-        return Progress(self.fetches, self._counting.failing, running, left, not self._requests.ended, kept)
+        return Progress(self.fetches, self._counting.failing, running, left, more, kept)
 
     async def _obey(self, signals: AsyncIterator[signal.Signals], work: anyio.CancelScope) -> None:
         async for number in signals:

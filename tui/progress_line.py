@@ -18,8 +18,11 @@ SPAN = 5.0  # seconds that the rate is taken over
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Fetches by where they are. more: whether requests may follow that have not been read yet. kept: by which hosts
-    some of those that are left are kept waiting, in words."""
+    """Fetches by where they are.
+
+    left: as far as they are known. more: whether others may follow. kept: by which hosts some of those that are left
+    are kept waiting, in words.
+    """
 
     done: int
     failed: int
@@ -58,9 +61,10 @@ class ProgressLine:
         since, before = self._past[0]
         rate = (progress.done - before) / max(now - since, EVERY)
         kept = f" {progress.kept}," if progress.kept else ""  # first what must not be cut off
+        total = "" if progress.more else f" of {progress.done + progress.running + progress.left:,}"
         return (
-            f"{progress.done} done, {progress.failed} failed, {progress.running} running,"
-            f" {progress.left}{'+' if progress.more else ''} left,{kept} {rate:.1f}/s, {duration(now - started)}"
+            f"{progress.done:,}{total} done, {progress.failed:,} failed, {progress.running:,} running,"
+            f" {progress.left:,}{'+' if progress.more else ''} left,{kept} {rate:.1f}/s, {duration(now - started)}"
         )
 
 

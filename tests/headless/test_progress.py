@@ -12,6 +12,7 @@ import sys
 import termios
 import threading
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pyte
 import pytest
@@ -65,14 +66,16 @@ class Terminal:
 
 
 def run_on_terminal(
-    *args: str, columns: int = 80, stop: signal.Signals | None = None, env: Mapping[str, str] = XTERM
+    *args: str,
+    columns: int = 80,
+    stop: signal.Signals | None = None,
+    env: Mapping[str, str] = XTERM,
+    stdin: int = subprocess.DEVNULL,
 ) -> tuple[Terminal, bytes]:
     terminal = Terminal(columns)
     try:
-        with start(*args, command=PROGRAM, stderr=terminal.slave, env=env) as process:
+        with start(*args, command=PROGRAM, stdin=stdin, stderr=terminal.slave, env=env) as process:
             os.close(terminal.slave)
-            assert process.stdin
-            process.stdin.close()
             out: list[bytes] = []
             assert process.stdout
             reading = threading.Thread(target=lambda: out.append(process.stdout.read() if process.stdout else b""))
@@ -92,7 +95,7 @@ def test_a_run_says_how_it_gets_on(server: str) -> None:
     terminal, out = run_on_terminal(f"{server}/fast", f"{server}/status/404", f"{server}/slow?s=1.7")
     assert out.count(b"\n") == 3
     lines = re.findall(rb"\r\x1b\[K([^\r\n]+)", terminal.raw)
-    assert re.fullmatch(rb"2 done, 1 failed, 1 running, 0 left, [0-9.]+/s, [0-9.]+s", lines[0])
+    assert re.fullmatch(rb"2 of 3 done, 1 failed, 1 running, 0 left, [0-9.]+/s, [0-9.]+s", lines[0])
     assert 2 <= len(lines) <= 6
     assert terminal.text().startswith("weakfetch-tui: 2 ok, 1 failed in ")
     assert " done, " not in terminal.text()
@@ -100,15 +103,32 @@ def test_a_run_says_how_it_gets_on(server: str) -> None:
 
 def test_a_message_and_a_signal_leave_no_rest_of_it(server: str) -> None:
     terminal, _ = run_on_terminal(f"{server}/hang", stop=signal.SIGINT)
-    assert b"0 done, 0 failed, 1 running" in terminal.raw
+    assert b"0 of 1 done, 0 failed, 1 running" in terminal.raw
     assert terminal.text().startswith("weakfetch-tui: 0 ok, 0 failed, 1 not done in ")
     assert " done, " not in terminal.text()
+
+
+def test_of_a_list_its_length_is_told_where_it_can_be_known(server: str, tmp_path: Path) -> None:
+    listed = tmp_path / "list"
+    listed.write_text(f"{server}/hang\n" * 5_000)
+    for given in (str(listed), "-"):
+        with listed.open() as file:
+            terminal, _ = run_on_terminal("--no-store", "-j", "3", "-i", given, stop=signal.SIGINT, stdin=file.fileno())
+        assert b"0 of 5,000 done, 0 failed, 3 running, 4,997 left, " in terminal.raw
+    feeder, feeding = os.pipe()
+    try:
+        os.write(feeding, f"{server}/hang\n".encode() * 4)
+        terminal, _ = run_on_terminal("--no-store", "-j", "3", "-", stop=signal.SIGINT, stdin=feeder)
+    finally:
+        os.close(feeder)
+        os.close(feeding)
+    assert b"0 done, 0 failed, 3 running, 1+ left, " in terminal.raw
 
 
 def test_it_never_fills_a_row(server: str) -> None:
     terminal, _ = run_on_terminal(f"{server}/slow?s=1", columns=20)
     lines = re.findall(rb"\r\x1b\[K([^\r\n]+)", terminal.raw)
-    assert lines[0] == b"0 done, 0 failed, 1"
+    assert lines[0] == b"0 of 1 done, 0 fail"
 
 
 @pytest.mark.parametrize("given", [["-s"], ["--no-progress"], "TERM=dumb", "pipe"], ids=str)
@@ -150,7 +170,9 @@ def test_a_host_that_rests_is_named_before_what_may_be_cut() -> None:
         terminal, _ = run_on_terminal("--per-host", "1", *(server.url(f"/{n}") for n in range(3)))
     lines = re.findall(rb"\r\x1b\[K([^\r\n]+)", terminal.raw)
     resting = [line for line in lines if b"rests" in line]
-    assert re.match(rb"1 done, 1 failed, 0 running, 2 left, 127.0.0.1 rests [1-4] s \(429\), [0-9.]+/s", resting[0])
+    assert re.match(
+        rb"1 of 3 done, 1 failed, 0 running, 2 left, 127.0.0.1 rests [1-4] s \(429\), [0-9.]+/s", resting[0]
+    )
     assert b"weakfetch-tui: 127.0.0.1: 429, resting 4 s, 2 waiting\r\n" in terminal.raw
 
 
@@ -178,7 +200,7 @@ async def test_what_is_left_and_the_rate(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(IndexError):
         await ProgressLine(lambda: counts.pop(0)).run()
     assert shown[0].startswith("10 done, 1 failed, 4 running, 7+ left, ")
-    assert shown[1].startswith("20 done, 1 failed, 4 running, 0 left, ")
+    assert shown[1].startswith("20 of 24 done, 1 failed, 4 running, 0 left, ")
     assert shown[-1] == ""
     assert len(shown) <= 4
 
