@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from tui.option_parser import Checker
 from tui.options import Options, line, make_parser
@@ -37,21 +36,7 @@ _REPEATED = frozenset({"headers", "data", "cookies", "resolve", "connect_to", "r
 _SAFETY = frozenset({"deny_private", "same_host"})
 
 
-class Recorder(Checker):
-    """A parser that knows which options it was given, in their order, with their values as text."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.given: list[tuple[argparse.Action, list[str]]] = []
-
-    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
-        values = super()._get_values(action, arg_strings)
-        if action.option_strings:
-            self.given.append((action, [text for text in arg_strings if text != "--"]))
-        return values
-
-
-def recorded(parser: Recorder, arguments: Sequence[str], *, with_secrets: bool) -> list[Option]:
+def recorded(parser: Checker, arguments: Sequence[str], *, with_secrets: bool) -> list[Option]:
     """The options that these arguments give, each with its place in the namespace. Raises ValueError."""
     parser.given.clear()
     namespace = parser.parse_intermixed_args(arguments)
@@ -73,7 +58,7 @@ def recorded(parser: Recorder, arguments: Sequence[str], *, with_secrets: bool) 
 
 def options_to_keep(options: Options) -> str:
     """What is stored of the options of a run, as JSON."""
-    parser = make_parser(Recorder)
+    parser = make_parser(Checker)
     secrets = options.store_secrets
     of_settings = recorded(parser, options.setting_arguments, with_secrets=secrets)
     of_line = recorded(parser, line(options.arguments), with_secrets=secrets)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from tui.complaint import complain
 
@@ -13,7 +13,20 @@ PROGRAM = "weakfetch-tui"
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in the program's own way, and ends it."""
+    """Says what is wrong in the program's own way, and ends it.
+
+    given: the options that were read so far, in their order, with their values as text.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.given: list[tuple[argparse.Action, list[str]]] = []
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        values = super()._get_values(action, arg_strings)
+        if action.option_strings:
+            self.given.append((action, [text for text in arg_strings if text != "--"]))
+        return values
 
     def print_help(self, file: object = None) -> None:
         _show(self.format_help())

@@ -7,12 +7,13 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from tui.access_options import Access, add_access_options, credential_headers, read_access
 from tui.complaint import complain
 from tui.config_file import ConfigError
 from tui.option_parser import PROGRAM, Checker, Parser, Version
+from tui.option_places import idle_option
 from tui.option_types import (
     cluster,
     count,
@@ -301,17 +302,11 @@ def parse(
     inputs = [*given.inputs, *(url for url in given.urls if url == "-")]
     urls = [*(url for url in given.urls if url != "-"), *argv[end + 1 :]]
     headless = given.headless or not stdout_is_terminal
-    if not headless:
-        # Of the command line alone: settings are for runs of both kinds.
-        typed: Any = make_parser(Checker).parse_intermixed_args(line(argv))
-        for name, was_typed in (
-            ("--format", typed.format != parser.get_default("format")),
-            ("--report", bool(typed.reports)),
-            ("--show-secrets", typed.show_secrets),
-            ("-s/--silent", typed.silent),
-        ):
-            if was_typed:
-                parser.error(f"argument {name}: the dashboard writes no results; it goes with --headless")
+    idle = idle_option(given.typed, no_screen=given.headless, opens_screen=not headless)
+    if idle is not None:
+        parser.error(idle)
+    if given.history and (urls or inputs):
+        parser.error("argument --history: it only lists the runs that were saved, and fetches nothing")
     if inputs.count("-") > 1:
         parser.error("standard input can be read only once")
     if "-" in inputs and "@-" in given.data:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from fetch_engine.store import Reader, RunFacts
 from fetch_engine.store_file import RunLocks
 from fetch_engine.store_place import StoreError, is_there
-from tui.given_options import Option, Recorder, as_arguments, merged, recorded
+from tui.given_options import Option, as_arguments, merged, recorded
+from tui.option_parser import Checker
 from tui.options import Options, line, make_parser, parse
 from tui.resume import chosen, store_path, why_unreadable
 
@@ -29,7 +30,7 @@ def with_options_of_run(options: Options, *, stdout_is_terminal: bool) -> Option
             facts = chosen(reader, locks, options.resume or 0)
     except (StoreError, OSError) as error:
         raise ValueError(why_unreadable(error)) from None
-    parser = make_parser(Recorder)
+    parser = make_parser(Checker)
     stored = _stored(parser, facts)
     of_settings = recorded(parser, options.setting_arguments, with_secrets=False)
     of_line = recorded(parser, line(options.arguments), with_secrets=False)
@@ -47,7 +48,7 @@ def with_options_of_run(options: Options, *, stdout_is_terminal: bool) -> Option
     return replace(read, resume=facts.id, of_run=tuple(kept), notes=notes)
 
 
-def _stored(parser: Recorder, facts: RunFacts) -> list[Option]:
+def _stored(parser: Checker, facts: RunFacts) -> list[Option]:
     """As they were stored; of a run of an older version, as its command line had them."""
     if facts.options is not None:
         return [(str(dest), tuple(option)) for dest, option in facts.options]

@@ -7,13 +7,13 @@ A setting is an option of the command line by its long name. What comes later wi
 from __future__ import annotations
 
 import re
-from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tui.config_file import ConfigError, ConfigFile, default_path, read_config
+from tui.option_parser import Parser
 from tui.option_types import header
 
 SETTINGS = (
@@ -194,8 +194,8 @@ def _type_name(value: object) -> str:
 
 
 def with_settings(
-    parser: ArgumentParser,
-    checker: ArgumentParser,
+    parser: Parser,
+    checker: Parser,
     argv: Sequence[str],
     environ: Mapping[str, str],
     of_run: Sequence[str] = (),
@@ -203,9 +203,11 @@ def with_settings(
     """What was given, the settings of file and environment included; the keys of the file; what is fixed for this run.
 
     checker: a parser for single settings, which raises ValueError. of_run: what the run was given that goes on; it
-    stands between the two. The arguments that the settings make are `of_settings`. Raises ConfigError.
+    stands between the two. The arguments that the settings make are `of_settings`, the options of argv are `typed`.
+    Raises ConfigError.
     """
     given: Any = parser.parse_intermixed_args(argv)
+    given.typed = [action for action, _ in parser.given]
     path = default_path() if given.config is None else Path(given.config)
     file = read_config(path, must_exist=given.config is not None)
     fixed = {name for name in KEPT if getattr(given, name) is not None}
@@ -220,6 +222,7 @@ def with_settings(
     merged: Any = parser.parse_intermixed_args([*arguments, *of_run, *argv])
     run_headers = [header(each.removeprefix("--header=")) for each in of_run if each.startswith("--header=")]
     merged.headers = merge_headers(_headers_in(of_file), _headers_in(of_environment), run_headers, given.headers)
+    merged.typed = given.typed
     merged.of_settings = arguments
     keys: Mapping[str, tuple[str, ...]] = {}
     if file is not None and (changed := key_settings(file)):

@@ -161,23 +161,3 @@ def test_closed_standard_descriptors_are_never_taken_by_a_socket(server: str, de
     assert out.count(b"\n") == (0 if descriptor == 1 else 1)
     if descriptor == 1:
         assert b"Bad file descriptor" in err
-
-
-@pytest.mark.parametrize(
-    ("option", "name"),
-    [
-        (["--format", "csv"], "--format"),
-        (["--report", "junit:x.xml"], "--report"),
-        (["--show-secrets"], "--show-secrets"),
-        (["-s"], "--silent"),
-    ],
-)
-def test_options_of_results_are_refused_where_the_dashboard_opens(
-    option: list[str], name: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as end:
-        parse([*option, "http://a/"], stdout_is_terminal=True, environ={})
-    assert end.value.code == 2
-    assert name in capfd.readouterr().err
-    parse([*option, "http://a/"], stdout_is_terminal=False, environ={})
-    parse([*option, "--headless", "http://a/"], stdout_is_terminal=True, environ={})
