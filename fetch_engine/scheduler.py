@@ -277,6 +277,14 @@ class Scheduler:
             self.session.release(job.generation)
             job.generation = None
 
+    def notice_deaths(self) -> None:
+        """Reap those whose handle died unnoticed, if there are fewer handles than the ledger counts."""
+        if self.ledger.alive > self.deaths.handles():
+            waiting = [ticket for ticket in self.lanes.waiting() if isinstance(ticket, Job)]
+            for job in self.deaths.unnoticed((*waiting, *self._running, *self.ledger.finished_jobs())):
+                self.mailbox.put(Scheduler.reap, job)
+            self.proceed()
+
     # Coroutines
 
     async def _watch(self) -> None:
@@ -284,11 +292,7 @@ class Scheduler:
         while self.ledger.alive or len(self.mailbox):
             await anyio.sleep(LOOK_AGAIN)
             self.proceed()
-            if self.ledger.alive > self.deaths.handles():
-                waiting = [ticket for ticket in self.lanes.waiting() if isinstance(ticket, Job)]
-                for job in self.deaths.unnoticed((*waiting, *self._running, *self.ledger.finished_jobs())):
-                    self.mailbox.put(Scheduler.reap, job)
-                self.proceed()
+            self.notice_deaths()
         self.deaths.watched = False
 
     async def _keep_time(self) -> None:

@@ -6,21 +6,40 @@ each job, every count of the engine follows.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import functools
 import gc
+import sys
 import threading
 from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
 
-from fetch_engine import FetchCancelled, FetchEngine, FetchError, FetchFailed, FetchResult, FetchTask, Limits
+from fetch_engine import FetchCancelled, FetchEngine, FetchError, FetchFailed, FetchResult, FetchTask, Finished, Limits
 from fetch_engine.task import Job
 from tests.lifetimes.fake_transport import FakeWire
+from tests.lifetimes.recursion import at_depth
 from tests.lifetimes.waiting import turns
 
 CONCURRENCY, PER_HOST = 3, 2
 PATHS = ("ok", "hang", "fail", "status/404", "to/b.test/ok", "to/a.test/hang")
 ENOUGH = 60  # turns of the loop after which whatever can happen has happened
+
+
+class BadWatcher(Finished):
+    """A completion queue with a bug."""
+
+    def add(self, task_id: int, outcome: Any) -> None:
+        raise KeyError(task_id)
+
+
+def asyncio_runs() -> bool:
+    try:
+        return asyncio.current_task() is not None
+    except RuntimeError:
+        return False
 
 
 class Model:
@@ -43,6 +62,9 @@ class Model:
         self.stopped: set[int] = set()  # cancelled by hand
         self.outcomes: dict[int, Any] = {}
         self.leave = anyio.Event()
+        self.fail = anyio.Event()
+        self.badly_watched: set[int] = set()
+        self.other: tuple[FakeWire, FetchEngine, FetchTask] | None = None
         self.entered = False
         self.group: Any = None
 
@@ -51,8 +73,29 @@ class Model:
         async with anyio.create_task_group() as self.group:
             async with self.engine:
                 self.entered = True
-                await self.leave.wait()
+                while not self.leave.is_set():
+                    with contextlib.suppress(BaseExceptionGroup):
+                        await self._work_in_a_group()
             self.check_end()
+
+    async def _work_in_a_group(self) -> None:
+        """A task group of the host's own, which fails whenever `fail` is set."""
+        if asyncio_runs():
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._fail())
+                await self.leave.wait()
+                self.fail.set()
+        else:
+            async with anyio.create_task_group() as other:
+                other.start_soon(self._fail)
+                await self.leave.wait()
+                self.fail.set()
+
+    async def _fail(self) -> None:
+        await self.fail.wait()
+        self.fail = anyio.Event()
+        if not self.leave.is_set():
+            raise ValueError
 
     # Steps
 
@@ -72,6 +115,67 @@ class Model:
         thread = threading.Thread(target=self.held.__delitem__, args=(number,))
         thread.start()
         thread.join()
+
+    def drop_at_the_limit(self, number: int, left: int) -> None:
+        """Where so few calls are left to the limit of recursion that finalizers may fail."""
+        hook = sys.unraisablehook
+        sys.unraisablehook = lambda _: None
+        try:
+            with contextlib.suppress(RecursionError):
+                at_depth(left, functools.partial(self.held.pop, number, None))
+        finally:
+            sys.unraisablehook = hook
+        self.scheduler.notice_deaths()  # as it does twice a second
+
+    def cancel_at_the_limit(self, number: int, left: int) -> None:
+        self.stopped.add(number)
+        with contextlib.suppress(RecursionError):
+            at_depth(left, self.held[number].cancel)
+
+    def await_elsewhere(self, number: int) -> None:
+        """In another event loop, in another thread."""
+        raised: list[type[BaseException]] = []
+
+        def elsewhere() -> None:
+            loop = asyncio.new_event_loop()
+            try:
+                loop.run_until_complete(self.held[number].result())
+            except BaseException as error:  # noqa: BLE001 - it is looked at below
+                raised.append(type(error))
+            finally:
+                loop.close()
+
+        was_done = self.held[number].done()
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join()
+        assert was_done or raised == [RuntimeError]
+        assert not was_done or RuntimeError not in raised
+
+    def submit_badly_watched(self, host: str, path: str) -> None:
+        number = len(self.jobs) + 1
+        task = self.engine.submit(f"http://{host}.test/{path}?{number}", watcher=BadWatcher())
+        self.jobs[number] = task.job
+        self.held[number] = task
+        self.badly_watched.add(number)
+
+    def fail_a_group(self) -> None:
+        self.fail.set()
+
+    async def open_or_leave_another(self) -> None:
+        """A second engine, which is opened in one task and left in another, whichever of the two was opened first."""
+        if self.other is None:
+            wire = FakeWire()
+            engine = FetchEngine(open_transport=wire.open)
+            await engine.__aenter__()
+            self.other = wire, engine, engine.submit("http://c.test/hang")
+            return
+        (wire, engine, task), self.other = self.other, None
+        await engine.__aexit__(None, None, None)
+        assert isinstance(task.outcome, FetchError)
+        assert engine.census().running == engine.census().queued == engine.session.leases == 0
+        assert wire.closes == [1] * len(wire.clients)
+        assert wire.violations == []
 
     def put_into_a_cycle(self, number: int) -> None:
         cycle: list[Any] = [self.held.pop(number)]
@@ -142,6 +246,7 @@ class Model:
                 assert job.outcome is not None or self.wire.opening is not None, "a dropped one goes on"
             if job.outcome is not None:
                 assert not self.awaited.get(number), "a waiter was not woken"
+                assert job.watcher is None, "a watcher was not told"
 
     # What must be true
 
@@ -205,6 +310,9 @@ class Model:
         for number, job in self.jobs.items():
             outcome = job.outcome
             if outcome is None:
+                continue
+            if number in self.badly_watched:
+                assert job.watcher is not None or (isinstance(outcome, FetchError) and outcome.kind == "internal")
                 continue
             assert self.outcomes.setdefault(number, outcome) is outcome
             if isinstance(outcome, FetchResult):

@@ -31,6 +31,7 @@ BOUNDED = settings(
 
 HOSTS = st.sampled_from("ab")
 PICKS = st.integers(0, 30)
+LEFT = st.integers(0, 30)  # calls left to the limit of recursion
 # A session that is closed at once, after a while, or for want of running requests.
 SESSIONS: Any = st.sampled_from([(0.0, None), (60.0, None), (60.0, 1e-9)])
 
@@ -133,9 +134,38 @@ class EngineMachine(RuleBasedStateMachine):
     def wait_for(self, pick: int) -> None:
         self.within(self.model.wait_for, self.held(pick))
 
+    @precondition(lambda self: self.model.held)
+    @rule(pick=PICKS, left=LEFT, name=st.sampled_from(["drop_at_the_limit", "cancel_at_the_limit"]))
+    def at_the_limit(self, pick: int, left: int, name: str) -> None:
+        self.within(getattr(self.model, name), self.held(pick), left)
+
+    @precondition(lambda self: self.model.held)
+    @rule(pick=PICKS)
+    def await_elsewhere(self, pick: int) -> None:
+        self.model.await_elsewhere(self.held(pick))
+
+    @rule(host=HOSTS, path=st.sampled_from(PATHS))
+    def submit_badly_watched(self, host: str, path: str) -> None:
+        self.within(self.model.submit_badly_watched, host, path)
+
+    @rule()
+    def fail_a_group(self) -> None:
+        self.within(self.model.fail_a_group)
+
+    @rule()
+    def another_engine(self) -> None:
+        self.loop.run_until_complete(self.model.open_or_leave_another())
+
     @rule(
         step=st.sampled_from(
-            [Model.release, Model.hold_up_closing, Model.let_close, Model.hold_up_opening, Model.let_open]
+            [
+                Model.fail_a_group,
+                Model.release,
+                Model.hold_up_closing,
+                Model.let_close,
+                Model.hold_up_opening,
+                Model.let_open,
+            ]
         )
     )
     def wire(self, step: Callable[[Model], None]) -> None:
@@ -158,6 +188,8 @@ class EngineMachine(RuleBasedStateMachine):
         ended, _ = self.loop.run_until_complete(asyncio.wait({self.host}, timeout=5))
         assert ended, "the engine's end hangs"
         self.host.result()
+        if self.model.other is not None:
+            self.loop.run_until_complete(self.model.open_or_leave_another())
         self.model.held.clear()
         self.model.collect()
         census = self.model.engine.census()
@@ -180,6 +212,10 @@ STEPS = st.one_of(
     st.tuples(st.just("turns"), st.integers(1, 12)),
     st.tuples(st.sampled_from(["drop", "drop_elsewhere", "put_into_a_cycle", "cancel", "pin", "unpin"]), PICKS),
     st.tuples(st.just("wait_for"), PICKS),
+    st.tuples(st.sampled_from(["drop_at_the_limit", "cancel_at_the_limit"]), PICKS, LEFT),
+    st.tuples(st.just("await_elsewhere"), PICKS),
+    st.tuples(st.just("submit_badly_watched"), HOSTS, st.sampled_from(PATHS)),
+    st.tuples(st.sampled_from(["open_or_leave_another", "fail_a_group"])),
     st.tuples(st.sampled_from(["collect", "release", "hold_up_closing", "let_close", "hold_up_opening", "let_open"])),
 )
 
@@ -195,17 +231,23 @@ async def run_steps(steps: list[tuple[Any, ...]], session: tuple[float, float | 
                 model.submit(arguments[0], arguments[1], pin=arguments[2])
             elif name == "turns":
                 await turns(arguments[0])
+            elif name == "open_or_leave_another":
+                await model.open_or_leave_another()
+            elif name == "submit_badly_watched":
+                model.submit_badly_watched(*arguments)
             elif not arguments:
                 getattr(model, name)()
             elif model.held:
                 numbers = sorted(model.held)
-                getattr(model, name)(numbers[arguments[0] % len(numbers)])
+                getattr(model, name)(numbers[arguments[0] % len(numbers)], *arguments[1:])
             model.check()
         await turns(ENOUGH)
         model.check()
         model.let_open()
         model.let_close()
         model.leave.set()
+    if model.other is not None:
+        await model.open_or_leave_another()
 
 
 @given(steps=st.lists(STEPS, min_size=10, max_size=60), session=SESSIONS)

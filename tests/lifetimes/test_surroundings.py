@@ -16,6 +16,7 @@ import pytest
 from fetch_engine import FetchEngine, FetchTask, Limits
 from fetch_engine.deaths import LOOK_AGAIN
 from tests.lifetimes.fake_transport import checked_wire
+from tests.lifetimes.recursion import at_depth
 from tests.lifetimes.test_foreign_drops import Acting
 from tests.lifetimes.waiting import all_let_go, turns, until
 
@@ -65,25 +66,6 @@ async def test_awaits_down_to_the_limit_of_recursion() -> None:
                 with anyio.fail_after(60):
                     assert (await engine.submit(f"{HOST}/ok")).status == 200
             await all_let_go(engine, limit=60)
-
-
-def down(level: int) -> int:
-    try:
-        return down(level + 1)
-    except RecursionError:
-        return level
-
-
-def go(level: int, call: Callable[[], object]) -> None:
-    if level:
-        go(level - 1, call)
-    else:
-        call()
-
-
-def at_depth(left: int, call: Callable[[], object]) -> None:
-    """Call it where `left` more calls fit, found by going down until none does."""
-    go(max(down(0) - left, 0), call)
 
 
 @pytest.mark.parametrize("what", ["drop", "cancel", "census", "submit", "pin", "session", "join"])
