@@ -171,7 +171,7 @@ class FetchEngine:
             raise ValueError("timeout must be above 0, or None for no limit")
         if not isinstance(request, FetchRequest):
             request = FetchRequest(url_text(request))
-        job = Job(next(self._ids), request, host_of(request.url), mailbox, Scheduler.cancel, timeout, watcher)
+        job = Job(next(self._ids), request, host_of(request.url), mailbox, timeout, watcher)
         job.context = own_context(scheduler.opened_in, FetchTask)
         task = FetchTask(job, scheduler.deaths.one)
         mailbox.put(Scheduler.admit, job)  # first: what is interrupted from here on is noticed as a handle that died

@@ -37,13 +37,24 @@ class Mailbox:
     function that any thread may call to have another one called in the loop. is_in_loop: whether the caller is there.
     """
 
-    __slots__ = ("__weakref__", "_armed", "_entries", "_late", "_made_in", "_owner", "_wake", "is_in_loop")
+    __slots__ = (
+        "__weakref__",
+        "_armed",
+        "_entries",
+        "_late",
+        "_made_in",
+        "_on_cancel",
+        "_owner",
+        "_wake",
+        "is_in_loop",
+    )
 
     def __init__(
         self,
         owner: Owner,
         waker: Callable[[Callable[[], None]], Callable[[], None]],
         is_in_loop: Callable[[], bool],
+        on_cancel: Action | None = None,
     ) -> None:
         self._owner = weakref.ref(owner)
         self._entries: deque[Entry] = deque()
@@ -52,6 +63,7 @@ class Mailbox:
         self._wake: Callable[[], None] | None = waker(self._woken)
         self._made_in = _forks
         self.is_in_loop = is_in_loop
+        self._on_cancel = on_cancel
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -108,6 +120,11 @@ class Mailbox:
                 owner.advance()
         else:
             self.post(action, subject)
+
+    def cancel(self, job: Any) -> None:
+        """The owner of this job's handle wants it no more: `post_now` of `on_cancel`."""
+        if self._on_cancel is not None:
+            self.post_now(self._on_cancel, job)
 
     def act(self, engine: object, spare: Callable[[], bool]) -> None:
         """Act on the entries; where there is none, call `spare` until it finds nothing to do. After AT_ONCE of both

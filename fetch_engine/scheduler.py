@@ -55,7 +55,7 @@ class Scheduler:
         announcing: Announcing,
         registry: weakref.WeakValueDictionary[int, FetchTask],
     ) -> None:
-        self.mailbox = Mailbox(self, waker, presence())
+        self.mailbox = Mailbox(self, waker, presence(), Scheduler.cancel)
         self.opened_in = contextvars.copy_context()
         self.tasks = OwnTasks(self.mailbox, self.proceed, self._shut_down)
         self._owed = self.tasks.owed

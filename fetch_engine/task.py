@@ -80,7 +80,6 @@ class Job:
         "id",
         "lane",
         "mailbox",
-        "on_cancel",
         "outcome",
         "pinned_until_done",
         "reaped",
@@ -98,7 +97,6 @@ class Job:
         request: FetchRequest,
         host: str,
         mailbox: Mailbox,
-        on_cancel: Action,
         timeout: float | None,
         watcher: Finished | None,
     ) -> None:
@@ -106,7 +104,6 @@ class Job:
         self.request = request
         self.host = host
         self.mailbox = mailbox
-        self.on_cancel = on_cancel
         self.timeout = timeout
         self.watcher = watcher
         self.submitted = time.perf_counter()
@@ -266,7 +263,7 @@ class FetchTask:
 
     def cancel(self) -> None:
         """End it, if it has not ended. From any thread; twice is as good as once."""
-        self.job.mailbox.post_now(self.job.on_cancel, self.job)
+        self.job.mailbox.cancel(self.job)
 
     async def result(self) -> FetchResult:
         """The same as awaiting the handle. The waiting frame owns the handle."""

@@ -119,7 +119,7 @@ class Clock:
 
 
 def ended_job(ledger: Ledger, number: int) -> Job:
-    job = Job(number, FetchRequest(""), "", mailbox=None, on_cancel=None, timeout=None, watcher=None)  # type: ignore[arg-type]
+    job = Job(number, FetchRequest(""), "", mailbox=None, timeout=None, watcher=None)  # type: ignore[arg-type]
     ledger.admit()
     job.conclude(FetchError(ErrorKind.INVALID_URL, ""))
     ledger.end(job)

@@ -108,7 +108,7 @@ def test_of_a_fetch_that_never_started_too() -> None:
 
 def test_whoever_took_the_account_sees_the_end_in_it_and_the_job_keeps_none() -> None:
     request = FetchRequest("http://a.example/")
-    job = Job(1, request, "a.example", None, None, None, None)  # type: ignore[arg-type]
+    job = Job(1, request, "a.example", None, None, None)  # type: ignore[arg-type]
     states = [job.state]
     taken = job.recorder
     taken.begin("wait")

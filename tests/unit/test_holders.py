@@ -31,7 +31,7 @@ CURRENT: contextvars.ContextVar[object] = contextvars.ContextVar("current")
 def handle() -> FetchTask:
     """One without an engine."""
     nothing: Any = None
-    return FetchTask(Job(1, FetchRequest("http://127.0.0.1/"), "127.0.0.1", nothing, nothing, None, None))
+    return FetchTask(Job(1, FetchRequest("http://127.0.0.1/"), "127.0.0.1", nothing, None, None))
 
 
 def ask(
