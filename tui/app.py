@@ -25,18 +25,21 @@ from tui.counts import fetches
 from tui.done_rows import MAX_ROWS, DoneRows
 from tui.glyphs import UNICODE, Glyphs
 from tui.history import EntryHistory, SeenHosts
-from tui.keys import PLACES, bindings, in_place
+from tui.keys import PLACES, bindings, in_place, key_label
 from tui.link import EngineLink
 from tui.meter import Meter, ScreenCost
 from tui.output import PacedApp
 from tui.painted import LOOKS
+from tui.panels.url_bar import UrlInput
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.dashboard import DashboardScreen
+from tui.screens.details import DetailsScreen
 from tui.screens.once import Palette
 from tui.snapshot import Command, SetRate, Snapshot
 from tui.stored_rows import StoredRows
 from tui.themes import OWN, THEMES
 from tui.totals import BATCH, Totals
+from tui.typed_urls import TypedUrls
 
 if TYPE_CHECKING:
     from tui.screens.overview import OverviewScreen
@@ -110,6 +113,7 @@ class DashboardApp(PacedApp[None]):
         self.cost = ScreenCost(self.fps)
         self._sent = Meter(time.monotonic())
         self.on_first_frame: Callable[[], object] | None = None
+        self._typed_urls = TypedUrls()
         self.last_key = 0.0  # time.monotonic() of the newest
         self.animation_level = "none"
         for own in OWN:
@@ -244,9 +248,33 @@ class DashboardApp(PacedApp[None]):
     def on_key(self, event: events.Key) -> None:
         """A key that comes by here unused while a field has the focus was typed before the focus had moved there."""
         self.last_key = time.monotonic()
-        if isinstance(self.focused, Input) and event.is_printable and event.character:
-            self.focused.insert_text_at_cursor(event.character)
+        if isinstance(self.focused, Input):
+            self._typed_urls.take(None)
+            if event.is_printable and event.character:
+                self.focused.insert_text_at_cursor(event.character)
+                event.prevent_default()
+        elif self._is_beside_field and (line := self._typed_urls.take(event.character)):
             event.prevent_default()
+            self._url_field().add_typed(line)
+            self.notify(f"a URL typed here goes into its field; {key_label('url.focus')} leads there")
+
+    def on_paste(self, event: events.Paste) -> None:
+        """What no field has taken."""
+        if isinstance(self.focused, Input):  # it came before the focus had moved there
+            self.focused.post_message(events.Paste(event.text))
+        elif self._is_beside_field and event.text.strip():
+            self._url_field().post_message(UrlInput.PastedBeside(event.text))
+
+    @property
+    def _is_beside_field(self) -> bool:
+        return isinstance(self.screen, DashboardScreen | DetailsScreen)
+
+    def _url_field(self) -> UrlInput:
+        """The field for URLs, with the focus."""
+        if isinstance(self.screen, DetailsScreen):
+            self.screen.dismiss()
+        self._dashboard.action_focus_url()
+        return self._dashboard.query_one(UrlInput)
 
     # screens and the end
 

@@ -177,6 +177,11 @@ def label(key: str) -> str:
     return LABELS.get(key, key)
 
 
+def key_label(id: str) -> str:
+    """The first key of the table's entry of this id, as people write it; "" where it has none."""
+    return next(key.label for key in in_place(*PLACES) if key.id == id)
+
+
 def in_place(*places: str) -> Iterator[Key]:
     """The keys that work in these places, in the order of the table."""
     return (replace(key, keys=_changed.get(key.id, key.keys)) for key in KEYS if key.place in places)

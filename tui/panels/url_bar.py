@@ -18,7 +18,7 @@ from textual.widgets import Input
 from fetch_engine import FetchRequest
 from fetch_engine.curl_command import is_curl_command
 from fetch_engine.globbing import escape_glob
-from tui.entry import Entry, of_request, one_line, read_entries, read_entry, to_edit
+from tui.entry import MOST_UNASKED, Entry, of_request, one_line, read_entries, read_entry, to_edit
 from tui.history import EntryHistory, SeenHosts
 from tui.keys import bindings
 from tui.painted import Line, Painted
@@ -53,11 +53,19 @@ class UrlInput(Input):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("url")]
 
     class Entered(Message):
-        """What was entered comes to this."""
+        """What was entered comes to this. unasked: how many URLs are fetched without a question."""
 
-        def __init__(self, entry: Entry) -> None:
+        def __init__(self, entry: Entry, unasked: int = MOST_UNASKED) -> None:
             super().__init__()
             self.entry = entry
+            self.unasked = unasked
+
+    class PastedBeside(Message):
+        """Text was pasted where there is no field; perhaps not meant to be fetched at all."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
 
     class Noted(Message):
         """Something is to be said about what stands in the field."""
@@ -96,7 +104,12 @@ class UrlInput(Input):
     async def on_paste(self, event: events.Paste) -> None:
         event.stop()
         event.prevent_default()
-        text = event.text
+        await self._take_paste(event.text, MOST_UNASKED)
+
+    async def on_url_input_pasted_beside(self, message: PastedBeside) -> None:
+        await self._take_paste(message.text, unasked=1)
+
+    async def _take_paste(self, text: str, unasked: int) -> None:
         if is_curl_command(text) and not self.value.strip():
             await self._paste_command(text)
             return
@@ -104,7 +117,7 @@ class UrlInput(Input):
         if len(lines) > 1:
             entry = await _aside(read_entries, lines)
             if entry.commands:
-                self.post_message(self.Entered(entry))
+                self.post_message(self.Entered(entry, unasked))
             if entry.complaint:
                 self.post_message(self.Noted(entry.complaint, "bad"))
         elif lines:
@@ -122,6 +135,10 @@ class UrlInput(Input):
         self._put(line)
         if not entry.commands:
             self.post_message(self.Noted(entry.complaint, "bad"))
+
+    def add_typed(self, text: str) -> None:
+        """Add text that was typed elsewhere, apart from what stands there."""
+        self._put(f"{self.value} {text}" if self.value.strip() else text)
 
     def about(self) -> str:
         """What the line stands for, where it does not show in it."""

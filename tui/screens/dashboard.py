@@ -16,7 +16,7 @@ from textual.widget import Widget
 
 from fetch_engine import FetchRequest
 from tui.counts import fetches
-from tui.entry import MOST_UNASKED, Entry
+from tui.entry import Entry
 from tui.frame import Frame
 from tui.keys import bindings, hints
 from tui.panels.active import ActivePane
@@ -289,7 +289,7 @@ class DashboardScreen(SizedNow, Screen[None], RecordActions):
     @on(UrlInput.Entered)
     def _entered(self, message: UrlInput.Entered) -> None:
         entry = message.entry
-        if entry.count > MOST_UNASKED:
+        if entry.count > message.unasked:
             question = f"Fetch {entry.count:,} URLs?"
             self.app.push_screen(ConfirmScreen(question, "fetch them"), lambda yes: self._start(entry) if yes else None)
         else:
