@@ -88,5 +88,6 @@ class StatusLine(Painted):
             count = f"{self.glyphs.warning}{self.warnings}" + (" warnings (W)" if long else "")
             parts.append((0, [(count, "bad" if self.bugs else "warn")]))
         if long:
-            parts.append((5, [(f"ui {self.cost.redraws:g} Hz {rate(self.cost.speed)}", "faint")]))
+            # Of one width: what is beside it would move otherwise, and telling the cost would keep the screen busy.
+            parts.append((5, [(f"ui {self.cost.redraws:g} Hz {rate(self.cost.speed):<6}", "faint")]))
         return parts
