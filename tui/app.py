@@ -10,14 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events
 from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.css.query import NoMatches
 from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Input
 
 from fetch_engine import FetchRequest
 from tui.choices import Choices
@@ -25,21 +23,17 @@ from tui.counts import fetches
 from tui.done_rows import MAX_ROWS, DoneRows
 from tui.glyphs import UNICODE, Glyphs
 from tui.history import EntryHistory, SeenHosts
-from tui.keys import PLACES, bindings, in_place, key_label
+from tui.keys import PLACES, bindings, in_place
 from tui.link import EngineLink
 from tui.meter import Meter, ScreenCost
-from tui.output import PacedApp
 from tui.painted import LOOKS
-from tui.panels.url_bar import UrlInput
 from tui.screens.confirm import ConfirmScreen
-from tui.screens.dashboard import DashboardScreen
-from tui.screens.details import DetailsScreen
 from tui.screens.once import Palette
 from tui.snapshot import Command, SetRate, Snapshot
 from tui.stored_rows import StoredRows
 from tui.themes import OWN, THEMES
 from tui.totals import BATCH, Totals
-from tui.typed_urls import TypedUrls
+from tui.typing_app import TypingApp
 
 if TYPE_CHECKING:
     from tui.screens.overview import OverviewScreen
@@ -50,7 +44,7 @@ PIECE = 256  # rows moved between two looks at the clock
 RATES = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)  # redraws a second
 
 
-class DashboardApp(PacedApp[None]):
+class DashboardApp(TypingApp):
     """Widgets hold ids and frozen records only; every handle stays in the engine's thread behind `link`.
 
     fps: redraws a second. glyphs: what the terminal can show. colours: "full", "ansi" for the terminal's own sixteen,
@@ -113,14 +107,11 @@ class DashboardApp(PacedApp[None]):
         self.cost = ScreenCost(self.fps)
         self._sent = Meter(time.monotonic())
         self.on_first_frame: Callable[[], object] | None = None
-        self._typed_urls = TypedUrls()
-        self.last_key = 0.0  # time.monotonic() of the newest
         self.animation_level = "none"
         for own in OWN:
             self.register_theme(own)
         self._begin_with(THEMES[name])
         self._ticks: Timer | None = None
-        self._dashboard = DashboardScreen()
         self._overview: OverviewScreen | None = None
 
     @property
@@ -147,7 +138,7 @@ class DashboardApp(PacedApp[None]):
         return {"rule": "ansi_default", "faint": "ansi_default", "selection": "ansi_default"}
 
     def get_default_screen(self) -> Screen[None]:
-        return self._dashboard
+        return self.dashboard
 
     def on_mount(self) -> None:
         self._ticks = self.set_interval(1 / self.fps, self.pull)
@@ -198,9 +189,9 @@ class DashboardApp(PacedApp[None]):
 
     def _show(self) -> None:
         # One more snapshot may come while the screen is being taken down, its widgets already gone.
-        if self._dashboard.is_mounted:
+        if self.dashboard.is_mounted:
             with suppress(NoMatches):
-                self._dashboard.show(self.snapshot, paused=self.paused)
+                self.dashboard.show(self.snapshot, paused=self.paused)
         overview = self._overview
         if overview is not None and overview.is_mounted and overview in self.screen_stack:
             overview.show(self.snapshot, paused=self.paused, cost=self.cost)
@@ -244,37 +235,6 @@ class DashboardApp(PacedApp[None]):
         shown = THEMES.get(name, THEMES[self._auto])
         self.ansi_color = shown == THEMES["ansi"]
         self.theme = shown
-
-    def on_key(self, event: events.Key) -> None:
-        """A key that comes by here unused while a field has the focus was typed before the focus had moved there."""
-        self.last_key = time.monotonic()
-        if isinstance(self.focused, Input):
-            self._typed_urls.take(None)
-            if event.is_printable and event.character:
-                self.focused.insert_text_at_cursor(event.character)
-                event.prevent_default()
-        elif self._is_beside_field and (line := self._typed_urls.take(event.character)):
-            event.prevent_default()
-            self._url_field().add_typed(line)
-            self.notify(f"a URL typed here goes into its field; {key_label('url.focus')} leads there")
-
-    def on_paste(self, event: events.Paste) -> None:
-        """What no field has taken."""
-        if isinstance(self.focused, Input):  # it came before the focus had moved there
-            self.focused.post_message(events.Paste(event.text))
-        elif self._is_beside_field and event.text.strip():
-            self._url_field().post_message(UrlInput.PastedBeside(event.text))
-
-    @property
-    def _is_beside_field(self) -> bool:
-        return isinstance(self.screen, DashboardScreen | DetailsScreen)
-
-    def _url_field(self) -> UrlInput:
-        """The field for URLs, with the focus."""
-        if isinstance(self.screen, DetailsScreen):
-            self.screen.dismiss()
-        self._dashboard.action_focus_url()
-        return self._dashboard.query_one(UrlInput)
 
     # screens and the end
 

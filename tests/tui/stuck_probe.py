@@ -34,7 +34,7 @@ async def never(*_: object, **__: object) -> None:
 
 
 if __name__ == "__main__":
-    DashboardApp.on_key = stuck  # type: ignore[method-assign]
+    DashboardApp.on_key = stuck  # type: ignore[method-assign, assignment]
     if HOW == "ending":
         DashboardApp._shutdown = never  # type: ignore[method-assign]
     sys.exit(main())
