@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 
 STDERR = 2
 PATIENCE = 500  # milliseconds for a reader of standard error that does not read
+# What alone the masking changes, or more: all else is said without loading it, as most usage errors are.
+_SUSPECT = re.compile(r"[=@%]|eyJ|bearer|basic|digest|negotiate|token|cookie|key|secret|auth", re.IGNORECASE)
 _CLEAR = b"\r\x1b[K"  # back to the start of the line, and erase it (ECMA-48 EL)
 
 
@@ -24,10 +27,17 @@ def complain(message: str) -> None:
 
     A reader that is gone is no error.
     """
-    from fetch_engine.redaction import masked_text  # here, as most runs have nothing to complain of
-
     for line in message.split("\n"):
-        write_stderr(f"weakfetch-tui: {printable(masked_text(line))}")
+        write_stderr(f"weakfetch-tui: {printable(without_secrets(line))}")
+
+
+def without_secrets(line: str) -> str:
+    """The line as `masked_text` of the engine has it."""
+    if _SUSPECT.search(line) is None:
+        return line
+    from fetch_engine.redaction import masked_text
+
+    return masked_text(line)
 
 
 def complain_now(message: str) -> bool:

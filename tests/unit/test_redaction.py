@@ -38,6 +38,7 @@ from fetch_engine.redaction import (
 from fetch_engine.store_file import RunLocks, connect
 from fetch_engine.store_session import Op, RunToWrite, StoreSession
 from fetch_engine.store_values import StoredRequest, numbered
+from tui import complaint
 from tui.complaint import complain
 from tui.copying import headers_of
 from tui.describe import glimpse, shown_url
@@ -248,6 +249,21 @@ def test_no_complaint_no_argument_and_no_history_has_one(place: str) -> None:
     assert not any(secret in word for word in masked_arguments(("-i", url, f"--proxy={url}", f"-x{url}", "-e", url)))
     request = FetchRequest(url)
     assert secret not in curl_command(request)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            ["://", "a:b@", "?", "&", "=", "%3D", "%40", "eyJ", "eyJhbGciOi.eyJzdWIi.c2ln", ".", ":", " ", "Bearer ",
+             "BASIC ", "digest ", "ToKen", "Cookie: ", "X-Api-Key: ", "x-session-id: ", "X-Sid: ", "passwd", "a1B2c3d4"]
+        )
+        | st.text(max_size=5),
+        max_size=8,
+    ).map("".join)
+)  # fmt: skip
+def test_complaints_are_masked_by_the_same_rules(text: str) -> None:
+    assert complaint.without_secrets(text) == masked_text(text)
 
 
 @pytest.mark.parametrize("name", ["Set-Cookie", "X-Api-Key", "X-Echo"])
