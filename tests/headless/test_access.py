@@ -12,7 +12,7 @@ import pytest
 
 from tests.headless.program import Ended, run
 from tests.tui.pty_terminal import PtyTerminal
-from tests.wire.servers import RawServer
+from tests.wire.servers import Connection, RawServer
 from tests.wire.socks_server import SocksProxy
 from tests.wire.test_credentials import Site
 from tui.resume import store_path
@@ -129,10 +129,25 @@ def test_cookies_are_kept_and_written(site: Site, server: RawServer, folders: Pa
     assert site.values("cookie") == [None, None]
 
 
-def test_cookies_that_cannot_be_written_are_told(server: RawServer, folders: Path) -> None:
+def test_cookies_that_can_never_be_written_are_told_before_the_first_request(server: RawServer, folders: Path) -> None:
     ended = run("-c", str(folders), server.url())
+    assert ended.code == 2
+    assert f"cannot write {folders}, where the cookies are to be saved: Is a directory" in ended.err
+    assert server.accepted == 0
+
+
+def test_cookies_that_could_not_be_written_at_the_end_are_told(folders: Path) -> None:
+    jar = folders / "jar"
+
+    def handle(connection: Connection) -> None:
+        connection.request()
+        jar.mkdir()  # in the way only now
+        connection.answer(headers="Set-Cookie: a=1\r\n")
+
+    with RawServer(handle) as server:
+        ended = run("-c", str(jar), server.url())
     assert ended.code == 1
-    assert "the cookies were not saved" in ended.err
+    assert f"the cookies were not saved: {jar}: Is a directory" in ended.err
 
 
 def test_routes(site: Site, server: RawServer) -> None:
