@@ -74,10 +74,15 @@ class OwnTasks:
 
     def settle(self) -> None:
         """Begin. Raises RuntimeError where trio has begun to end its own tasks."""
-        _settle(self._live, self._context.copy())
+        # From here on, and not only when they have begun: a collection before that is one of the engine's too.
+        collector_watch.watch()
+        try:
+            _settle(self._live, self._context.copy())
+        except BaseException:
+            collector_watch.unwatch()
+            raise
 
     async def _live(self) -> None:
-        collector_watch.watch()
         group = anyio.create_task_group()
         # Not by `async with`: where the loop is closed under this task nobody can wait for the group's end any more.
         await group.__aenter__()

@@ -411,6 +411,7 @@ async def turn_length(bombs: int) -> float:
     return busy[len(busy) // 2]
 
 
+@pytest.mark.timing
 async def test_many_bombs_hold_the_loop_no_longer_than_one() -> None:
     assert await turn_length(16) < 4 * await turn_length(1)
 

@@ -138,10 +138,18 @@ class RawServer:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join(PATIENCE)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            for sock in list(self._open):
+                with contextlib.suppress(OSError):
+                    # Not SSLSocket's own, after which a handler in another thread would read the ciphertext.
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
+            # What was accepted last may have been opened since; and some servers serve in this thread.
+            self._thread.join(0.02)
+            if not self._thread.is_alive() or time.monotonic() > deadline:
+                break
         for sock in list(self._open):
             with contextlib.suppress(OSError):
-                # Not SSLSocket's own, after which a handler in another thread would read the ciphertext.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(PATIENCE)
