@@ -4,14 +4,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fetch_engine.census import Census, HeldHandle
-    from fetch_engine.engine import FetchEngine
-    from fetch_engine.errors import EngineClosed, FetchCancelled, FetchFailed
-    from fetch_engine.limits import Limits, Timeouts
-    from fetch_engine.requests import FetchRequest
-    from fetch_engine.results import ErrorKind, FetchError, FetchResult, FetchState, Hop, Timings
-    from fetch_engine.retry import RetryPolicy
-    from fetch_engine.task import FetchTask, Finished
+    from fetch_engine.core.census import Census, HeldHandle
+    from fetch_engine.core.engine import FetchEngine
+    from fetch_engine.core.task import FetchTask, Finished
+    from fetch_engine.fetch.retry import RetryPolicy
+    from fetch_engine.model.errors import EngineClosed, FetchCancelled, FetchFailed
+    from fetch_engine.model.limits import Limits, Timeouts
+    from fetch_engine.model.requests import FetchRequest
+    from fetch_engine.model.results import ErrorKind, FetchError, FetchResult, FetchState, Hop, Timings
 
 __all__ = [
     "Census",
@@ -36,14 +36,14 @@ __all__ = [
 
 # Imported when first asked for: whoever takes a result apart need not wait for the engine and its protocols.
 _MODULES = {
-    "census": ("Census", "HeldHandle"),
-    "engine": ("FetchEngine",),
-    "errors": ("EngineClosed", "FetchCancelled", "FetchFailed"),
-    "limits": ("Limits", "Timeouts"),
-    "requests": ("FetchRequest",),
-    "results": ("ErrorKind", "FetchError", "FetchResult", "FetchState", "Hop", "Timings"),
-    "retry": ("RetryPolicy",),
-    "task": ("FetchTask", "Finished"),
+    "core.census": ("Census", "HeldHandle"),
+    "core.engine": ("FetchEngine",),
+    "model.errors": ("EngineClosed", "FetchCancelled", "FetchFailed"),
+    "model.limits": ("Limits", "Timeouts"),
+    "model.requests": ("FetchRequest",),
+    "model.results": ("ErrorKind", "FetchError", "FetchResult", "FetchState", "Hop", "Timings"),
+    "fetch.retry": ("RetryPolicy",),
+    "core.task": ("FetchTask", "Finished"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

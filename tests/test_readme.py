@@ -14,10 +14,10 @@ from urllib.parse import unquote
 import pytest
 
 from tests.tui.pty_terminal import PtyTerminal
-from tui.demo_server import demo_server
-from tui.keys import KEYS, PLACES
-from tui.options import parse
-from tui.row_filter import parse as parse_filter
+from tui.demo.server import demo_server
+from tui.keys.table import KEYS, PLACES
+from tui.options.table import parse
+from tui.rows.row_filter import parse as parse_filter
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 PROGRAM = f"{sys.executable} -m tui.cli"

@@ -7,8 +7,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from tui.complaint import complain
-from tui.quiet_start import collector_rests
+from tui.run.gc_at_start import collector_rests
+from tui.text.print_error import complain
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(argv: Sequence[str] | None) -> int:
-    from tui.options import parse
+    from tui.options.table import parse
 
     try:
         _occupy_standard_descriptors()
@@ -31,7 +31,7 @@ def _main(argv: Sequence[str] | None) -> int:
                 raise
             return _cannot_print(error)
         if options.resume is not None:
-            from tui.resumed_options import with_options_of_run
+            from tui.run.resumed_options import with_options_of_run
 
             try:
                 options = with_options_of_run(options, stdout_is_terminal=os.isatty(1))
@@ -40,28 +40,28 @@ def _main(argv: Sequence[str] | None) -> int:
             except ValueError as error:
                 complain(str(error))
                 return 2
-        from tui.shortage import too_little
+        from tui.run.shortage import too_little
 
         if (lack := too_little(options)) is not None:
             complain(lack)
             return 2
         # Imported only now: --help and --version need not wait for Textual and the HTTP stack.
         if options.history:
-            from tui.history_table import print_history
+            from tui.headless.history_table import print_history
 
             return print_history()
         if options.headless:
-            from tui.headless import run
+            from tui.headless.run import run
 
             return run(options)
-        from tui.dashboard import run_dashboard
+        from tui.screen.main import run_dashboard
 
         return run_dashboard(options)
     except KeyboardInterrupt:
         complain("interrupted")
         return 130
     except Exception as error:
-        from tui.shortage import shortage
+        from tui.run.shortage import shortage
 
         why = shortage(error)
         if why is None:

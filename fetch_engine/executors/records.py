@@ -12,10 +12,10 @@ from dataclasses import fields, replace
 from operator import attrgetter
 from typing import Any
 
-from fetch_engine.recorder import Recorder
-from fetch_engine.requests import FetchRequest
-from fetch_engine.results import FetchError, FetchResult, Timings
-from fetch_engine.task import Outcome
+from fetch_engine.core.task import Outcome
+from fetch_engine.model.recorder import Recorder
+from fetch_engine.model.requests import FetchRequest
+from fetch_engine.model.results import FetchError, FetchResult, Timings
 
 Values = tuple[Any, ...]
 

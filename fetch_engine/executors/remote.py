@@ -15,17 +15,17 @@ from typing import Any
 
 import anyio
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.executors.protocol import ENGINE_CANCELLED, Settings
+from fetch_engine.core.executor import ENGINE_CANCELLED, Settings
+from fetch_engine.core.scheduler import Scheduler
+from fetch_engine.core.session import Generation
+from fetch_engine.core.slots import Passage, arrive, depart, slow_down, vacate
+from fetch_engine.core.task import Job, Outcome
 from fetch_engine.executors.records import Kind, Record, unpack_account, unpack_outcome, with_rest
-from fetch_engine.fetching import describe_failure
-from fetch_engine.host_backoff import SlowDown
-from fetch_engine.places import Passage, arrive, depart, slow_down, vacate
-from fetch_engine.results import ErrorKind, FetchError
-from fetch_engine.retry import unknown_outcome
-from fetch_engine.scheduler import Scheduler
-from fetch_engine.session import Generation
-from fetch_engine.task import Job, Outcome
+from fetch_engine.fetch.fetch import describe_failure
+from fetch_engine.fetch.host_backoff import SlowDown
+from fetch_engine.fetch.retry import unknown_outcome
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.results import ErrorKind, FetchError
 
 Reason = tuple[ErrorKind, str]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fetch_engine.spool import SpoolFolder
+from fetch_engine.bodies.spool import SpoolFolder
 
 
 class SpoolGuest(SpoolFolder):

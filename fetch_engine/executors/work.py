@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fetch_engine.executors.protocol import Settings
+from fetch_engine.core.executor import Settings
 
 
 @dataclass(frozen=True, slots=True)

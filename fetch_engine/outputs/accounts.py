@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from fetch_engine.requests import FetchRequest
-from fetch_engine.results import FetchError, FetchResult
+from fetch_engine.model.requests import FetchRequest
+from fetch_engine.model.results import FetchError, FetchResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ import io
 import json
 from collections.abc import Iterable
 
+from fetch_engine.model.requests import Scalar, tag_of
+from fetch_engine.model.results import FetchError, FetchResult
 from fetch_engine.outputs.accounts import Account, milliseconds, plain
 from fetch_engine.outputs.secrets import Secrets
-from fetch_engine.requests import Scalar, tag_of
-from fetch_engine.results import FetchError, FetchResult
 
 COLUMNS = (
     "url",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from fetch_engine.results import ErrorKind, FetchError, FetchResult
+from fetch_engine.model.results import ErrorKind, FetchError, FetchResult
 
 DEFAULT = "4xx,5xx,errors"
 _CLASS = re.compile(r"([1-5])xx")

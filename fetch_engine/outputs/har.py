@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from fetch_engine.errors import AttemptFailed
+from fetch_engine.fetch.redirects import next_hop
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.requests import Headers, HopRequest, first_hop, has_header, tag_of, user_agent
+from fetch_engine.model.results import FetchError, FetchResult, Hop, Timings
+from fetch_engine.model.urls import parse_url
 from fetch_engine.outputs.accounts import Account, milliseconds, unicode_only
 from fetch_engine.outputs.body_text import content_text
 from fetch_engine.outputs.secrets import Secrets
-from fetch_engine.redirects import next_hop
-from fetch_engine.requests import Headers, HopRequest, first_hop, has_header, tag_of, user_agent
-from fetch_engine.results import FetchError, FetchResult, Hop, Timings
-from fetch_engine.urls import parse_url
 
 Json = dict[str, Any]
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]*")

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from xml.sax.saxutils import escape, quoteattr
 
-from fetch_engine.errors import AttemptFailed
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.requests import FetchRequest, tag_of
+from fetch_engine.model.results import FetchError
+from fetch_engine.model.urls import parse_url
 from fetch_engine.outputs.accounts import Account, plain
 from fetch_engine.outputs.fail_on import FailOn
 from fetch_engine.outputs.secrets import Secrets
-from fetch_engine.requests import FetchRequest, tag_of
-from fetch_engine.results import FetchError
-from fetch_engine.urls import parse_url
 
 _IN_MEMORY = 4 * 1024 * 1024  # bytes of test cases
 _CHUNK = 64 * 1024

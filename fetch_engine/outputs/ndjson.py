@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from fetch_engine.model.requests import FetchRequest, tag_of
+from fetch_engine.model.results import FetchError, FetchResult, Timings
 from fetch_engine.outputs.accounts import Account, milliseconds, unicode_only
 from fetch_engine.outputs.secrets import Secrets
-from fetch_engine.requests import FetchRequest, tag_of
-from fetch_engine.results import FetchError, FetchResult, Timings
 
 _PHASES = tuple(field.name for field in dataclasses.fields(Timings) if field.name != "total")
 _encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False).encode  # json.dumps would make one for each line

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fetch_engine.redaction import masked_body, masked_headers, masked_text, masked_url
-from fetch_engine.requests import Headers
+from fetch_engine.model.redaction import masked_body, masked_headers, masked_text, masked_url
+from fetch_engine.model.requests import Headers
 
 
 class Secrets:

@@ -20,12 +20,12 @@ import anyio
 import httpx
 
 from fetch_engine import FetchEngine, FetchResult
-from fetch_engine.limits import Limits, Timeouts
-from fetch_engine.recorder import Recorder
-from fetch_engine.transports.httpx_transport import open_httpx_transport
-from fetch_engine.transports.options import Client, TransportOptions
-from fetch_engine.transports.protocol import WireRequest
-from fetch_engine.transports.tls import build_ssl_context
+from fetch_engine.http.httpx_transport import open_httpx_transport
+from fetch_engine.model.limits import Limits, Timeouts
+from fetch_engine.model.recorder import Recorder
+from fetch_engine.model.transport import WireRequest
+from fetch_engine.model.transport_options import Client, TransportOptions
+from fetch_engine.net.tls import build_ssl_context
 
 from .server import BODY
 

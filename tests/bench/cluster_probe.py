@@ -21,7 +21,7 @@ async def measure(url: str, workers: int, connections: int, fetches: int) -> dic
     executor = None
     connections, fetches = connections * max(1, workers), fetches * max(1, workers)
     if workers:
-        from fetch_engine.executors.dask_executor import DaskExecutor
+        from fetch_engine.executors.dask.executor import DaskExecutor
 
         executor = DaskExecutor(f"local:{workers}")
     limits = Limits(concurrency=connections, per_host=connections)

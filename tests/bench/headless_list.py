@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tui.demo_server import open_listener
+from tui.demo.server import open_listener
 
 CONFIG = """
 daemon off; worker_processes 1; pid {directory}/pid; error_log {directory}/error.log;
@@ -39,7 +39,7 @@ def server() -> Iterator[str]:
         Path(directory, "file").write_bytes(b"x" * 1024)
         Path(directory, "conf").write_text(CONFIG.format(directory=directory, port=port))
         command = (
-            [nginx, "-c", f"{directory}/conf"] if nginx else [sys.executable, "-m", "tui.demo_server", "--port", port]
+            [nginx, "-c", f"{directory}/conf"] if nginx else [sys.executable, "-m", "tui.demo.server", "--port", port]
         )
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             time.sleep(1)

@@ -23,10 +23,10 @@ import anyio.lowlevel
 import psutil
 
 from fetch_engine import FetchEngine, FetchTask, Limits
-from fetch_engine.limits import Timeouts
+from fetch_engine.model.limits import Timeouts
+from fetch_engine.model.recorder import Recorder
+from fetch_engine.model.transport import Transport, WireRequest, WireResponse
 from fetch_engine.outputs.ndjson import ndjson_line
-from fetch_engine.recorder import Recorder
-from fetch_engine.transports.protocol import Transport, WireRequest, WireResponse
 
 BODY = b"x" * 1024
 CPU = "CPU µs"

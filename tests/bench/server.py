@@ -138,7 +138,7 @@ def mixed_server() -> Iterator[str]:
 @contextlib.contextmanager
 def demo_server() -> Iterator[str]:
     """The demo's server; its URL."""
-    with _running([sys.executable, "-m", "tui.demo_server"], stdout=subprocess.PIPE) as process:
+    with _running([sys.executable, "-m", "tui.demo.server"], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         yield process.stdout.readline().decode().strip()
 

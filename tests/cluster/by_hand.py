@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fetch_engine import FetchEngine, FetchRequest, FetchResult, Limits
-from fetch_engine.executors.dask_executor import DaskExecutor
+from fetch_engine.executors.dask.executor import DaskExecutor
 from tests.cluster.pages import Pages
 
 TREE = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from distributed import LocalCluster
 
-from fetch_engine.executors import dask_client  # noqa: F401 - keeps Dask's logs off standard error
+from fetch_engine.executors.dask import client  # noqa: F401 - keeps Dask's logs off standard error
 from tests.cluster.by_hand import ByHand
 from tests.cluster.pages import Pages, serving
 

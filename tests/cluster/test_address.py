@@ -9,10 +9,10 @@ import anyio
 import pytest
 
 from fetch_engine import FetchEngine
-from fetch_engine.cookies import CookieJar
-from fetch_engine.executors.cluster_address import parse_cluster
-from fetch_engine.executors.dask_executor import DaskExecutor
-from fetch_engine.executors.worker_facts import Versions
+from fetch_engine.cookies.jar import CookieJar
+from fetch_engine.core.worker_facts import Versions
+from fetch_engine.executors.dask.address import parse_cluster
+from fetch_engine.executors.dask.executor import DaskExecutor
 
 pytestmark = pytest.mark.once
 
@@ -62,7 +62,8 @@ def test_what_cannot_be_sent_is_refused_at_once() -> None:
 
 def test_dask_is_imported_only_when_it_is_asked_for() -> None:
     code = (
-        "import sys, fetch_engine, tui.headless, tui.dashboard, tui.cluster; from tui.options import parse; "
+        "import sys, fetch_engine, tui.headless.run, tui.screen.main, tui.options.cluster; "
+        "from tui.options.table import parse; "
         "parse(['--cluster', 'local', 'x'], stdout_is_terminal=True); "
         "print({'dask', 'distributed', 'tornado'} & {*sys.modules})"
     )

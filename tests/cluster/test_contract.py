@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fetch_engine.executors.dask_executor import DaskExecutor
+from fetch_engine.executors.dask.executor import DaskExecutor
 from tests.executors.test_contract import (
     EXECUTORS,
     Make,

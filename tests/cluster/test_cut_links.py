@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from fetch_engine.executors.dask_executor import DaskExecutor
+from fetch_engine.executors.dask.executor import DaskExecutor
 from tests.cluster.by_hand import ByHand, fetching, ready, until
 from tests.cluster.pages import Pages
 from tests.cluster.relay import relaying
@@ -27,7 +27,7 @@ def free(pages: Pages) -> None:
 async def test_links_that_are_cut_or_fall_silent(
     by_hand: ByHand, pages: Pages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fetch_engine.executors.dask_link.ANSWER_LIMIT", LOST_AFTER)
+    monkeypatch.setattr("fetch_engine.executors.dask.link.ANSWER_LIMIT", LOST_AFTER)
     by_hand.scheduler()
     async with relaying(by_hand.port) as client, relaying(by_hand.port) as one, relaying(by_hand.port) as two:
         cut = by_hand.worker(one.address)

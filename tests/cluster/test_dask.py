@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from fetch_engine import FetchEngine, FetchFailed, FetchRequest, FetchResult, Limits, RetryPolicy
-from fetch_engine.executors import dask_client, dask_link
-from fetch_engine.executors.dask_executor import DaskExecutor
-from fetch_engine.executors.dask_worker import HOOK
-from fetch_engine.executors.worker_facts import versions_here
-from fetch_engine.results import ErrorKind
+from fetch_engine.core.worker_facts import versions_here
+from fetch_engine.executors.dask import client, link
+from fetch_engine.executors.dask.executor import DaskExecutor
+from fetch_engine.executors.dask.worker import HOOK
+from fetch_engine.model.results import ErrorKind
 from tests.cluster.pages import Pages
 from tests.lifetimes.waiting import all_let_go, until
 
@@ -171,7 +171,7 @@ async def test_a_link_that_is_cut_costs_nothing_but_time_and_no_request_is_made_
 async def test_a_client_with_nothing_to_say_is_not_given_up(
     cluster: Any, pages: Pages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fetch_engine.executors.dask_link.LOOK", 0.2)
+    monkeypatch.setattr("fetch_engine.executors.dask.link.LOOK", 0.2)
     executor = DaskExecutor(cluster.scheduler_address, lost_after=1.5)
     async with FetchEngine(executor=executor) as engine:
         assert (await engine.submit(f"{pages.base}/3000/1")).status == 200
@@ -230,7 +230,7 @@ async def test_a_window_of_requests_is_there_at_a_time(cluster: Any, pages: Page
 
 
 async def test_nobody_there_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fetch_engine.executors.dask_client.CONNECT_LIMIT", 0.3)
+    monkeypatch.setattr("fetch_engine.executors.dask.client.CONNECT_LIMIT", 0.3)
     async with FetchEngine(executor=DaskExecutor("tcp://127.0.0.1:9")) as engine:
         with pytest.raises(FetchFailed, match=r"no Dask scheduler at tcp://127\.0\.0\.1:9"):
             await engine.submit("http://localhost/")
@@ -240,8 +240,8 @@ async def test_a_scheduler_of_other_versions_is_told_at_the_start(
     cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = replace(versions_here(), program="0.0.1")
-    monkeypatch.setattr(dask_client, "versions_here", lambda: other)
-    why = await dask_client.check(cluster.scheduler_address)
+    monkeypatch.setattr(client, "versions_here", lambda: other)
+    why = await client.check(cluster.scheduler_address)
     assert why is not None
     assert why.endswith(f"weakfetch-tui {versions_here().program} there, 0.0.1 here: install the same on both")
     assert "the scheduler at" in why
@@ -253,11 +253,11 @@ async def test_workers_of_other_versions_are_told_at_the_start_and_given_nothing
     other = replace(versions_here(), program="0.0.1")
     asked = iter([versions_here()])  # of the scheduler, which fits
     with monkeypatch.context() as patch:
-        patch.setattr(dask_client, "versions_here", lambda: next(asked, other))
-        why = await dask_client.check(cluster.scheduler_address)
+        patch.setattr(client, "versions_here", lambda: next(asked, other))
+        why = await client.check(cluster.scheduler_address)
     assert why is not None
     assert "no worker of it can be used" in why
-    monkeypatch.setattr(dask_link, "versions_here", lambda: other)
+    monkeypatch.setattr(link, "versions_here", lambda: other)
     executor = DaskExecutor(cluster.scheduler_address)
     async with FetchEngine(executor=executor) as engine:
         task = engine.submit(f"{pages.base}/0/1")

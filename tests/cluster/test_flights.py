@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from fetch_engine.executors.flights import MOST_RUNS, QUARANTINE, Batch, Flights, Verdict
+from fetch_engine.executors.assignments import MOST_RUNS, QUARANTINE, Batch, Flights, Verdict
 
 pytestmark = pytest.mark.once
 

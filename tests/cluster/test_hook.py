@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from distributed import Client, WorkerPlugin, get_worker
 
-from fetch_engine.executors import dask_client
-from fetch_engine.executors.dask_worker import HOOK, Hook
+from fetch_engine.executors.dask import client as dask_client
+from fetch_engine.executors.dask.worker import HOOK, Hook
 from tests.lifetimes.waiting import until
 
 pytestmark = pytest.mark.anyio

@@ -18,7 +18,7 @@ COUNT = 600
 CLIENT = """
 import asyncio, json, sys
 from fetch_engine import FetchEngine, FetchResult, Limits
-from fetch_engine.executors.dask_executor import DaskExecutor
+from fetch_engine.executors.dask.executor import DaskExecutor
 
 async def main(scheduler, web, other, count):
     executor = DaskExecutor(scheduler, lost_after=2.0)

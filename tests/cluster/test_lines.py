@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from fetch_engine.executors.worker_facts import ClusterFacts, Versions, WorkerFacts
-from tui.cluster_lines import cluster_lines
-from tui.exit_report import ExitReport
-from tui.glyphs import ASCII
+from fetch_engine.core.worker_facts import ClusterFacts, Versions, WorkerFacts
+from tui.run.exit_report import ExitReport
+from tui.screen.panels.cluster_lines import cluster_lines
+from tui.text.glyphs import ASCII
 
 pytestmark = pytest.mark.once
 

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.once, pytest.mark.timeout(60)]
 
 PARENT = """
 import asyncio, psutil
-from fetch_engine.executors.dask_local import local_cluster, prepare_local
+from fetch_engine.executors.dask.local import local_cluster, prepare_local
 
 async def main():
     prepare_local()

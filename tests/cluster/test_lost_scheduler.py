@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from fetch_engine import FetchEngine, FetchFailed, Limits
-from fetch_engine.executors.dask_executor import DaskExecutor
-from fetch_engine.executors.dask_session import DaskSession
+from fetch_engine.executors.dask.executor import DaskExecutor
+from fetch_engine.executors.dask.session import DaskSession
 from tests.cluster.by_hand import ByHand, ready, until
 from tests.cluster.pages import Pages
 
@@ -25,7 +25,7 @@ LIMIT = 60.0
 # The program, which takes a scheduler for lost after so many seconds.
 PROGRAM = """
 import sys
-from fetch_engine.executors.dask_executor import DaskExecutor
+from fetch_engine.executors.dask.executor import DaskExecutor
 DaskExecutor.__init__.__kwdefaults__["lost_after"] = float(sys.argv.pop(1))
 from tui.cli import main
 sys.exit(main())

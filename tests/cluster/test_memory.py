@@ -13,8 +13,8 @@ import pytest
 from distributed import LocalCluster
 
 from fetch_engine import FetchEngine, Limits
-from fetch_engine.executors.dask_executor import DaskExecutor
-from fetch_engine.executors.dask_local import CONFIGURATION
+from fetch_engine.executors.dask.executor import DaskExecutor
+from fetch_engine.executors.dask.local import CONFIGURATION
 from tests.cluster.pages import Pages
 from tests.lifetimes.waiting import all_let_go, until
 

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from fetch_engine import FetchEngine, FetchResult, Limits
-from fetch_engine.executors.dask_executor import DaskExecutor
+from fetch_engine.executors.dask.executor import DaskExecutor
 from tests.cluster.by_hand import ByHand, fetching, ready, until
 from tests.cluster.pages import Pages
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from fetch_engine import FetchEngine, Limits
-from fetch_engine.executors.dask_executor import DaskExecutor
-from fetch_engine.results import ErrorKind, FetchError
-from fetch_engine.sink import Sink
+from fetch_engine.bodies.shared_folder import Sink
+from fetch_engine.executors.dask.executor import DaskExecutor
+from fetch_engine.model.results import ErrorKind, FetchError
 from tests.cluster.pages import Pages
 from tests.lifetimes.waiting import until
-from tui.options import parse
+from tui.options.table import parse
 
 pytestmark = [pytest.mark.anyio, pytest.mark.once]
 

@@ -16,7 +16,7 @@ import trustme
 from distributed import LocalCluster, Scheduler, Security
 
 from fetch_engine import FetchEngine
-from fetch_engine.executors.dask_executor import DaskExecutor
+from fetch_engine.executors.dask.executor import DaskExecutor
 from tests.cluster.pages import Pages
 
 pytestmark = [pytest.mark.anyio, pytest.mark.once]

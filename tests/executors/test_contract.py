@@ -14,10 +14,10 @@ import anyio
 import pytest
 
 from fetch_engine import FetchCancelled, FetchEngine, FetchError, FetchRequest, FetchTask, Limits, RetryPolicy, Timings
-from fetch_engine.executors.local import LocalExecutor
-from fetch_engine.executors.processes import ProcessExecutor
-from fetch_engine.executors.protocol import Executor
-from fetch_engine.task import Outcome
+from fetch_engine.core.executor import Executor
+from fetch_engine.core.local_executor import LocalExecutor
+from fetch_engine.core.task import Outcome
+from fetch_engine.executors.processes.executor import ProcessExecutor
 from tests.executors.peer import Peer
 from tests.lifetimes.waiting import all_let_go, until
 from tests.wire.servers import RawServer

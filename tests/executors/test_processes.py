@@ -19,17 +19,17 @@ import psutil
 import pytest
 
 from fetch_engine import FetchEngine, FetchError, FetchRequest, FetchResult, Limits, RetryPolicy
-from fetch_engine.cookies import CookieJar
+from fetch_engine.bodies.spool import SpoolFolder
+from fetch_engine.cookies.jar import CookieJar
 from fetch_engine.executors.frames import Frames
-from fetch_engine.executors.processes import ProcessExecutor
-from fetch_engine.spool import SpoolFolder
-from fetch_engine.transports.options import TransportOptions
+from fetch_engine.executors.processes.executor import ProcessExecutor
+from fetch_engine.model.transport_options import TransportOptions
 from tests.executors.peer import Peer
 from tests.lifetimes.fake_transport import FakeWire
 from tests.lifetimes.waiting import all_let_go, until
 from tests.tui.pty_terminal import PtyTerminal
 from tests.wire.servers import RawServer
-from tui.exit_report import describe
+from tui.run.exit_report import describe
 
 pytestmark = pytest.mark.once
 
@@ -169,7 +169,7 @@ def test_messages_larger_than_a_socket_takes() -> None:
 PARENT = """
 import sys, anyio
 from fetch_engine import FetchEngine
-from fetch_engine.executors.processes import ProcessExecutor
+from fetch_engine.executors.processes.executor import ProcessExecutor
 
 async def main():
     executor = ProcessExecutor(2)

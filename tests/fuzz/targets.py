@@ -15,24 +15,24 @@ from pathlib import Path
 from unittest import mock
 
 from fetch_engine import Limits
-from fetch_engine.cookie_dates import parse_cookie_date
-from fetch_engine.cookie_file import load_cookies, save_cookies
-from fetch_engine.cookies import CookieJar, is_public_suffix, read_set_cookie
-from fetch_engine.curl_command import curl_command, parse_curl
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.file_names import disposition_name, file_name, numbered, safe_name
-from fetch_engine.globbing import GlobError, escape_glob, parse_glob
-from fetch_engine.host_backoff import LONGEST_COUNTED, HostBackoff, SlowDown
-from fetch_engine.netrc_file import NetrcError, parse_netrc
-from fetch_engine.requests import FetchRequest, first_hop
-from fetch_engine.retry import parse_retry_after
-from fetch_engine.urls import parse_url, resolve, safe_url
-from tui import options
-from tui.entry import one_line, read_entry
-from tui.list_formats import ListReader, open_reader
-from tui.plain_text import safe
-from tui.request_lines import AskedUrl
-from tui.row_filter import parse as parse_filter
+from fetch_engine.cookies.dates import parse_cookie_date
+from fetch_engine.cookies.file import load_cookies, save_cookies
+from fetch_engine.cookies.jar import CookieJar, is_public_suffix, read_set_cookie
+from fetch_engine.curl.command import curl_command, parse_curl
+from fetch_engine.curl.globbing import GlobError, escape_glob, parse_glob
+from fetch_engine.fetch.host_backoff import LONGEST_COUNTED, HostBackoff, SlowDown
+from fetch_engine.fetch.netrc_file import NetrcError, parse_netrc
+from fetch_engine.fetch.retry import parse_retry_after
+from fetch_engine.files.file_names import disposition_name, file_name, numbered, safe_name
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.requests import FetchRequest, first_hop
+from fetch_engine.model.urls import parse_url, resolve, safe_url
+from tui.entry.read import one_line, read_entry
+from tui.inputs.list_formats import ListReader, open_reader
+from tui.inputs.requests import AskedUrl
+from tui.options import table
+from tui.rows.row_filter import parse as parse_filter
+from tui.text.plain_text import safe
 
 _NOW = "Sun, 22 Nov 2026 12:00:00 GMT"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -164,7 +164,7 @@ def config(data: bytes) -> None:
     """Options, or exit code 2 after a plain message that names the file or the variable."""
     with contextlib.ExitStack() as stack:
         said: list[str] = []
-        stack.enter_context(mock.patch("tui.complaint.write_stderr", said.append))
+        stack.enter_context(mock.patch("tui.text.print_error.write_stderr", said.append))
         name, equals, value = _text(data).replace("\0", "").partition("=")
         if equals and name.startswith("WEAKFETCH_"):
             path, environ, place = os.devnull, {name: value}, name
@@ -172,7 +172,7 @@ def config(data: bytes) -> None:
             path = place = str(stack.enter_context(_file(data)))
             environ = {}
         try:
-            options.parse(["h", "--config", path], stdout_is_terminal=True, environ=environ)
+            table.parse(["h", "--config", path], stdout_is_terminal=True, environ=environ)
         except SystemExit as end:
             assert end.code == 2
             assert place in "\n".join(said), said

@@ -15,7 +15,7 @@ from tests.tui.pty_terminal import PtyTerminal
 from tests.wire.servers import Connection, RawServer
 from tests.wire.socks_server import SocksProxy
 from tests.wire.test_credentials import Site
-from tui.resume import store_path
+from tui.run.resume import store_path
 
 pytestmark = pytest.mark.once
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.headless.program import run, start
-from tui.demo_server import demo_server
-from tui.options import parse
+from tui.demo.server import demo_server
+from tui.options.table import parse
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def test_interrupted_while_still_loading() -> None:
         "import os, signal, sys, tui.cli\n"
         "class Interrupting:\n"
         "    def find_spec(self, name, *rest):\n"
-        "        if name == 'tui.headless': os.kill(os.getpid(), signal.SIGINT)\n"
+        "        if name == 'tui.headless.run': os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.meta_path.insert(0, Interrupting())\n"
         "sys.exit(tui.cli.main(['http://127.0.0.1:1/']))"
     )

@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 
-from fetch_engine.store import Reader
+from fetch_engine.store.reader import Reader
 from tests.headless.counting_server import counting_server
 from tests.headless.program import check_stderr, run, start
 from tests.headless.test_endings import wait_until_output_is_blocked
-from tui.resume import store_path
+from tui.run.resume import store_path
 
 KILLS = int(os.environ.get("RESUME_KILLS", "20"))
 LIMIT = 60.0  # seconds for what takes a moment

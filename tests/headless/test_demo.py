@@ -10,8 +10,8 @@ import anyio
 import pytest
 
 from fetch_engine import FetchEngine, FetchState, FetchTask
-from tui.demo import SCENARIO, ForgottenCache, Verb, play
-from tui.demo_server import demo_server
+from tui.demo.scenario import SCENARIO, ForgottenCache, Verb, play
+from tui.demo.server import demo_server
 
 pytestmark = [pytest.mark.anyio, pytest.mark.once]
 

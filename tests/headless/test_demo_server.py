@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tui.demo_pages import PAGES
-from tui.demo_server import demo_server
+from tui.demo.pages import PAGES
+from tui.demo.server import demo_server
 
 pytestmark = pytest.mark.once
 
@@ -212,7 +212,7 @@ def test_leaving_lets_go_of_every_descriptor() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_as_a_program_it_prints_its_url_and_ends_on_a_signal(number: signal.Signals) -> None:
-    command = [sys.executable, "-X", "dev", "-W", "error", "-m", "tui.demo_server"]
+    command = [sys.executable, "-X", "dev", "-W", "error", "-m", "tui.demo.server"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
         url = process.stdout.readline().strip()
@@ -227,7 +227,7 @@ def test_as_a_program_it_prints_its_url_and_ends_on_a_signal(number: signal.Sign
 def test_a_port_that_is_taken_is_a_usage_error(server: str) -> None:
     port = str(urlsplit(server).port)
     done = subprocess.run(
-        [sys.executable, "-m", "tui.demo_server", "--port", port],
+        [sys.executable, "-m", "tui.demo.server", "--port", port],
         capture_output=True,
         text=True,
         timeout=30,

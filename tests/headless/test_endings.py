@@ -18,8 +18,8 @@ import pytest
 
 from tests.headless.program import check_stderr, run, start
 from tests.headless.test_headless import next_line
-from tui.demo_server import demo_server
-from tui.exit_report import open_descriptors
+from tui.demo.server import demo_server
+from tui.run.exit_report import open_descriptors
 
 pytestmark = pytest.mark.once
 
@@ -149,7 +149,7 @@ def test_a_reader_that_stops_holds_back_the_input_and_the_memory() -> None:
 @pytest.mark.parametrize("patch", ["LAST_RESORT = 0.5", ""], ids=["timer", "second signal"])
 def test_what_hangs_at_the_end_is_ended_all_the_same(patch: str) -> None:
     settings = f"h.PATIENCE = 1000; h.{patch or 'LAST_RESORT = 1000'}"
-    code = f"import sys, tui.cli, tui.headless as h; {settings}; sys.exit(tui.cli.main(['-']))"
+    code = f"import sys, tui.cli, tui.headless.run as h; {settings}; sys.exit(tui.cli.main(['-']))"
     with start(command=[sys.executable, "-c", code]) as process:
         assert process.stdin
         process.stdin.write(MANY_LINES)

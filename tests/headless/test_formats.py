@@ -18,8 +18,8 @@ import pytest
 
 from tests.headless.har_schema import har_entries
 from tests.headless.program import check_stderr, run, start
-from tui.demo import HEADLESS
-from tui.demo_server import demo_server
+from tui.demo.scenario import HEADLESS
+from tui.demo.server import demo_server
 
 pytestmark = pytest.mark.once
 

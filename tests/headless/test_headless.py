@@ -18,13 +18,13 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
+from fetch_engine.model.redaction import masked_url
+from fetch_engine.model.results import ErrorKind
 from fetch_engine.outputs.accounts import unicode_only
-from fetch_engine.redaction import masked_url
-from fetch_engine.results import ErrorKind
 from tests.headless.program import run, start
 from tests.headless.test_inputs import expected
-from tui.demo import HEADLESS
-from tui.demo_server import demo_server
+from tui.demo.scenario import HEADLESS
+from tui.demo.server import demo_server
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui import line_list
-from tui.inputs import UrlSource, open_input
-from tui.line_list import LineSplitter
+from tui.inputs import lines as line_list
+from tui.inputs.lines import LineSplitter
+from tui.inputs.sources import UrlSource, open_input
 
 BLANK = " \t\r\x0b\x0c"
 

@@ -10,7 +10,7 @@ import threading
 import anyio
 import pytest
 
-from tui.line_writer import PIECE, ROOM, LineWriter, OutputFailed
+from tui.headless.line_writer import PIECE, ROOM, LineWriter, OutputFailed
 
 pytestmark = pytest.mark.anyio
 

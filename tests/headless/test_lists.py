@@ -14,7 +14,7 @@ import pytest
 
 from tests.headless.program import run, start
 from tests.headless.test_headless import next_line
-from tui.sitemap import index_of
+from tui.inputs.sitemap import index_of
 
 pytestmark = pytest.mark.once
 

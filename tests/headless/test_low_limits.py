@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from tui.demo_server import demo_server
-from tui.options import parse
-from tui.shortage import shortage, too_little
+from tui.demo.server import demo_server
+from tui.options.table import parse
+from tui.run.shortage import shortage, too_little
 
 pytestmark = pytest.mark.once
 

@@ -20,12 +20,12 @@ from typing import Any
 
 import pytest
 
-from fetch_engine.limits import GIB
+from fetch_engine.model.limits import GIB
 from tests.headless.program import check_stderr, run, start
 from tests.unit.test_output_files import is_null, null_device, read_from
 from tests.wire.servers import Connection, RawServer
-from tui.engine_options import engine_settings, given_urls, request_for
-from tui.options import parse
+from tui.options.table import parse
+from tui.run.engine_options import engine_settings, given_urls, request_for
 
 pytestmark = pytest.mark.once
 

@@ -19,9 +19,9 @@ import pytest
 
 from tests.headless.program import start
 from tests.wire.servers import Connection, RawServer
-from tui import complaint
-from tui.demo_server import demo_server
-from tui.progress_line import Progress, ProgressLine
+from tui.demo.server import demo_server
+from tui.headless.progress_line import Progress, ProgressLine
+from tui.text import print_error
 
 pytestmark = pytest.mark.once
 
@@ -194,8 +194,8 @@ async def test_what_is_left_and_the_rate(monkeypatch: pytest.MonkeyPatch) -> Non
         shown.append(text)
         return True
 
-    monkeypatch.setattr("tui.progress_line.show_status", show)
-    monkeypatch.setattr("tui.progress_line.EVERY", 0.01)
+    monkeypatch.setattr("tui.headless.progress_line.show_status", show)
+    monkeypatch.setattr("tui.headless.progress_line.EVERY", 0.01)
     counts = [Progress(10, 1, 4, 7, True), *[Progress(20, 1, 4, 0, False)] * 2]
     with pytest.raises(IndexError):
         await ProgressLine(lambda: counts.pop(0)).run()
@@ -207,10 +207,10 @@ async def test_what_is_left_and_the_rate(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_message_takes_the_place_of_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
-    monkeypatch.setattr(complaint, "STDERR", terminal.slave)
-    assert complaint.show_status("status")
-    complaint.complain("a message")
-    complaint.complain("another")
+    monkeypatch.setattr(print_error, "STDERR", terminal.slave)
+    assert print_error.show_status("status")
+    print_error.complain("a message")
+    print_error.complain("another")
     os.close(terminal.slave)
     while terminal.read():
         pass
@@ -227,7 +227,7 @@ def test_a_terminal_that_takes_nothing_is_not_waited_for(monkeypatch: pytest.Mon
             os.write(writing, b"x" * 4096)
     except BlockingIOError:
         pass
-    monkeypatch.setattr(complaint, "STDERR", writing)
-    assert not complaint.show_status("text")
+    monkeypatch.setattr(print_error, "STDERR", writing)
+    assert not print_error.show_status("text")
     os.close(reading)
     os.close(writing)

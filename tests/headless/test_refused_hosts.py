@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from fetch_engine.store import Reader
+from fetch_engine.store.reader import Reader
 from tests.headless.program import run
 from tests.wire.servers import Connection, RawServer
-from tui.resume import store_path
+from tui.run.resume import store_path
 
 pytestmark = pytest.mark.once
 

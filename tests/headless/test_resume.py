@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from fetch_engine.requests import InputTag
-from fetch_engine.store import Reader, RunFacts, StoreError
+from fetch_engine.model.requests import InputTag
+from fetch_engine.store.reader import Reader, RunFacts, StoreError
 from tests.headless.program import check_stderr, run, start
 from tests.headless.test_headless import next_line
-from tui.demo_server import demo_server
-from tui.options import parse
-from tui.resume import store_path
+from tui.demo.server import demo_server
+from tui.options.table import parse
+from tui.run.resume import store_path
 
 KILLS = int(os.environ.get("RESUME_KILLS", "20"))
 

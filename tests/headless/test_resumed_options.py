@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from fetch_engine.store import Reader
+from fetch_engine.store.reader import Reader
 from tests.headless.counting_server import counting_server
 from tests.headless.program import run, start
 from tests.headless.test_delivery import store, until  # noqa: F401 - a fixture
-from tui.engine_options import engine_settings, request_for
-from tui.options import Options, parse
-from tui.resume import open_run, store_path
-from tui.resumed_options import with_options_of_run
+from tui.options.table import Options, parse
+from tui.run.engine_options import engine_settings, request_for
+from tui.run.resume import open_run, store_path
+from tui.run.resumed_options import with_options_of_run
 
 URL = "http://a.test/1"
 

@@ -15,13 +15,13 @@ import pytest
 from fetch_engine.outputs.fail_on import DEFAULT, FailOn
 from fetch_engine.outputs.ndjson import NdjsonFormat
 from fetch_engine.outputs.secrets import Secrets
-from tui.demo_server import demo_server
-from tui.engine_options import engine_for, request_for
-from tui.headless import HeadlessRun
-from tui.inputs import UrlSource
-from tui.journal import Journal
-from tui.options import Options, parse
-from tui.run_inputs import RunInputs, UrlList
+from tui.demo.server import demo_server
+from tui.headless.run import HeadlessRun
+from tui.inputs.sources import UrlSource
+from tui.options.table import Options, parse
+from tui.run.engine_options import engine_for, request_for
+from tui.run.inputs import RunInputs, UrlList
+from tui.run.journal import Journal
 
 pytestmark = pytest.mark.anyio
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.headless.program import run
 from tests.wire.servers import Connection, RawServer
-from tui.options import parse
+from tui.options.table import parse
 
 pytestmark = pytest.mark.once
 

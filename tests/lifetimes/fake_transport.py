@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 import anyio
 import anyio.lowlevel
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.limits import Timeouts
-from fetch_engine.recorder import Recorder
-from fetch_engine.results import ErrorKind
-from fetch_engine.transports.protocol import Transport, WireRequest, WireResponse
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.limits import Timeouts
+from fetch_engine.model.recorder import Recorder
+from fetch_engine.model.results import ErrorKind
+from fetch_engine.model.transport import Transport, WireRequest, WireResponse
 
 
 class FakeWire:

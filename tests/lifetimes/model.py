@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from fetch_engine import FetchCancelled, FetchEngine, FetchError, FetchFailed, FetchResult, FetchTask, Finished, Limits
-from fetch_engine.task import Job
+from fetch_engine.core.task import Job
 from tests.lifetimes.fake_transport import FakeWire
 from tests.lifetimes.recursion import at_depth
 from tests.lifetimes.waiting import turns

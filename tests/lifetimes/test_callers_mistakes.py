@@ -27,11 +27,11 @@ from fetch_engine import (
     Finished,
     Limits,
 )
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.limits import Timeouts
-from fetch_engine.recorder import Recorder
-from fetch_engine.results import ErrorKind
-from fetch_engine.transports.protocol import WireRequest, WireResponse
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.limits import Timeouts
+from fetch_engine.model.recorder import Recorder
+from fetch_engine.model.results import ErrorKind
+from fetch_engine.model.transport import WireRequest, WireResponse
 from tests.lifetimes.fake_transport import FakeClient, FakeWire, checked_wire
 from tests.lifetimes.waiting import all_let_go, until
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from fetch_engine import FetchEngine, FetchRequest, FetchTask
-from fetch_engine.ledger import Ledger
-from fetch_engine.mailbox import Mailbox
-from fetch_engine.results import ErrorKind, FetchError
-from fetch_engine.task import Job
+from fetch_engine.core.ledger import Ledger
+from fetch_engine.core.mailbox import Mailbox
+from fetch_engine.core.task import Job
+from fetch_engine.model.results import ErrorKind, FetchError
 from tests.lifetimes.fake_transport import checked_wire
 from tests.lifetimes.waiting import all_let_go, until
 

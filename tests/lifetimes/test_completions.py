@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from fetch_engine import EngineClosed, FetchEngine, FetchState, Limits
-from fetch_engine.completed import Completions
+from fetch_engine.core.as_completed import Completions
 from tests.lifetimes.fake_transport import checked_wire
 from tests.lifetimes.waiting import all_let_go, turns, until
 

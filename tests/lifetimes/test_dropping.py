@@ -6,7 +6,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from fetch_engine import FetchEngine, FetchState, Limits, mailbox
+from fetch_engine import FetchEngine, FetchState, Limits
+from fetch_engine.core import mailbox
 from tests.lifetimes.fake_transport import checked_wire
 from tests.lifetimes.waiting import all_let_go, turns, until
 

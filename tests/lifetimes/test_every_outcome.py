@@ -20,8 +20,8 @@ from fetch_engine import (
     FetchTask,
     Limits,
 )
-from fetch_engine.recorder import Recorder
-from fetch_engine.task import Job
+from fetch_engine.core.task import Job
+from fetch_engine.model.recorder import Recorder
 from tests.lifetimes.fake_transport import checked_wire
 from tests.lifetimes.waiting import all_let_go, until
 

@@ -12,11 +12,11 @@ import anyio
 import pytest
 
 from fetch_engine import FetchRequest, FetchResult, Limits, RetryPolicy, Timeouts
-from fetch_engine.executors.far_end import FarEnd
+from fetch_engine.core.executor import Settings
 from fetch_engine.executors.outbox import Outbox
-from fetch_engine.executors.protocol import Settings
 from fetch_engine.executors.records import Kind, Order, Record, pack_request, unpack_account, unpack_outcome
-from fetch_engine.recorder import Recorder
+from fetch_engine.executors.worker_engine import FarEnd
+from fetch_engine.model.recorder import Recorder
 from tests.lifetimes.fake_transport import FakeWire, checked_wire
 from tests.lifetimes.waiting import until
 

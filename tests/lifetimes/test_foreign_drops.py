@@ -16,7 +16,7 @@ import anyio.to_thread
 import pytest
 
 from fetch_engine import FetchEngine, FetchTask, Limits
-from fetch_engine.mailbox import Mailbox
+from fetch_engine.core.mailbox import Mailbox
 from tests.lifetimes.fake_transport import checked_wire
 from tests.lifetimes.waiting import all_let_go, turns, until
 
@@ -251,7 +251,7 @@ async def test_of_the_engine_a_finalizer_runs_the_mailbox_alone(monkeypatch: pyt
             for thread in in_threads(1, drop):
                 thread.join()
             own = {name for name in called if name.startswith("fetch_engine.")}
-            assert own == {"fetch_engine.mailbox.post_death", "fetch_engine.mailbox.post"}
+            assert own == {"fetch_engine.core.mailbox.post_death", "fetch_engine.core.mailbox.post"}
             assert {name for name in called if name.startswith("threading.")} == set()
             assert dropper[0] not in WatchedLock.takers
             await all_let_go(engine)

@@ -49,8 +49,8 @@ def test_the_engine_closes_everything(urls: list[str], backend: str) -> None:
     ended = run_script(
         """
         from fetch_engine import FetchCancelled
-        from fetch_engine.limits import Limits
-        from fetch_engine.transports.opening import http_opener
+        from fetch_engine.model.limits import Limits
+        from fetch_engine.open_transport import http_opener
 
         class Closes:
             def __init__(self, client):

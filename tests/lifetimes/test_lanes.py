@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from fetch_engine import FetchEngine, FetchState, Limits
-from fetch_engine.lanes import Lanes
+from fetch_engine.core.host_queues import Lanes
 from tests.lifetimes.fake_transport import checked_wire
 from tests.lifetimes.waiting import all_let_go, turns, until
 

@@ -12,9 +12,9 @@ import anyio
 import pytest
 
 from fetch_engine import ErrorKind, FetchEngine, FetchFailed, Limits
-from fetch_engine.transports import lookups
-from fetch_engine.transports.lookups import MOST_LOOKUPS, WITH_ABANDONED, Lookups
-from fetch_engine.transports.options import TransportOptions
+from fetch_engine.model.transport_options import TransportOptions
+from fetch_engine.net import lookups
+from fetch_engine.net.lookups import MOST_LOOKUPS, WITH_ABANDONED, Lookups
 from tests.lifetimes.waiting import all_let_go, until
 from tests.wire.servers import RawServer, echoing
 

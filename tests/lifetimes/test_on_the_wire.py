@@ -17,10 +17,10 @@ import anyio
 import pytest
 
 from fetch_engine import FetchEngine, FetchResult, FetchTask, Limits, Timeouts
-from fetch_engine.recorder import Recorder
-from fetch_engine.transports.opening import http_opener
-from fetch_engine.transports.options import Client, TransportOptions
-from fetch_engine.transports.protocol import Transport, WireRequest, WireResponse
+from fetch_engine.model.recorder import Recorder
+from fetch_engine.model.transport import Transport, WireRequest, WireResponse
+from fetch_engine.model.transport_options import Client, TransportOptions
+from fetch_engine.open_transport import http_opener
 from tests.conftest import BACKENDS
 from tests.lifetimes.waiting import all_let_go, until
 from tests.wire.servers import Connection, RawServer

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from fetch_engine import FetchError
-from fetch_engine.host_backoff import SlowDown
-from fetch_engine.places import slow_down
-from fetch_engine.task import Job
+from fetch_engine.core.slots import slow_down
+from fetch_engine.core.task import Job
+from fetch_engine.fetch.host_backoff import SlowDown
 from tests.lifetimes.model import Model
 from tests.lifetimes.test_machine import BOUNDED, HOSTS, EngineMachine, UvloopMachine, collector_off
 

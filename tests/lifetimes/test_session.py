@@ -8,8 +8,8 @@ import anyio
 import pytest
 
 from fetch_engine import ErrorKind, FetchEngine, FetchFailed, Limits
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.transports.protocol import Transport
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.transport import Transport
 from tests.lifetimes.fake_transport import FakeWire, checked_wire
 from tests.lifetimes.waiting import all_let_go, turns, until
 

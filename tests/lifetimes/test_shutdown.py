@@ -19,8 +19,8 @@ from fetch_engine import (
     FetchState,
     FetchTask,
     Limits,
-    mailbox,
 )
+from fetch_engine.core import mailbox
 from tests.lifetimes.fake_transport import FakeWire, checked_wire
 from tests.lifetimes.waiting import turns, until
 

@@ -8,7 +8,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from fetch_engine import FetchEngine, FetchError, FetchFailed, Limits, RetryPolicy, host_backoff
+from fetch_engine import FetchEngine, FetchError, FetchFailed, Limits, RetryPolicy
+from fetch_engine.fetch import host_backoff
 from tests.lifetimes.fake_transport import checked_wire
 from tests.lifetimes.waiting import all_let_go, until
 

@@ -14,7 +14,7 @@ import anyio
 import pytest
 
 from fetch_engine import FetchEngine, FetchTask, Limits
-from fetch_engine.deaths import LOOK_AGAIN
+from fetch_engine.core.deaths import LOOK_AGAIN
 from tests.lifetimes.fake_transport import checked_wire
 from tests.lifetimes.recursion import at_depth
 from tests.lifetimes.test_foreign_drops import Acting

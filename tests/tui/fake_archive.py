@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tui.snapshot import FinishedRecord
+from tui.bridge.snapshot import FinishedRecord
 
 
 class FakeArchive:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fetch_engine.census import Census
-from fetch_engine.results import ErrorKind, FetchError, FetchResult, FetchState, Hop, Timings
-from tui.counts import Counts
-from tui.snapshot import ActiveRow, Command, FinishedRecord, HeldRow, SessionFacts, Snapshot
+from fetch_engine.core.census import Census
+from fetch_engine.model.results import ErrorKind, FetchError, FetchResult, FetchState, Hop, Timings
+from tui.bridge.snapshot import ActiveRow, Command, FinishedRecord, HeldRow, SessionFacts, Snapshot
+from tui.run.counts import Counts
 
 JSON = (
     b'{"items":[{"id":1,"name":"alpha","tags":["a","b"]},{"id":2,"name":"beta","tags":["c"]}],"next":"/items?page=2"}'

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from tui.terminal import prepare, run_app, wants_ascii
+from tui.terminal.setup import prepare, run_app, wants_ascii
 
 prepare()
 
@@ -28,7 +28,7 @@ from textual.timer import Timer  # noqa: E402
 from textual.widget import Widget  # noqa: E402
 from textual.widgets import Input, Static  # noqa: E402
 
-from tui.output import PacedApp  # noqa: E402
+from tui.terminal.driver import PacedApp  # noqa: E402
 
 if TYPE_CHECKING:
     Base = App[None]
@@ -127,7 +127,7 @@ class Probe(Base):
     def action_raw(self) -> None:
         text = Path(os.environ["PROBE_TEXT"]).read_text(encoding="utf-8", errors="surrogatepass")
         if "PROBE_SAFE" in os.environ:
-            from tui.plain_text import safe
+            from tui.text.plain_text import safe
 
             text = safe(text)
         self.query_one("#raw", Static).update(text)

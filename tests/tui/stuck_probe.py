@@ -8,15 +8,15 @@ from __future__ import annotations
 import sys
 import time
 
-from tui import terminal
+from tui.terminal import setup
 
 HOW = sys.argv.pop(1)
-terminal.prepare()
+setup.prepare()
 
 from textual import events  # noqa: E402 (Textual reads what `prepare` has set)
 
-from tui.app import DashboardApp  # noqa: E402
 from tui.cli import main  # noqa: E402
+from tui.screen.app import DashboardApp  # noqa: E402
 
 
 def stuck(self: DashboardApp, event: events.Key) -> None:

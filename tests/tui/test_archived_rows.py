@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetch_engine.results import ErrorKind, FetchError, FetchResult
+from fetch_engine.model.results import ErrorKind, FetchError, FetchResult
 from tests.tui.fake_archive import FakeArchive
 from tests.tui.fake_link import failure, result
-from tui.archive import PAGE, PAGES
-from tui.done_rows import DoneRows
-from tui.packed import pack, unpack
-from tui.snapshot import FinishedRecord
+from tui.bridge.snapshot import FinishedRecord
+from tui.rows.archive import PAGE, PAGES
+from tui.rows.finished_store import DoneRows
+from tui.rows.packed import pack, unpack
 
 
 def some(count: int) -> list[FinishedRecord]:

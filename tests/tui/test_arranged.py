@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fetch_engine.results import ErrorKind
+from fetch_engine.model.results import ErrorKind
 from tests.tui.fake_archive import FakeArchive
 from tests.tui.fake_link import active, failure, result
-from tui import done_view
-from tui.arranged import Arranged, Sort
-from tui.cursor import Cursor
-from tui.done_rows import DoneRows
-from tui.done_view import DoneView
-from tui.row_facts import facts_of, preview_order, url_order
-from tui.row_filter import parse
-from tui.rows import IdRows
-from tui.snapshot import ActiveRow, FinishedRecord
+from tui.bridge.snapshot import ActiveRow, FinishedRecord
+from tui.rows import finished_view
+from tui.rows.finished_store import DoneRows
+from tui.rows.finished_view import DoneView
+from tui.rows.row_facts import facts_of, preview_order, url_order
+from tui.rows.row_filter import parse
+from tui.rows.row_view import Arranged, Sort
+from tui.rows.rows import IdRows
+from tui.widgets.cursor import Cursor
 
 HEIGHT = 7
 DONE_SORTS: tuple[Sort[FinishedRecord], ...] = (
@@ -39,7 +39,7 @@ FILTERS = ["", "code:5xx", "!code:200", "time:>3s", "a", "!b error:", "warn:"]
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, count in {"PIECE": 2, "RUN": 5, "MANY": 2, "BEHIND": 12}.items():
-        monkeypatch.setattr(done_view, name, count)
+        monkeypatch.setattr(finished_view, name, count)
 
 
 def ended(number: int, chance: int) -> FinishedRecord:

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.body.css_lines import coloured as coloured_css
-from tui.body.css_lines import css_lines
-from tui.body.document import MAX_LINE, Document, document_of
-from tui.body.json_lines import json_lines
-from tui.body.markup_lines import coloured, markup_lines
-from tui.body.pace import Pace, Superseded, at_once
-from tui.body.picture import Picture, picture_of
-from tui.body.search import MAX_MATCHES, find
-from tui.body.source import of_how_much
+from tui.screen.body.css_lines import coloured as coloured_css
+from tui.screen.body.css_lines import css_lines
+from tui.screen.body.document import MAX_LINE, Document, document_of
+from tui.screen.body.json_lines import json_lines
+from tui.screen.body.markup_lines import coloured, markup_lines
+from tui.screen.body.pace import Pace, Superseded, at_once
+from tui.screen.body.picture import Picture, picture_of
+from tui.screen.body.search import MAX_MATCHES, find
+from tui.screen.body.source import of_how_much
 
 HTML = (
     "<!doctype html><html lang=en><head><title>Hi</title><style>a{\n  b:c}</style></head><body class='x'><!-- note -->"

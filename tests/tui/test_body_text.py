@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.body.json_lines import coloured, json_lines
-from tui.body_text import decode_body, hex_lines
+from tui.screen.body.json_lines import coloured, json_lines
+from tui.text.body_text import decode_body, hex_lines
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.tui.fake_link import FakeLink, result, snapshot
-from tui.app import DashboardApp
-from tui.body import document
-from tui.body.pace import Background
-from tui.panels.details import DetailsPane
-from tui.sections import Subject
-from tui.snapshot import FinishedRecord
+from tui.bridge.snapshot import FinishedRecord
+from tui.screen.app import DashboardApp
+from tui.screen.body import document
+from tui.screen.body.pace import Background
+from tui.screen.details import Subject
+from tui.screen.panels.details import DetailsPane
 
 pytestmark = pytest.mark.anyio
 
@@ -92,7 +92,7 @@ async def test_five_megabytes_of_json_leave_the_loop_alone(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, whole: bool
 ) -> None:
     if whole:
-        monkeypatch.setattr("tui.body.view.SHOWN", 16 << 20)
+        monkeypatch.setattr("tui.screen.body.view.SHOWN", 16 << 20)
     async with app_with(spooled(tmp_path, long_json(5 << 20))).run_test() as pilot:
         await pilot.pause()
         async with Heartbeat() as heart:

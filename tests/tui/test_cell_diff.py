@@ -13,8 +13,8 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from tui.cell_diff import CellDiff, change_pen
-from tui.plain_text import safe
+from tui.terminal.cell_diff import CellDiff, change_pen
+from tui.text.plain_text import safe
 
 WIDTH, HEIGHT = 12, 3
 STYLES = [

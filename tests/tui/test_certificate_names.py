@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from fetch_engine import FetchEngine, FetchResult
-from fetch_engine.transports.options import TransportOptions
+from fetch_engine.model.transport_options import TransportOptions
 from tests.wire.servers import RawServer, echoing
-from tui.sections.tls import tls_lines
+from tui.screen.details.tls import tls_lines
 
 pytestmark = [pytest.mark.anyio, pytest.mark.once]
 

@@ -9,12 +9,12 @@ import anyio
 import pytest
 
 from fetch_engine import FetchEngine, FetchRequest, Limits
-from fetch_engine.globbing import UrlGlob, parse_glob
-from fetch_engine.store_values import StoredRequest
+from fetch_engine.curl.globbing import UrlGlob, parse_glob
+from fetch_engine.store.values import StoredRequest
 from tests.lifetimes.fake_transport import checked_wire
 from tests.lifetimes.waiting import until
-from tui.controller import Controller
-from tui.snapshot import AddGlob, AddRequests, AddUrls, Cancel, Command, FinishedRecord, Snapshot
+from tui.bridge.controller import Controller
+from tui.bridge.snapshot import AddGlob, AddRequests, AddUrls, Cancel, Command, FinishedRecord, Snapshot
 
 pytestmark = pytest.mark.anyio
 

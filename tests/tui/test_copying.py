@@ -7,16 +7,16 @@ import base64
 import pytest
 from textual.pilot import Pilot
 
-from fetch_engine.requests import FetchRequest
-from fetch_engine.results import ErrorKind
+from fetch_engine.model.requests import FetchRequest
+from fetch_engine.model.results import ErrorKind
 from tests.tui.fake_link import FakeLink, failure, result, snapshot
 from tests.tui.test_body_view import until
 from tests.tui.test_saving import told
-from tui.app import DashboardApp
-from tui.copying import MOST
-from tui.panels.details import DetailsPane
-from tui.screens.copy import CopyScreen
-from tui.snapshot import FinishedRecord
+from tui.bridge.snapshot import FinishedRecord
+from tui.screen.app import DashboardApp
+from tui.screen.copying import MOST
+from tui.screen.panels.details import DetailsPane
+from tui.screen.screens.copy import CopyScreen
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.tui.pty_terminal import PtyTerminal
-from tui.demo_server import demo_server
+from tui.demo.server import demo_server
 
 pytestmark = pytest.mark.once
 

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from textual.pilot import Pilot
 
-from fetch_engine.results import ErrorKind
+from fetch_engine.model.results import ErrorKind
 from tests.tui.fake_link import FakeLink, active, busy, failure, result, snapshot
 from tests.tui.test_untrusted_text import evil_link, screen_strips
-from tui.app import DashboardApp
+from tui.screen.app import DashboardApp
 
 WIDE = "漢字かな交じり文" * 20
 ROWS: dict[str, Callable[[], FakeLink]] = {

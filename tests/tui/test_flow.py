@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tui import flow as flow_module
-from tui.flow import ASK, BACKLOG, FIRST_ANSWER, FORGET, IN_FLIGHT, LAPSE, Flow
-from tui.tty_writer import STOP_LIMIT, TtyWriter
+from tui.terminal import frame_pacing as flow_module
+from tui.terminal.frame_pacing import ASK, BACKLOG, FIRST_ANSWER, FORGET, IN_FLIGHT, LAPSE, Flow
+from tui.terminal.tty_writer import STOP_LIMIT, TtyWriter
 
 LIMIT = 60.0
 

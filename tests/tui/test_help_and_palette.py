@@ -7,11 +7,11 @@ from textual.widgets import OptionList
 
 from tests.tui.fake_link import busy
 from tests.tui.test_keys import shown, text_of
-from tui.app import DashboardApp
-from tui.frame import Frame
-from tui.keys import PLACES, in_place
-from tui.screens.help import HelpPane, HelpScreen
-from tui.screens.overview import OverviewScreen
+from tui.keys.table import PLACES, in_place
+from tui.screen.app import DashboardApp
+from tui.screen.screens.help import HelpPane, HelpScreen
+from tui.screen.screens.overview import OverviewScreen
+from tui.widgets.frame import Frame
 
 pytestmark = pytest.mark.anyio
 

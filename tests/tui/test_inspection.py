@@ -11,18 +11,18 @@ import anyio
 import pytest
 
 from fetch_engine import FetchEngine, FetchResult, FetchTask
-from fetch_engine.lints import Stalled
-from fetch_engine.transports import chunked
+from fetch_engine.http import chunked
+from fetch_engine.lints.lints import Stalled
 from tests.lifetimes.fake_transport import checked_wire
 from tests.lifetimes.waiting import until as become
 from tests.tui.test_whole_dashboard import dashboard, until
 from tests.wire.servers import Connection, RawServer
-from tui import held
-from tui.controller import Controller
-from tui.held import HeldHandles
-from tui.panels.done import DonePane
-from tui.sections.facts import header_lines
-from tui.snapshot import AddUrls, Collect, FindHolders, Snapshot
+from tui.bridge import held
+from tui.bridge.controller import Controller
+from tui.bridge.held import HeldHandles
+from tui.bridge.snapshot import AddUrls, Collect, FindHolders, Snapshot
+from tui.screen.details.facts import header_lines
+from tui.screen.panels.done import DonePane
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +38,7 @@ def has(shot: Snapshot, words: str) -> bool:
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lints are run more often than people read."""
-    monkeypatch.setattr("tui.inspection.EVERY", 0.05)
+    monkeypatch.setattr("tui.bridge.inspection.EVERY", 0.05)
     monkeypatch.setattr(held, "STALE", 0.3)
     monkeypatch.setattr(held, "SHARE", 1.0)
     monkeypatch.setattr(held, "CHEAP", 60.0)  # a search among all that other tests have left is slow
@@ -65,7 +65,7 @@ class Keeper:
 async def test_a_silent_fetch_is_warned_of_and_no_longer_when_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     lint = Stalled(0.2)
     lint.grace = 0.1
-    monkeypatch.setattr("tui.inspection.FETCH_LINTS", (lint,))
+    monkeypatch.setattr("tui.bridge.inspection.FETCH_LINTS", (lint,))
 
     seen = threading.Event()
 

@@ -13,26 +13,26 @@ from textual.events import Paste
 from textual.pilot import Pilot
 
 from tests.tui.fake_link import FakeLink, active, busy, result, snapshot
-from tui.app import DashboardApp
-from tui.keys import FIELDS, KEYS, LIVE_TOGETHER, PLACES, in_place
-from tui.painted import Painted
-from tui.panels.active import ActivePane
-from tui.panels.details import DetailsPane
-from tui.panels.done import DonePane
-from tui.panels.footer import Footer
-from tui.panels.refs import RefsPane
-from tui.panels.status import StatusLine
-from tui.panels.url_bar import UrlInput, url_lines
-from tui.screens.ask import AskInput
-from tui.screens.confirm import ConfirmScreen, Question
-from tui.screens.copy import CopyScreen
-from tui.screens.dashboard import FOLLOW, DashboardScreen
-from tui.screens.details import DetailsScreen
-from tui.screens.help import HelpPane, HelpScreen
-from tui.screens.history_search import HistorySearchScreen
-from tui.screens.request_editor import RequestEditorScreen
-from tui.snapshot import AddUrls, Cancel, Command, Drop, SetRate, TogglePin
-from tui.table import Table
+from tui.bridge.snapshot import AddUrls, Cancel, Command, Drop, SetRate, TogglePin
+from tui.keys.table import FIELDS, KEYS, LIVE_TOGETHER, PLACES, in_place
+from tui.screen.app import DashboardApp
+from tui.screen.panels.active import ActivePane
+from tui.screen.panels.details import DetailsPane
+from tui.screen.panels.done import DonePane
+from tui.screen.panels.footer import Footer
+from tui.screen.panels.refs import RefsPane
+from tui.screen.panels.status import StatusLine
+from tui.screen.panels.url_bar import UrlInput, url_lines
+from tui.screen.screens.ask import AskInput
+from tui.screen.screens.confirm import ConfirmScreen, Question
+from tui.screen.screens.copy import CopyScreen
+from tui.screen.screens.dashboard import FOLLOW, DashboardScreen
+from tui.screen.screens.details import DetailsScreen
+from tui.screen.screens.help import HelpPane, HelpScreen
+from tui.screen.screens.history_search import HistorySearchScreen
+from tui.screen.screens.request_editor import RequestEditorScreen
+from tui.widgets.line_widget import Painted
+from tui.widgets.table import Table
 
 pytestmark = pytest.mark.anyio
 
@@ -368,7 +368,7 @@ async def test_pause_freezes_the_rows_but_not_the_counts() -> None:
 
 
 async def test_a_long_pause_loses_nothing_and_ends_without_a_stall(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui.app.WORK", 0.0)
+    monkeypatch.setattr("tui.screen.app.WORK", 0.0)
     link = FakeLink(snapshot())
     async with DashboardApp(link, max_rows=4000).run_test() as pilot:
         app = pilot.app

@@ -11,13 +11,13 @@ from textual.widget import Widget
 from tests.tui.fake_link import busy
 from tests.tui.test_keys import text_of
 from tests.tui.test_untrusted_text import screen_strips
-from tui.app import DashboardApp
-from tui.frame import Frame
-from tui.painted import Painted
-from tui.panels.details import DetailsPane
-from tui.panels.done import DonePane
-from tui.panels.url_bar import UrlBar
-from tui.table import Table
+from tui.screen.app import DashboardApp
+from tui.screen.panels.details import DetailsPane
+from tui.screen.panels.done import DonePane
+from tui.screen.panels.url_bar import UrlBar
+from tui.widgets.frame import Frame
+from tui.widgets.line_widget import Painted
+from tui.widgets.table import Table
 
 pytestmark = pytest.mark.anyio
 SIZES = [(40, 10), (60, 15), (79, 19), (80, 24), (100, 30), (119, 31), (120, 32), (140, 40), (200, 50), (300, 80)]

@@ -11,14 +11,14 @@ from textual.message_pump import MessagePump
 from textual.pilot import Pilot
 from textual.worker import Worker
 
-from fetch_engine.task import FetchTask, Job
+from fetch_engine.core.task import FetchTask, Job
 from tests.tui.reachable import reachable
 from tests.tui.test_whole_dashboard import dashboard, type_urls, until
-from tui.app import DashboardApp
-from tui.demo_server import demo_server
-from tui.engine_thread import EngineThread
-from tui.panels.done import DonePane
-from tui.screens.details import DetailsScreen
+from tui.bridge.engine_thread import EngineThread
+from tui.demo.server import demo_server
+from tui.screen.app import DashboardApp
+from tui.screen.panels.done import DonePane
+from tui.screen.screens.details import DetailsScreen
 
 pytestmark = pytest.mark.anyio
 

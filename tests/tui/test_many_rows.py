@@ -10,9 +10,9 @@ from textual.geometry import Region
 from textual.widgets import DataTable
 
 from tests.tui.fake_link import FakeLink, active, busy, result, snapshot
-from tui.app import DashboardApp
-from tui.painted import Painted
-from tui.panels.done import DonePane
+from tui.screen.app import DashboardApp
+from tui.screen.panels.done import DonePane
+from tui.widgets.line_widget import Painted
 
 pytestmark = pytest.mark.anyio
 

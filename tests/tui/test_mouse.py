@@ -7,12 +7,12 @@ from textual.events import MouseEvent, MouseScrollDown, MouseScrollUp
 
 from tests.tui.fake_link import busy
 from tests.tui.test_keys import text_of
-from tui.app import DashboardApp
-from tui.choices import Choices
-from tui.panels.active import ActivePane
-from tui.panels.done import DonePane
-from tui.panels.refs import RefsPane
-from tui.table import Table
+from tui.keys.choices import Choices
+from tui.screen.app import DashboardApp
+from tui.screen.panels.active import ActivePane
+from tui.screen.panels.done import DonePane
+from tui.screen.panels.refs import RefsPane
+from tui.widgets.table import Table
 
 pytestmark = pytest.mark.anyio
 

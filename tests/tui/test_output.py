@@ -24,7 +24,7 @@ from textual.strip import Strip
 from textual.widgets import Static
 
 from tests.tui.pty_terminal import LIMIT, PtyTerminal
-from tui.output import HUNG_UP, PacedApp, PacedDriver
+from tui.terminal.driver import HUNG_UP, PacedApp, PacedDriver
 
 PROBE = [sys.executable, str(Path(__file__).with_name("paced_probe.py"))]
 STALL = 20  # seconds that must be more than enough for a loaded machine

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.tui.pty_terminal import PtyTerminal
-from tui.outside import NoProgram, editor_command, environment_for, pager_command
+from tui.screen.outside import NoProgram, editor_command, environment_for, pager_command
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -34,7 +34,7 @@ def test_what_cannot_be_run_is_named() -> None:
 PROGRAM = """
 import os, sys
 from tests.tui.fake_link import FakeLink, result, snapshot
-from tui.app import DashboardApp
+from tui.screen.app import DashboardApp
 import asyncio
 from tui import terminal
 

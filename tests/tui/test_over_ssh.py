@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fetch_engine.store import Reader, RunFacts
+from fetch_engine.store.reader import Reader, RunFacts
 from tests.tui.pty_terminal import PtyTerminal
 from tests.tui.ssh_link import LIMIT, SshLink, find_sshd
-from tui.demo_server import demo_server
+from tui.demo.server import demo_server
 
 SSHD = find_sshd()
 pytestmark = [pytest.mark.once, pytest.mark.skipif(SSHD is None, reason="there is no sshd on this machine")]

@@ -9,17 +9,17 @@ import anyio
 import pytest
 from textual.pilot import Pilot
 
-from fetch_engine.results import ErrorKind
+from fetch_engine.model.results import ErrorKind
 from tests.tui.fake_link import FakeLink, active, busy, failure, result, snapshot
 from tests.tui.test_keys import text_of
-from tui.app import DashboardApp
-from tui.panels.overview import OverviewPane, histogram_edges, host_rows, latency_text
-from tui.panels.status import StatusLine
-from tui.panels.url_bar import UrlInput
-from tui.screens.dashboard import DashboardScreen
-from tui.screens.help import HelpScreen
-from tui.screens.overview import OverviewScreen
-from tui.totals import BATCH, Histogram, Totals
+from tui.rows.totals import BATCH, Histogram, Totals
+from tui.screen.app import DashboardApp
+from tui.screen.panels.overview import OverviewPane, histogram_edges, host_rows, latency_text
+from tui.screen.panels.status import StatusLine
+from tui.screen.panels.url_bar import UrlInput
+from tui.screen.screens.dashboard import DashboardScreen
+from tui.screen.screens.help import HelpScreen
+from tui.screen.screens.overview import OverviewScreen
 
 pytestmark = pytest.mark.anyio
 SIZES = [(40, 10), (60, 15), (80, 24), (140, 40), (300, 80)]

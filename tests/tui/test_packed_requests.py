@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from fetch_engine import FetchRequest, Timeouts
-from fetch_engine.requests import InputTag
-from fetch_engine.results import ErrorKind
+from fetch_engine.model.requests import InputTag
+from fetch_engine.model.results import ErrorKind
 from tests.tui.fake_link import failure, result
-from tui.packed import pack, unpack
-from tui.snapshot import FinishedRecord
+from tui.bridge.snapshot import FinishedRecord
+from tui.rows.packed import pack, unpack
 
 REQUEST = FetchRequest(
     "http://h/", "POST", (("A", "b"),), b"x", Timeouts(total=3), False, True, "p:1", tag=InputTag(7, "x")

@@ -8,8 +8,8 @@ from functools import partial
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.pages import Scroll
-from tui.painted import Line
+from tui.widgets.line_widget import Line
+from tui.widgets.pages import Scroll
 
 
 class Heights:

@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from fetch_engine.results import ErrorKind, FetchResult
+from fetch_engine.model.results import ErrorKind, FetchResult
 from tests.tui.fake_link import FakeLink, active, busy, failure, result, snapshot
-from tui.app import DashboardApp
-from tui.columns import Column, lay_out
-from tui.describe import glimpse, short_url
-from tui.glyphs import ASCII
-from tui.panels.active import ActivePane
-from tui.panels.details import DetailsPane
-from tui.panels.refs import RefsPane
-from tui.panels.status import StatusLine
-from tui.sections import Subject
-from tui.snapshot import FinishedRecord, HeldRow, SessionFacts, Snapshot
+from tui.bridge.snapshot import FinishedRecord, HeldRow, SessionFacts, Snapshot
+from tui.rows.describe import glimpse, short_url
+from tui.screen.app import DashboardApp
+from tui.screen.details import Subject
+from tui.screen.panels.active import ActivePane
+from tui.screen.panels.details import DetailsPane
+from tui.screen.panels.refs import RefsPane
+from tui.screen.panels.status import StatusLine
+from tui.text.glyphs import ASCII
+from tui.widgets.columns import Column, lay_out
 
 anyio = pytest.mark.anyio
 HELD = HeldRow(1, "http://h/", "200", 5.0, False, ())

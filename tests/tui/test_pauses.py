@@ -7,8 +7,8 @@ import gc
 import pytest
 
 from tests.tui.fake_link import FakeLink, result, snapshot
-from tui.app import DashboardApp
-from tui.pauses import EVERY, LATEST, QUIET, Pauses
+from tui.screen.app import DashboardApp
+from tui.terminal.gc_pauses import EVERY, LATEST, QUIET, Pauses
 
 
 class Clock:

@@ -9,8 +9,8 @@ import pytest
 from tests.tui.fake_link import FakeLink, busy, snapshot
 from tests.tui.test_untrusted_text import evil_link
 from tests.tui.test_warnings import warned
-from tui.app import DashboardApp
-from tui.glyphs import ASCII, UNICODE
+from tui.screen.app import DashboardApp
+from tui.text.glyphs import ASCII, UNICODE
 
 SIZES = [(80, 24), (140, 40)]
 SCENES: dict[str, tuple[Callable[[], FakeLink], list[str]]] = {

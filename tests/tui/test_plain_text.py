@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len, get_character_cell_size
 
-from tui.glyphs import ASCII, UNICODE, ascii_form, glyphs_for
-from tui.plain_text import MAX_MARKS, duration, fit, rate, safe, size
+from tui.text.glyphs import ASCII, UNICODE, ascii_form, glyphs_for
+from tui.text.plain_text import MAX_MARKS, duration, fit, rate, safe, size
 
 HOSTILE = [
     "\x1b[2J",

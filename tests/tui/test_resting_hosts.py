@@ -8,21 +8,21 @@ from typing import Any
 
 import pytest
 
-from fetch_engine.host_backoff import HostRest
-from fetch_engine.results import ErrorKind, FetchError, FetchState
+from fetch_engine.fetch.host_backoff import HostRest
+from fetch_engine.model.results import ErrorKind, FetchError, FetchState
 from tests.tui.fake_link import FakeLink, active, result, snapshot
 from tests.tui.test_whole_dashboard import dashboard, until
 from tests.wire.servers import Connection, RawServer
-from tui.app import DashboardApp
-from tui.describe import row_state
-from tui.glyphs import ASCII
-from tui.host_lines import kept_waiting, notice, rest_text
-from tui.panels.active import ActivePane
-from tui.panels.overview import OverviewPane
-from tui.panels.status import StatusLine
-from tui.sections.facts import active_lines, error_lines
-from tui.sections.timing import timing_lines
-from tui.snapshot import AddUrls, Cancel, Snapshot, Wait
+from tui.bridge.snapshot import AddUrls, Cancel, Snapshot, Wait
+from tui.rows.describe import row_state
+from tui.screen.app import DashboardApp
+from tui.screen.details.facts import active_lines, error_lines
+from tui.screen.details.timing import timing_lines
+from tui.screen.panels.active import ActivePane
+from tui.screen.panels.overview import OverviewPane
+from tui.screen.panels.status import StatusLine
+from tui.text.glyphs import ASCII
+from tui.text.host_lines import kept_waiting, notice, rest_text
 
 anyio = pytest.mark.anyio
 EXAMPLE = HostRest("example.com", 429, 8.0, 7.2, waiting=2)

@@ -12,22 +12,22 @@ import anyio.to_thread
 import pytest
 from textual.pilot import Pilot
 
-from fetch_engine.globbing import parse_glob
-from fetch_engine.requests import FetchRequest
-from fetch_engine.results import FetchError
-from fetch_engine.store import Reader, RunFacts
+from fetch_engine.curl.globbing import parse_glob
+from fetch_engine.model.requests import FetchRequest
+from fetch_engine.model.results import FetchError
+from fetch_engine.store.reader import Reader, RunFacts
 from tests.headless.program import run
 from tests.tui.test_whole_dashboard import until
-from tui.app import DashboardApp
-from tui.dashboard import Reader as Companion
-from tui.demo_server import demo_server
-from tui.engine_options import engine_for, request_for
-from tui.engine_thread import EngineThread
-from tui.inputs import open_input
-from tui.options import parse
-from tui.resume import open_run, store_path
-from tui.snapshot import AddGlob, AddRequests, AddUrls, Cancel, Command
-from tui.stored_rows import StoredRows
+from tui.bridge.engine_thread import EngineThread
+from tui.bridge.snapshot import AddGlob, AddRequests, AddUrls, Cancel, Command
+from tui.demo.server import demo_server
+from tui.inputs.sources import open_input
+from tui.options.table import parse
+from tui.rows.stored_rows import StoredRows
+from tui.run.engine_options import engine_for, request_for
+from tui.run.resume import open_run, store_path
+from tui.screen.app import DashboardApp
+from tui.screen.main import Reader as Companion
 
 pytestmark = pytest.mark.anyio
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetch_engine.results import ErrorKind, FetchState
+from fetch_engine.model.results import ErrorKind, FetchState
 from tests.tui.fake_link import HTML, JSON, PNG, active, failure, result
-from tui.row_facts import Row, facts_of, host
-from tui.row_filter import parse
-from tui.snapshot import HeldRow
+from tui.bridge.snapshot import HeldRow
+from tui.rows.row_facts import Row, facts_of, host
+from tui.rows.row_filter import parse
 
 ROWS: dict[str, Row] = {
     "recv": active(1, "https://Api.example.org:8443/items?page=3", body_size=2_000_000, age=3.0, warnings=("stalled",)),

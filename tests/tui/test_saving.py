@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual.pilot import Pilot
 
-from fetch_engine.results import FetchResult
+from fetch_engine.model.results import FetchResult
 from tests.tui.fake_link import FakeLink, result, snapshot
 from tests.tui.test_body_view import until
-from tui.app import DashboardApp
-from tui.body.source import BodySource
-from tui.saving import default_name, write_body
-from tui.screens.ask import AskInput
-from tui.screens.confirm import ConfirmScreen
+from tui.screen.app import DashboardApp
+from tui.screen.body.source import BodySource
+from tui.screen.saving import default_name, write_body
+from tui.screen.screens.ask import AskInput
+from tui.screen.screens.confirm import ConfirmScreen
 
 BODY = b"0123456789" * 50_000
 
@@ -99,7 +99,7 @@ def test_a_full_disk_leaves_nothing_and_the_old_file_alone(
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("fetch_engine.output_files.os.fsync", full)
+    monkeypatch.setattr("fetch_engine.files.output_files.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         write_body(spooled(tmp_path / "spool"), str(target), overwrite=True)
     assert target.read_bytes() == b"mine"
@@ -112,7 +112,7 @@ def test_without_hard_links_nothing_is_overwritten_either(
     def refused(*_: object, **__: object) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
-    monkeypatch.setattr("fetch_engine.output_files.os.link", refused)
+    monkeypatch.setattr("fetch_engine.files.output_files.os.link", refused)
     source = spooled(tmp_path / "spool")
     write_body(source, str(tmp_path / "saved"), overwrite=False)
     assert (tmp_path / "saved").read_bytes() == BODY

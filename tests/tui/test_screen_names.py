@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-import tui.app  # noqa: F401 - the classes that are meant
-from tui.screen_names import names_screen
+import tui.screen.app  # noqa: F401 - the classes that are meant
+from tui.bridge.screen_names import names_screen
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_a_part_of_the_screen(line: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "global tui.demo.CACHE > list[0] in attribute entries of ForgottenCache",
+        "global tui.demo.scenario.CACHE > list[0] in attribute entries of ForgottenCache",
         "frame controller.py:88 local 'task'",
         "global app.LAST > LookupError.__traceback__ > frame app.py:7 local 'DonePane'",
         "pinned by the engine",

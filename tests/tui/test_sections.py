@@ -12,21 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from fetch_engine.results import Attempt, ErrorKind, FetchError, FetchResult, Hop, Timings
-from fetch_engine.tls_facts import Certificate, TlsFacts
+from fetch_engine.model.results import Attempt, ErrorKind, FetchError, FetchResult, Hop, Timings
+from fetch_engine.model.tls_facts import Certificate, TlsFacts
 from tests.tui.fake_link import HTML, active, failure, result
-from tui.body.pace import Background, Pace, at_once
-from tui.body.source import BodySource
-from tui.body.view import BodyView
-from tui.done_rows import DoneRows
-from tui.glyphs import ASCII, UNICODE
-from tui.painted import CURSOR, END, Line
-from tui.secrets import open_text, open_value
-from tui.sections import Section, Subject, of_record, sections_of
-from tui.sections.timing import waterfall
-from tui.sections.tls import DAY, tls_lines
-from tui.snapshot import FinishedRecord, HeldRow
-from tui.wrapping import marked, wrap, wrap_spans
+from tui.bridge.snapshot import FinishedRecord, HeldRow
+from tui.rows.finished_store import DoneRows
+from tui.screen.body.pace import Background, Pace, at_once
+from tui.screen.body.source import BodySource
+from tui.screen.body.view import BodyView
+from tui.screen.details import Section, Subject, of_record, sections_of
+from tui.screen.details.timing import waterfall
+from tui.screen.details.tls import DAY, tls_lines
+from tui.text.glyphs import ASCII, UNICODE
+from tui.text.secrets import open_text, open_value
+from tui.widgets.line_widget import CURSOR, END, Line
+from tui.widgets.wrapping import marked, wrap, wrap_spans
 
 NOW = 1_800_000_000.0
 T = TypeVar("T")

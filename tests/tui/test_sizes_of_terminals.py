@@ -17,12 +17,12 @@ from textual.events import Resize
 from textual.geometry import Size
 from textual.message import Message
 
-from fetch_engine.store import Reader, StoreError
+from fetch_engine.store.reader import Reader, StoreError
 from tests.tui.fake_link import busy
 from tests.tui.pty_terminal import PtyTerminal
-from tui.app import DashboardApp
-from tui.demo_server import demo_server
-from tui.terminal_size import MOST, UNKNOWN, drawn_size
+from tui.demo.server import demo_server
+from tui.screen.app import DashboardApp
+from tui.terminal.size import MOST, UNKNOWN, drawn_size
 
 
 class Between(Message):

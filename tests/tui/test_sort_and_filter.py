@@ -9,15 +9,15 @@ from textual.pilot import Pilot
 
 from fetch_engine import FetchRequest
 from tests.tui.fake_link import FakeLink, active, busy, result, snapshot
-from tui.app import DashboardApp
-from tui.glyphs import ASCII
-from tui.panels.active import ActivePane
-from tui.panels.done import DonePane
-from tui.panels.filter_field import FilterField
-from tui.panels.footer import Footer
-from tui.panels.refs import RefsPane
-from tui.snapshot import FinishedRecord
-from tui.table import Table
+from tui.bridge.snapshot import FinishedRecord
+from tui.screen.app import DashboardApp
+from tui.screen.panels.active import ActivePane
+from tui.screen.panels.done import DonePane
+from tui.screen.panels.footer import Footer
+from tui.screen.panels.refs import RefsPane
+from tui.text.glyphs import ASCII
+from tui.widgets.filter_field import FilterField
+from tui.widgets.table import Table
 
 pytestmark = pytest.mark.anyio
 

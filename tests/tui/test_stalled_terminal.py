@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fetch_engine.store import Reader, StoreError
+from fetch_engine.store.reader import Reader, StoreError
 from tests.tui.pty_terminal import PtyTerminal
-from tui.demo_server import demo_server
+from tui.demo.server import demo_server
 
 PROGRAM = [sys.executable, "-m", "tui.cli"]
 LIMIT = 60.0

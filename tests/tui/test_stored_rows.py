@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from fetch_engine.requests import FetchRequest
-from fetch_engine.results import FetchError
-from fetch_engine.store_file import RunLocks
-from fetch_engine.store_session import RunToWrite
-from fetch_engine.store_writer import RunWriter
+from fetch_engine.model.requests import FetchRequest
+from fetch_engine.model.results import FetchError
+from fetch_engine.store.file import RunLocks
+from fetch_engine.store.session import RunToWrite
+from fetch_engine.store.writer import RunWriter
 from tests.tui.fake_link import result
-from tui.journal import Journal
-from tui.stored_rows import StoredRows
+from tui.rows.stored_rows import StoredRows
+from tui.run.journal import Journal
 
 LIMIT = 60.0
 

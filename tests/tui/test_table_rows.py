@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetch_engine.results import ErrorKind, FetchResult
+from fetch_engine.model.results import ErrorKind, FetchResult
 from tests.tui.fake_link import active, failure, result
-from tui.cursor import Cursor
-from tui.done_rows import GLIMPSE, DoneRows
-from tui.done_view import DoneView
-from tui.rows import IdRows
-from tui.snapshot import ActiveRow, FinishedRecord
+from tui.bridge.snapshot import ActiveRow, FinishedRecord
+from tui.rows.finished_store import GLIMPSE, DoneRows
+from tui.rows.finished_view import DoneView
+from tui.rows.rows import IdRows
+from tui.widgets.cursor import Cursor
 
 
 def record(number: int, size: int) -> FinishedRecord:

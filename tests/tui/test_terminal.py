@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.tui.pty_terminal import PtyTerminal
-from tui.ending_signals import ENDING_SIGNALS
-from tui.terminal import LastSignal, prepare, wants_ascii, why_not
+from tui.terminal.ending_signals import ENDING_SIGNALS
+from tui.terminal.setup import LastSignal, prepare, wants_ascii, why_not
 
 PROBE = str(Path(__file__).with_name("paced_probe.py"))
 GRAB = """
 import os, sys
-from tui.terminal import grab, why_not
+from tui.terminal.setup import grab, why_not
 before = len(os.listdir("/proc/self/fd"))
 assert why_not() is None
 saved = grab()
@@ -83,7 +83,7 @@ def test_closed_descriptors_become_the_terminal(closing: str, count: int) -> Non
 def test_an_app_runs_on_the_terminal_whatever_the_streams_are(tmp_path: Path) -> None:
     script = tmp_path / "run.py"
     script.write_text(
-        "import runpy, sys\nfrom tui.terminal import grab\nassert grab() is not None\n"
+        "import runpy, sys\nfrom tui.terminal.setup import grab\nassert grab() is not None\n"
         f"sys.argv = ['probe', 'paced']\nrunpy.run_path({PROBE!r}, run_name='__main__')\n"
     )
     with (tmp_path / "log").open("wb") as log:
@@ -100,7 +100,7 @@ def test_an_app_runs_on_the_terminal_whatever_the_streams_are(tmp_path: Path) ->
 
 
 def test_without_a_terminal_it_says_so_and_what_to_use() -> None:
-    code = "from tui.terminal import grab, why_not; print(grab()); print(why_not())"
+    code = "from tui.terminal.setup import grab, why_not; print(grab()); print(why_not())"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "TERM": "xterm"},
@@ -124,7 +124,8 @@ def test_terminals_that_can_show_no_screen_are_refused(environ: dict[str, str]) 
 
 
 def test_terminal_is_light_to_import() -> None:
-    code = "import sys, tui.terminal; print([name for name in ('textual', 'rich', 'asyncio') if name in sys.modules])"
+    names = "('textual', 'rich', 'asyncio')"
+    code = f"import sys, tui.terminal.setup; print([name for name in {names} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
@@ -156,7 +157,7 @@ def test_when_ascii_is_better(environ: dict[str, str], ascii: bool) -> None:
 def test_python_started_in_the_c_locale_still_finds_it_out() -> None:
     for lang, expected in (("C", "True"), ("C.UTF-8", "False")):
         env = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG"))}
-        code = "from tui.terminal import wants_ascii; print(wants_ascii())"
+        code = "from tui.terminal.setup import wants_ascii; print(wants_ascii())"
         done = subprocess.run(
             [sys.executable, "-c", code],
             env={**env, "LANG": lang, "TERM": "xterm"},
@@ -177,9 +178,8 @@ def test_defaults_leave_what_the_user_has_set() -> None:
 
 
 def test_a_late_signal_is_noted_and_a_second_one_ends_the_process() -> None:
-    code = (
-        "import os, signal\nfrom tui.terminal import LastSignal\nwith LastSignal() as last:\n    {}\nprint(last.number)"
-    )
+    imports = "import os, signal\nfrom tui.terminal.setup import LastSignal\n"
+    code = imports + "with LastSignal() as last:\n    {}\nprint(last.number)"
     kill = "os.kill(os.getpid(), signal.SIGTERM)"
     once = subprocess.run([sys.executable, "-c", code.format(kill)], capture_output=True, text=True, check=True)
     assert once.stdout == "15\n"

@@ -10,11 +10,11 @@ from textual.color import Color
 from textual.theme import Theme
 
 from tests.tui.fake_link import busy
-from tui.app import DashboardApp
-from tui.choices import Choices
-from tui.options import THEMES as CHOICES
-from tui.panels.done import DonePane
-from tui.themes import CONTRAST, DAY, NIGHT, OWN, THEMES
+from tui.keys.choices import Choices
+from tui.options.table import THEMES as CHOICES
+from tui.screen.app import DashboardApp
+from tui.screen.panels.done import DonePane
+from tui.widgets.themes import CONTRAST, DAY, NIGHT, OWN, THEMES
 
 pytestmark = pytest.mark.anyio
 

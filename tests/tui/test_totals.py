@@ -8,10 +8,10 @@ from math import ceil
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetch_engine.results import ErrorKind, FetchError, FetchResult, Hop, Timings
+from fetch_engine.model.results import ErrorKind, FetchError, FetchResult, Hop, Timings
 from tests.tui.fake_link import failure, result, snapshot
-from tui.snapshot import FinishedRecord
-from tui.totals import BATCH, NO_HOST, OTHERS, Histogram, Totals, host_of
+from tui.bridge.snapshot import FinishedRecord
+from tui.rows.totals import BATCH, NO_HOST, OTHERS, Histogram, Totals, host_of
 
 HOSTS = ("http://a/", "https://b:8443/x?y#z", "http://user:secret@c/", "d", "not a url")
 durations = st.floats(0, 1e6, allow_nan=False)

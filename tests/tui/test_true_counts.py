@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from fetch_engine.store import Reader, RunFacts, StoreError
+from fetch_engine.store.reader import Reader, RunFacts, StoreError
 from tests.tui.pty_terminal import PtyTerminal
-from tui.demo_server import demo_server
+from tui.demo.server import demo_server
 
 PROGRAM = [sys.executable, "-m", "tui.cli"]
 LIMIT = 60.0

@@ -8,12 +8,12 @@ import pytest
 from textual.events import Paste
 from textual.strip import Strip
 
-from fetch_engine.results import ErrorKind, FetchState, Hop, Timings
+from fetch_engine.model.results import ErrorKind, FetchState, Hop, Timings
 from tests.tui.fake_link import EVIL, FakeLink, active, failure, result, snapshot
-from tui.app import DashboardApp
-from tui.painted import Painted
-from tui.panels.details import DetailsPane
-from tui.snapshot import FinishedRecord, HeldRow
+from tui.bridge.snapshot import FinishedRecord, HeldRow
+from tui.screen.app import DashboardApp
+from tui.screen.panels.details import DetailsPane
+from tui.widgets.line_widget import Painted
 
 pytestmark = pytest.mark.anyio
 

@@ -11,18 +11,18 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 from fetch_engine import FetchRequest
-from fetch_engine.globbing import parse_glob
+from fetch_engine.curl.globbing import parse_glob
 from tests.tui.fake_link import EVIL, FakeLink, active, result, snapshot
 from tests.tui.test_keys import text_of
-from tui.app import DashboardApp
-from tui.history import EntryHistory
-from tui.panels.done import DonePane
-from tui.panels.url_bar import UrlInput, UrlNotice
-from tui.screens.confirm import ConfirmScreen, Question
-from tui.screens.dashboard import DashboardScreen
-from tui.screens.history_search import HistorySearchScreen, Matches
-from tui.screens.request_editor import EditorLine, RequestEditorScreen, SafeArea
-from tui.snapshot import AddGlob, AddRequests, AddUrls
+from tui.bridge.snapshot import AddGlob, AddRequests, AddUrls
+from tui.entry.history import EntryHistory
+from tui.screen.app import DashboardApp
+from tui.screen.panels.done import DonePane
+from tui.screen.panels.url_bar import UrlInput, UrlNotice
+from tui.screen.screens.confirm import ConfirmScreen, Question
+from tui.screen.screens.dashboard import DashboardScreen
+from tui.screen.screens.history_search import HistorySearchScreen, Matches
+from tui.screen.screens.request_editor import EditorLine, RequestEditorScreen, SafeArea
 
 pytestmark = pytest.mark.anyio
 

@@ -15,13 +15,13 @@ from tests.tui.fake_link import FakeLink, result, snapshot
 from tests.tui.pty_terminal import PtyTerminal
 from tests.tui.test_url_entry import Stage
 from tests.wire.servers import RawServer, echoing
-from tui.app import DashboardApp
-from tui.keys import change_keys
-from tui.screens.confirm import ConfirmScreen
-from tui.screens.dashboard import DashboardScreen
-from tui.screens.details import DetailsScreen
-from tui.snapshot import AddRequests, AddUrls, FindHolders
-from tui.typed_urls import TypedUrls
+from tui.bridge.snapshot import AddRequests, AddUrls, FindHolders
+from tui.keys.table import change_keys
+from tui.screen.app import DashboardApp
+from tui.screen.screens.confirm import ConfirmScreen
+from tui.screen.screens.dashboard import DashboardScreen
+from tui.screen.screens.details import DetailsScreen
+from tui.screen.typed_urls import TypedUrls
 
 pytestmark = pytest.mark.anyio
 PROGRAM = [sys.executable, "-m", "tui.cli"]

@@ -10,17 +10,17 @@ from dataclasses import replace
 import pytest
 from textual.pilot import Pilot
 
-from fetch_engine.session import GenerationFacts
+from fetch_engine.core.session import GenerationFacts
 from tests.tui.fake_link import EVIL, FakeLink, active, busy, result, snapshot
-from tui.app import DashboardApp
-from tui.done_rows import DoneRows
-from tui.done_view import DoneView
-from tui.panels.refs import RefsPane
-from tui.panels.status import StatusLine
-from tui.panels.warnings import WarningLine, WarningsBox
-from tui.screens.dashboard import DashboardScreen
-from tui.snapshot import Collect, Collected, FindHolders, HeldRow
-from tui.table import Table
+from tui.bridge.snapshot import Collect, Collected, FindHolders, HeldRow
+from tui.rows.finished_store import DoneRows
+from tui.rows.finished_view import DoneView
+from tui.screen.app import DashboardApp
+from tui.screen.panels.refs import RefsPane
+from tui.screen.panels.status import StatusLine
+from tui.screen.panels.warnings import WarningLine, WarningsBox
+from tui.screen.screens.dashboard import DashboardScreen
+from tui.widgets.table import Table
 
 pytestmark = pytest.mark.anyio
 

@@ -12,11 +12,11 @@ from textual.events import Paste
 from textual.pilot import Pilot
 
 from fetch_engine import FetchEngine
-from tui.app import DashboardApp
-from tui.dashboard import Demo
-from tui.demo_server import demo_server
-from tui.engine_thread import Companion, EngineThread
-from tui.snapshot import Snapshot
+from tui.bridge.engine_thread import Companion, EngineThread
+from tui.bridge.snapshot import Snapshot
+from tui.demo.server import demo_server
+from tui.screen.app import DashboardApp
+from tui.screen.main import Demo
 
 pytestmark = pytest.mark.anyio
 LIMIT = 60.0

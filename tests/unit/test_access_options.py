@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tui.access_options import Access
-from tui.engine_options import engine_for
-from tui.options import Options, parse
+from tui.options.access import Access
+from tui.options.table import Options, parse
+from tui.run.engine_options import engine_for
 
 
 def options(*args: str) -> Options:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetch_engine import FetchRequest
-from tui.backlog import Backlog
+from tui.bridge.backlog import Backlog
 
 
 def taken(backlog: Backlog, most: int = 100) -> str:

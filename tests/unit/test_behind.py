@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import anyio
 import pytest
 
-from fetch_engine.behind import AHEAD, BLOCK, Behind, Crew
+from fetch_engine.bodies.write_behind import AHEAD, BLOCK, Behind, Crew
 
 pytestmark = [pytest.mark.anyio, pytest.mark.once]
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fetch_engine.body import BodySink
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.limits import Limits
-from fetch_engine.results import ErrorKind
+from fetch_engine.bodies.sink import BodySink
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.limits import Limits
+from fetch_engine.model.results import ErrorKind
 
 
 @settings(deadline=None)

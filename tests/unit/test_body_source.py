@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.tui.fake_link import result
-from tui.body.source import BodySource
-from tui.saving import write_body
+from tui.screen.body.source import BodySource
+from tui.screen.saving import write_body
 
 pytestmark = pytest.mark.once
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.limits import Limits
-from fetch_engine.numbers import status_code, whole_number
-from fetch_engine.results import ErrorKind
-from fetch_engine.transports.chunked import LONGEST_LINE, MOST_CHUNKS, OVERHEAD_ALLOWED, ChunkDecoder
-from fetch_engine.transports.heads import read_head
+from fetch_engine.http.chunked import LONGEST_LINE, MOST_CHUNKS, OVERHEAD_ALLOWED, ChunkDecoder
+from fetch_engine.http.heads import read_head
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.limits import Limits
+from fetch_engine.model.numbers import status_code, whole_number
+from fetch_engine.model.results import ErrorKind
 
 Outcome = tuple[bytes, bool, bytes, str | None]
 

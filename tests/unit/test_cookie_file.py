@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fetch_engine.cookie_file import load_cookies, save_cookies
-from fetch_engine.cookies import CookieJar
-from fetch_engine.urls import parse_url
+from fetch_engine.cookies.file import load_cookies, save_cookies
+from fetch_engine.cookies.jar import CookieJar
+from fetch_engine.model.urls import parse_url
 
 FILE = """\
 # Netscape HTTP Cookie File

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fetch_engine.cookie_dates import parse_cookie_date
-from fetch_engine.cookies import MAX_AGE, MAX_COOKIES, MAX_HEADER, MAX_PER_DOMAIN, CookieJar, read_set_cookie
-from fetch_engine.urls import Target, parse_url
+from fetch_engine.cookies.dates import parse_cookie_date
+from fetch_engine.cookies.jar import MAX_AGE, MAX_COOKIES, MAX_HEADER, MAX_PER_DOMAIN, CookieJar, read_set_cookie
+from fetch_engine.model.urls import Target, parse_url
 
 HOME = "https://www.shop.example/a/b?q=/x"
 

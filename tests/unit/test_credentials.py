@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetch_engine.credentials import Netrc, basic, bearer
-from fetch_engine.netrc_file import NetrcError, parse_netrc
-from fetch_engine.urls import parse_url
+from fetch_engine.fetch.netrc import Netrc, basic, bearer
+from fetch_engine.fetch.netrc_file import NetrcError, parse_netrc
+from fetch_engine.model.urls import parse_url
 
 FILE = """\
 # a comment

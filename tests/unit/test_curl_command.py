@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetch_engine import FetchRequest, Timeouts
-from fetch_engine.curl_command import CurlCommand, curl_command, is_curl_command, parse_curl
-from fetch_engine.shell_words import ShellError, quote_word, split_words
+from fetch_engine.curl.command import CurlCommand, curl_command, is_curl_command, parse_curl
+from fetch_engine.curl.shell_words import ShellError, quote_word, split_words
 
 FORM = ("Content-Type", "application/x-www-form-urlencoded")
 

@@ -18,9 +18,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fetch_engine.decoders import ACCEPT_ENCODING, INPUT_STEP, OUTPUT_STEP, open_decoder
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.results import ErrorKind
+from fetch_engine.fetch.decoders import ACCEPT_ENCODING, INPUT_STEP, OUTPUT_STEP, open_decoder
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.results import ErrorKind
 
 if sys.version_info >= (3, 14):
     from compression import zstd

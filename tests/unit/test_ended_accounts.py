@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.fetching import describe_failure
-from fetch_engine.recorder import Recorder, account_of
-from fetch_engine.requests import FetchRequest
-from fetch_engine.results import ErrorKind, FetchResult, FetchState
-from fetch_engine.task import Job, Outcome
+from fetch_engine.core.task import Job, Outcome
+from fetch_engine.fetch.fetch import describe_failure
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.recorder import Recorder, account_of
+from fetch_engine.model.requests import FetchRequest
+from fetch_engine.model.results import ErrorKind, FetchResult, FetchState
 
 pytestmark = pytest.mark.once
 

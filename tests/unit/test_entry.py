@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetch_engine import FetchRequest
-from fetch_engine.curl_command import parse_curl
-from fetch_engine.requests import SECRET_HEADERS
-from tui.entry import of_request, one_line, read_entries, read_entry
-from tui.request_draft import Draft, body_text
-from tui.secret_mask import masked
-from tui.snapshot import AddUrls
+from fetch_engine.curl.command import parse_curl
+from fetch_engine.model.requests import SECRET_HEADERS
+from tui.bridge.snapshot import AddUrls
+from tui.entry.read import of_request, one_line, read_entries, read_entry
+from tui.entry.request_draft import Draft, body_text
+from tui.entry.secret_mask import masked
 
 
 @given(st.text(max_size=60))

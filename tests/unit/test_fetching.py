@@ -17,18 +17,18 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.fetching import Place, describe_failure, fetch
-from fetch_engine.host_backoff import HostBackoff, SlowDown
-from fetch_engine.limits import Limits, Timeouts
-from fetch_engine.receiving import DRAIN_BYTES, SLICE_SECONDS
-from fetch_engine.recorder import Recorder
-from fetch_engine.requests import FetchRequest
-from fetch_engine.results import ErrorKind, FetchError, FetchResult
-from fetch_engine.retry import RetryPolicy
-from fetch_engine.speed_floor import SpeedFloor
-from fetch_engine.terms import Terms
-from fetch_engine.transports.protocol import WireRequest, WireResponse
+from fetch_engine.fetch.context import Terms
+from fetch_engine.fetch.fetch import Place, describe_failure, fetch
+from fetch_engine.fetch.host_backoff import HostBackoff, SlowDown
+from fetch_engine.fetch.receive import DRAIN_BYTES, SLICE_SECONDS
+from fetch_engine.fetch.retry import RetryPolicy
+from fetch_engine.fetch.speed_floor import SpeedFloor
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.limits import Limits, Timeouts
+from fetch_engine.model.recorder import Recorder
+from fetch_engine.model.requests import FetchRequest
+from fetch_engine.model.results import ErrorKind, FetchError, FetchResult
+from fetch_engine.model.transport import WireRequest, WireResponse
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fetch_engine.file_names import FALLBACK, MAX_BYTES, disposition_name, file_name, numbered, safe_name
+from fetch_engine.files.file_names import FALLBACK, MAX_BYTES, disposition_name, file_name, numbered, safe_name
 
 
 @pytest.mark.parametrize(

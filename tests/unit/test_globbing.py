@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetch_engine.globbing import GlobError, escape_glob, parse_glob
+from fetch_engine.curl.globbing import GlobError, escape_glob, parse_glob
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui import history_file
-from tui.history import MAX_ENTRIES, MAX_LINE, EntryHistory, SeenHosts, host_of
-from tui.history_file import HistoryFile, history_path
+from tui.entry import history_file
+from tui.entry.history import MAX_ENTRIES, MAX_LINE, EntryHistory, SeenHosts, host_of
+from tui.entry.history_file import HistoryFile, history_path
 
 
 def test_each_line_is_there_once_where_it_came_last() -> None:
@@ -104,7 +104,7 @@ def test_the_file_is_bounded_and_bad_bytes_do_no_harm(tmp_path: Path) -> None:
 _WRITER = """
 import sys
 from pathlib import Path
-from tui.history_file import HistoryFile
+from tui.entry.history_file import HistoryFile
 file = HistoryFile(Path(sys.argv[1]))
 for number in range(40):
     file.add(f"http://{sys.argv[2]}/{number}")

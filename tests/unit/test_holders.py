@@ -19,8 +19,8 @@ import anyio
 import pytest
 
 from fetch_engine import FetchEngine, FetchRequest
-from fetch_engine.holders import describe_holders
-from fetch_engine.task import FetchTask, Job
+from fetch_engine.core.task import FetchTask, Job
+from fetch_engine.inspect.holders import describe_holders
 
 KEPT: list[object] = []
 BY_NAME: dict[object, object] = {}

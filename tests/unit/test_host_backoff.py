@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from fetch_engine.host_backoff import FIRST_REST, FORGIVEN, LONGEST_COUNTED, LONGEST_REST, HostBackoff, SlowDown
-from fetch_engine.lanes import Lanes
-from fetch_engine.limits import Limits
+from fetch_engine.core.host_queues import Lanes
+from fetch_engine.fetch.host_backoff import FIRST_REST, FORGIVEN, LONGEST_COUNTED, LONGEST_REST, HostBackoff, SlowDown
+from fetch_engine.model.limits import Limits
 from tests.unit.test_lane_pace import Clock
 
 
@@ -121,7 +121,7 @@ def test_no_number_is_too_large_for_a_clock() -> None:
 
 
 def test_hosts_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fetch_engine.host_backoff.MOST_HOSTS", 3)
+    monkeypatch.setattr("fetch_engine.fetch.host_backoff.MOST_HOSTS", 3)
     backoff = HostBackoff(Limits(), Clock())
     for host in "abcde":
         backoff.heed(SlowDown(host, 429, 100.0))

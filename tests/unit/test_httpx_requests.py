@@ -7,10 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fetch_engine.limits import Timeouts
-from fetch_engine.recorder import Recorder
-from fetch_engine.transports.httpx_client import Library
-from fetch_engine.transports.protocol import WireRequest
+from fetch_engine.http.httpx_adapter import Library
+from fetch_engine.model.limits import Timeouts
+from fetch_engine.model.recorder import Recorder
+from fetch_engine.model.transport import WireRequest
 
 pytestmark = pytest.mark.once
 

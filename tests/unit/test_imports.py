@@ -11,30 +11,30 @@ FOREIGN = ("tui", "textual", "rich")
 
 
 ENGINE = {
-    "fetch_engine.engine",
-    "fetch_engine.lints",
-    "fetch_engine.scheduler",
-    "fetch_engine.session",
-    "fetch_engine.transports.http11",
-    "fetch_engine.transports.httpx_transport",
+    "fetch_engine.core.engine",
+    "fetch_engine.lints.lints",
+    "fetch_engine.core.scheduler",
+    "fetch_engine.core.session",
+    "fetch_engine.http.http11",
+    "fetch_engine.http.httpx_transport",
     "h2",
     "httpx",
     "uvloop",
 }
 SELDOM = {
-    "fetch_engine.curl_reader",
-    "fetch_engine.executors.process_facts",
-    "fetch_engine.executors.worker_facts",
+    "fetch_engine.curl.reader",
+    "fetch_engine.core.process_facts",
+    "fetch_engine.core.worker_facts",
     "importlib.metadata",
     "textual.widgets._text_area",
-    "tui.headless",
-    "tui.body.document",
-    "tui.panels.overview",
-    "tui.screens.help",
-    "tui.screens.request_editor",
+    "tui.headless.run",
+    "tui.screen.body.document",
+    "tui.screen.panels.overview",
+    "tui.screen.screens.help",
+    "tui.screen.screens.request_editor",
     "urllib.request",
 }
-SCREEN = {"textual", "rich", "tui.app"}
+SCREEN = {"textual", "rich", "tui.screen.app"}
 
 
 def imported_by(statement: str) -> set[str]:
@@ -51,9 +51,9 @@ def modules_after(statement: str) -> set[str]:
     "statement",
     [
         "import fetch_engine",
-        "import fetch_engine.holders",
+        "import fetch_engine.inspect.holders",
         "import fetch_engine.outputs.ndjson",
-        "import fetch_engine.transports.httpx_transport",
+        "import fetch_engine.http.httpx_transport",
     ],
 )
 def test_the_engine_imports_nothing_of_the_screen(statement: str) -> None:
@@ -63,16 +63,19 @@ def test_the_engine_imports_nothing_of_the_screen(statement: str) -> None:
 
 
 def test_this_test_would_notice() -> None:
-    assert modules_after("import tui.app").issuperset(FOREIGN)
+    assert modules_after("import tui.screen.app").issuperset(FOREIGN)
 
 
 @pytest.mark.parametrize(
     ("statement", "later"),
     [
-        ("import fetch_engine.results", ENGINE),
-        ("from tui.options import parse; parse([], stdout_is_terminal=True)", ENGINE | SCREEN | {"anyio", "asyncio"}),
-        ("import tui.dashboard, tui.app", ENGINE | SELDOM | {"tui.controller", "tui.demo"}),
-        ("import tui.headless", {"httpx", "textual", "tui.app", "tui.controller"}),
+        ("import fetch_engine.model.results", ENGINE),
+        (
+            "from tui.options.table import parse; parse([], stdout_is_terminal=True)",
+            ENGINE | SCREEN | {"anyio", "asyncio"},
+        ),
+        ("import tui.screen.main, tui.screen.app", ENGINE | SELDOM | {"tui.bridge.controller", "tui.demo.scenario"}),
+        ("import tui.headless.run", {"httpx", "textual", "tui.screen.app", "tui.bridge.controller"}),
     ],
     ids=["results", "command line", "first frame", "headless"],
 )

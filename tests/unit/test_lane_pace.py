@@ -8,7 +8,7 @@ from collections import defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fetch_engine.lanes import Lanes
+from fetch_engine.core.host_queues import Lanes
 
 
 class Clock:

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetch_engine.lint_facts import CollectedFacts, FetchFacts, HeldFacts, LeaseFacts, LoopFacts
-from fetch_engine.linter import Lint, Linter, at_once
-from fetch_engine.lints import (
+from fetch_engine.core.session import GenerationFacts
+from fetch_engine.lints.facts import CollectedFacts, FetchFacts, HeldFacts, LeaseFacts, LoopFacts
+from fetch_engine.lints.linter import Lint, Linter, at_once
+from fetch_engine.lints.lints import (
     FETCH_LINTS,
     HELD_LINTS,
     BlockedLoop,
@@ -28,8 +29,7 @@ from fetch_engine.lints import (
     Stalled,
     TinyReads,
 )
-from fetch_engine.results import FetchState
-from fetch_engine.session import GenerationFacts
+from fetch_engine.model.results import FetchState
 
 STALL = FetchFacts(1, FetchState.RECEIVING, 0.0, 8.0, "receive", 9.0, 0.0, 0.0, 1, 5)
 QUEUED = FetchFacts(2, FetchState.QUEUED, 7.0, 7.0, None, 0.0, 0.0, 0.0, 0, 0)
@@ -151,7 +151,7 @@ def test_a_lint_keeps_silent(lint: Any, all_facts: Sequence[Any]) -> None:
 
 def test_every_lint_is_tested_both_ways() -> None:
     firing, silent = ({type(case[0]) for case in cases} for cases in (FIRING, SILENT))
-    known = {kind for kind in Lint.__subclasses__() if kind.__module__ == "fetch_engine.lints"}
+    known = {kind for kind in Lint.__subclasses__() if kind.__module__ == "fetch_engine.lints.lints"}
     assert firing == silent == known
 
 

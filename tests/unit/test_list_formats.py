@@ -18,12 +18,12 @@ from fetch_engine.outputs.accounts import Account
 from fetch_engine.outputs.har import HarFormat
 from fetch_engine.outputs.ndjson import NdjsonFormat
 from fetch_engine.outputs.secrets import Secrets
-from tui import sitemap
-from tui.engine_options import with_line
-from tui.line_list import LineSplitter
-from tui.list_formats import ListReader, open_reader
-from tui.request_lines import MAX_REQUEST, AskedUrl
-from tui.sitemap import index_of
+from tui.inputs import sitemap
+from tui.inputs.lines import LineSplitter
+from tui.inputs.list_formats import ListReader, open_reader
+from tui.inputs.requests import MAX_REQUEST, AskedUrl
+from tui.inputs.sitemap import index_of
+from tui.run.engine_options import with_line
 
 NS = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tui import list_length
-from tui.inputs import UrlSource
-from tui.list_length import count_urls
+from tui.inputs import list_length
+from tui.inputs.list_length import count_urls
+from tui.inputs.sources import UrlSource
 
 pytestmark = pytest.mark.anyio
 SITEMAP = b"<?xml version='1.0'?><urlset><url><loc>http://a/1</loc></url><url><loc>http://a/2</loc></url></urlset>"

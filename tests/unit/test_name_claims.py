@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fetch_engine import name_claims
-from fetch_engine.name_claims import FILE, NameClaims
+from fetch_engine.files import name_claims
+from fetch_engine.files.name_claims import FILE, NameClaims
 
 pytestmark = pytest.mark.once
 
@@ -68,7 +68,7 @@ def test_two_engines_at_once_share_no_name(tmp_path: Path) -> None:
 
 HOLD = """
 import sys
-from fetch_engine.name_claims import NameClaims
+from fetch_engine.files.name_claims import NameClaims
 claims = NameClaims()
 assert claims.take(sys.argv[1], "used") is not None
 claims.take(sys.argv[1], "written").used()

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fetch_engine import FetchRequest
+from fetch_engine.model.requests import InputTag
+from fetch_engine.model.results import ErrorKind, FetchError, FetchResult, Hop, Timings
 from fetch_engine.outputs.ndjson import ndjson_line
-from fetch_engine.requests import InputTag
-from fetch_engine.results import ErrorKind, FetchError, FetchResult, Hop, Timings
 
 CONTRACT = ["url", "final_url", "status", "error", "bytes", "sha256", "elapsed_ms", "attempts", "redirects"]
 KEYS = [

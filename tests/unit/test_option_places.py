@@ -6,10 +6,10 @@ import argparse
 
 import pytest
 
-from tui.option_parser import Checker
-from tui.option_places import BOTH, RESULTS, SCREEN
-from tui.options import Options, make_parser, parse
-from tui.settings import PREFIX, SETTINGS, SWITCHES
+from tui.options.parser import Checker
+from tui.options.places import BOTH, RESULTS, SCREEN
+from tui.options.settings import PREFIX, SETTINGS, SWITCHES
+from tui.options.table import Options, make_parser, parse
 
 pytestmark = pytest.mark.once
 VALUES = {"reports": "junit:x.xml", "fps": "2", "max_rows": "5"}  # of those that take one, and name no choices

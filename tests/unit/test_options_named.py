@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tui.options import parse
+from tui.options.table import parse
 
 TESTS = Path(__file__).parents[1]
 # Tests of what is read, refused and printed; they would not notice an option without an effect.

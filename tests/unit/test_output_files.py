@@ -17,7 +17,14 @@ from pathlib import Path
 
 import pytest
 
-from fetch_engine.output_files import Draft, find_place, is_standard_output, open_through, write_file, write_through
+from fetch_engine.files.output_files import (
+    Draft,
+    find_place,
+    is_standard_output,
+    open_through,
+    write_file,
+    write_through,
+)
 
 NOBODY = 65534
 pytestmark = pytest.mark.once
@@ -225,7 +232,7 @@ def test_what_stands_for_a_descriptor_is_written_to_it(tmp_path: Path) -> None:
 
 def test_standard_output_has_many_names(tmp_path: Path) -> None:
     code = (
-        "import sys; from fetch_engine.output_files import is_standard_output as is_it\n"
+        "import sys; from fetch_engine.files.output_files import is_standard_output as is_it\n"
         "print([is_it(path) for path in sys.argv[1:]], file=sys.stderr)"
     )
     file = tmp_path / "out"
@@ -252,7 +259,7 @@ def as_nobody(code: str, *args: str) -> subprocess.CompletedProcess[bytes]:
         pytest.skip("only root can become another user")
     program = f"import os, sys\nos.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\n{code}"
     # imported before the user changes: the packages may be in a folder of root's
-    imports = "from fetch_engine.output_files import write_file, find_place\nimport os, stat, sys\n"
+    imports = "from fetch_engine.files.output_files import write_file, find_place\nimport os, stat, sys\n"
     return subprocess.run(
         [sys.executable, "-c", imports + program, *args], capture_output=True, timeout=60, check=False
     )

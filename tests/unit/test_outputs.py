@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from fetch_engine import FetchRequest
+from fetch_engine.model.requests import InputTag
+from fetch_engine.model.results import ErrorKind, FetchError, FetchResult, Hop, Timings
 from fetch_engine.outputs.accounts import Account, Format
 from fetch_engine.outputs.body_text import content_text
 from fetch_engine.outputs.csv_lines import COLUMNS, CsvFormat
@@ -27,10 +29,8 @@ from fetch_engine.outputs.har import HarFormat
 from fetch_engine.outputs.junit import JunitFormat
 from fetch_engine.outputs.ndjson import NdjsonFormat
 from fetch_engine.outputs.secrets import Secrets
-from fetch_engine.requests import InputTag
-from fetch_engine.results import ErrorKind, FetchError, FetchResult, Hop, Timings
 from tests.headless.har_schema import har_entries
-from tui.result_table import TableFormat
+from tui.headless.result_table import TableFormat
 
 HIDDEN = Secrets()
 FAIL_ON = FailOn.parse(DEFAULT)

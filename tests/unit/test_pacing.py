@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fetch_engine.limits import Limits
-from fetch_engine.pacing import BURST, BytePacing
+from fetch_engine.fetch.rate_limits import BURST, BytePacing
+from fetch_engine.model.limits import Limits
 
 
 class Clock:

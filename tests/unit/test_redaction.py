@@ -17,15 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fetch_engine import ErrorKind, FetchError, FetchRequest, FetchResult, Hop, Timings
-from fetch_engine.curl_command import curl_command
-from fetch_engine.outputs.accounts import Account, Format
-from fetch_engine.outputs.csv_lines import CsvFormat
-from fetch_engine.outputs.fail_on import DEFAULT, FailOn
-from fetch_engine.outputs.har import HarFormat
-from fetch_engine.outputs.junit import JunitFormat
-from fetch_engine.outputs.ndjson import NdjsonFormat
-from fetch_engine.outputs.secrets import Secrets
-from fetch_engine.redaction import (
+from fetch_engine.curl.command import curl_command
+from fetch_engine.model.redaction import (
     is_secret,
     masked_arguments,
     masked_body,
@@ -35,23 +28,30 @@ from fetch_engine.redaction import (
     masked_url,
     masked_value,
 )
-from fetch_engine.store_file import RunLocks, connect
-from fetch_engine.store_session import Op, RunToWrite, StoreSession
-from fetch_engine.store_values import StoredRequest, numbered
-from tui import complaint
-from tui.complaint import complain
-from tui.copying import headers_of
-from tui.describe import glimpse, shown_url
-from tui.glyphs import ASCII
-from tui.history import without_secrets
-from tui.option_parser import without_values
-from tui.result_table import TableFormat
-from tui.secret_mask import masked
-from tui.sections import Subject, headline
-from tui.sections.facts import error_lines, header_lines
-from tui.sections.redirects import redirect_lines
-from tui.sections.timing import timing_lines
-from tui.snapshot import FinishedRecord
+from fetch_engine.outputs.accounts import Account, Format
+from fetch_engine.outputs.csv_lines import CsvFormat
+from fetch_engine.outputs.fail_on import DEFAULT, FailOn
+from fetch_engine.outputs.har import HarFormat
+from fetch_engine.outputs.junit import JunitFormat
+from fetch_engine.outputs.ndjson import NdjsonFormat
+from fetch_engine.outputs.secrets import Secrets
+from fetch_engine.store.file import RunLocks, connect
+from fetch_engine.store.session import Op, RunToWrite, StoreSession
+from fetch_engine.store.values import StoredRequest, numbered
+from tui.bridge.snapshot import FinishedRecord
+from tui.entry.history import without_secrets
+from tui.entry.secret_mask import masked
+from tui.headless.result_table import TableFormat
+from tui.options.parser import without_values
+from tui.rows.describe import glimpse, shown_url
+from tui.screen.copying import headers_of
+from tui.screen.details import Subject, headline
+from tui.screen.details.facts import error_lines, header_lines
+from tui.screen.details.redirects import redirect_lines
+from tui.screen.details.timing import timing_lines
+from tui.text import print_error
+from tui.text.glyphs import ASCII
+from tui.text.print_error import complain
 
 PARAMETERS = [
     "code", "access_token", "refresh_token", "id_token", "sig", "X-Amz-Signature", "X-Amz-Security-Token",
@@ -241,7 +241,7 @@ def test_no_complaint_no_argument_and_no_history_has_one(place: str) -> None:
     url = URLS[place](secret)
     written: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tui.complaint.write_stderr", written.append)
+        patch.setattr("tui.text.print_error.write_stderr", written.append)
         for message in (f"cannot read {url}: No such file", f"argument X: {url!r} is no number", f"({url})"):
             complain(message)
     assert not any(secret in line for line in written), written
@@ -263,7 +263,7 @@ def test_no_complaint_no_argument_and_no_history_has_one(place: str) -> None:
     ).map("".join)
 )  # fmt: skip
 def test_complaints_are_masked_by_the_same_rules(text: str) -> None:
-    assert complaint.without_secrets(text) == masked_text(text)
+    assert print_error.without_secrets(text) == masked_text(text)
 
 
 @pytest.mark.parametrize("name", ["Set-Cookie", "X-Api-Key", "X-Echo"])

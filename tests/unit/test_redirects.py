@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.redaction import MASK, masked_headers
-from fetch_engine.redirects import RedirectTrail, next_hop
-from fetch_engine.requests import TRANSPORT_HEADERS, FetchRequest, HopRequest, first_hop
-from fetch_engine.results import ErrorKind
-from fetch_engine.urls import parse_url
+from fetch_engine.fetch.redirects import RedirectTrail, next_hop
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.redaction import MASK, masked_headers
+from fetch_engine.model.requests import TRANSPORT_HEADERS, FetchRequest, HopRequest, first_hop
+from fetch_engine.model.results import ErrorKind
+from fetch_engine.model.urls import parse_url
 
 URL = "http://user:secret@a.example/x?y#f"
 GIVEN = (

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.requests import FetchRequest, first_hop, user_agent
-from fetch_engine.results import ErrorKind
-from fetch_engine.transports.protocol import WireRequest
-from fetch_engine.urls import parse_url
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.requests import FetchRequest, first_hop, user_agent
+from fetch_engine.model.results import ErrorKind
+from fetch_engine.model.transport import WireRequest
+from fetch_engine.model.urls import parse_url
 
 
 def wire(url: str = "http://a.example/", method: str = "GET", headers: tuple[tuple[str, str], ...] = ()) -> WireRequest:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fetch_engine.results import ErrorKind
-from fetch_engine.retry import RetryPolicy, parse_retry_after
+from fetch_engine.fetch.retry import RetryPolicy, parse_retry_after
+from fetch_engine.model.results import ErrorKind
 
 NOW = "Thu, 29 Feb 2024 12:00:00 GMT"
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui.access_options import Access
-from tui.choices import Choices
-from tui.config_file import ConfigError, read_config
-from tui.options import Options, parse
-from tui.pace_options import Pace
-from tui.settings import SETTINGS, SWITCHES, merge_headers
+from tui.keys.choices import Choices
+from tui.options.access import Access
+from tui.options.config_file import ConfigError, read_config
+from tui.options.pace import Pace
+from tui.options.settings import SETTINGS, SWITCHES, merge_headers
+from tui.options.table import Options, parse
 
 
 @pytest.fixture

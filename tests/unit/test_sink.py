@@ -6,9 +6,9 @@ import pickle
 
 import pytest
 
-from fetch_engine.redaction import masked_arguments
-from fetch_engine.sink import Sink
-from fetch_engine.uploads import Store, lacking
+from fetch_engine.bodies.shared_folder import Sink
+from fetch_engine.bodies.uploads import Store, lacking
+from fetch_engine.model.redaction import masked_arguments
 
 pytestmark = pytest.mark.once
 

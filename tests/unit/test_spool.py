@@ -17,9 +17,9 @@ import anyio
 import pytest
 
 from fetch_engine import FetchEngine, FetchFailed, FetchResult, Limits, Timeouts
-from fetch_engine.behind import BLOCK
-from fetch_engine.body import BodySink
-from fetch_engine.spool import SpoolFolder
+from fetch_engine.bodies.sink import BodySink
+from fetch_engine.bodies.spool import SpoolFolder
+from fetch_engine.bodies.write_behind import BLOCK
 from tests.wire.conftest import until
 from tests.wire.servers import Connection, RawServer, answering
 
@@ -87,7 +87,7 @@ async def test_a_full_disk_fails_no_fetch(tmp_path: pathlib.Path, monkeypatch: p
 
     with RawServer(answering(response(BODY))) as server, monkeypatch.context() as patch:
         async with FetchEngine(spool=spool, limits=Limits(preview_size=100)) as engine:
-            patch.setattr("fetch_engine.downloads.os.writev", full)
+            patch.setattr("fetch_engine.bodies.downloads.os.writev", full)
             result = await engine.submit(server.url())
             patch.undo()
     assert isinstance(result, FetchResult)
@@ -165,7 +165,7 @@ async def test_nothing_is_left_of_a_body_nobody_wants_any_more(tmp_path: pathlib
 
 DYING = """
 import os, signal, sys
-from fetch_engine.spool import SpoolFolder
+from fetch_engine.bodies.spool import SpoolFolder
 spool = SpoolFolder(sys.argv[1])
 spool.append(spool.create(), [b"left over"])
 os.kill(os.getpid(), signal.SIGKILL)

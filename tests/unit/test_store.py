@@ -22,15 +22,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetch_engine import ErrorKind, FetchError, FetchRequest, FetchResult, Hop, Timings
-from fetch_engine.requests import InputTag
-from fetch_engine.store import Reader, StoreError
-from fetch_engine.store_delivery import Sitting
-from fetch_engine.store_file import VERSION, RunLocks, connect
-from fetch_engine.store_pruning import Bounds
-from fetch_engine.store_session import RunToWrite
-from fetch_engine.store_values import decode, decode_form, encode, encode_form, from_text, numbered, to_text
-from fetch_engine.store_writer import ROOM_RECORDS, RunWriter
-from fetch_engine.tls_facts import Certificate, TlsFacts
+from fetch_engine.model.requests import InputTag
+from fetch_engine.model.tls_facts import Certificate, TlsFacts
+from fetch_engine.store.delivery import Sitting
+from fetch_engine.store.file import VERSION, RunLocks, connect
+from fetch_engine.store.pruning import Bounds
+from fetch_engine.store.reader import Reader, StoreError
+from fetch_engine.store.session import RunToWrite
+from fetch_engine.store.values import decode, decode_form, encode, encode_form, from_text, numbered, to_text
+from fetch_engine.store.writer import ROOM_RECORDS, RunWriter
 
 LIMIT = 60.0
 FACTS = TlsFacts("TLSv1.3", "AES", 256, None, "a.example", True, (Certificate("a", "b", ("a.example",), 1.5),))
@@ -287,9 +287,9 @@ from pathlib import Path
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that writing beyond the limit is an error, as on a full disk
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
 from fetch_engine import FetchRequest
-from fetch_engine.store_file import RunLocks
-from fetch_engine.store_session import RunToWrite
-from fetch_engine.store_writer import RunWriter
+from fetch_engine.store.file import RunLocks
+from fetch_engine.store.session import RunToWrite
+from fetch_engine.store.writer import RunWriter
 path = Path(sys.argv[1])
 writer = RunWriter(path, RunToWrite(), locks=RunLocks(path), on_problem=lambda why: print(why, flush=True))
 writer.start()
@@ -378,7 +378,7 @@ def test_the_oldest_runs_go_when_all_are_too_large_but_not_one_that_is_alive(sav
         [
             sys.executable,
             "-c",
-            "import sys; from pathlib import Path; from fetch_engine.store_file import RunLocks;"
+            "import sys; from pathlib import Path; from fetch_engine.store.file import RunLocks;"
             f"assert RunLocks(Path(sys.argv[1])).take({runs[0]}); print(flush=True); sys.stdin.read()",
             str(saved.path),
         ],

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fetch_engine.store_delivery import UNKNOWN, OutputFile, Ranges, Sitting, as_ranges, look_up
+from fetch_engine.store.delivery import UNKNOWN, OutputFile, Ranges, Sitting, as_ranges, look_up
 
 
 def places(ranges: Ranges) -> list[int]:

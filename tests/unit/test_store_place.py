@@ -20,18 +20,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fetch_engine import FetchRequest
-from fetch_engine.store import Reader
-from fetch_engine.store_delivery import look_up
-from fetch_engine.store_file import VERSION, RunLocks, connect
-from fetch_engine.store_place import StoreError, is_there
-from fetch_engine.store_session import RunToWrite
+from fetch_engine.store.delivery import look_up
+from fetch_engine.store.file import VERSION, RunLocks, connect
+from fetch_engine.store.place import StoreError, is_there
+from fetch_engine.store.reader import Reader
+from fetch_engine.store.session import RunToWrite
 from tests.unit.test_store import ERROR, RESULT, Saved, eventually, saved  # noqa: F401 - a fixture
 
 # Makes the store once for each call into C that this takes, and is killed at it; prints how many there were.
 KILLED_AT_EACH_STEP = """
 import os, signal, sys
 from pathlib import Path
-from fetch_engine.store_file import connect
+from fetch_engine.store.file import connect
 connect(Path(sys.argv[1]) / "warm" / "runs.sqlite").close()  # what is imported and cached is no step
 step = 0
 while True:

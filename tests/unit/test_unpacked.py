@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui.unpacked import BrokenGzip, UnpackedBytes
+from tui.inputs.unpacked import BrokenGzip, UnpackedBytes
 
 pytestmark = pytest.mark.once
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.results import ErrorKind
-from fetch_engine.urls import MAX_URL_LENGTH, Target, host_of, parse_url, read_any, resolve, safe_url
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.results import ErrorKind
+from fetch_engine.model.urls import MAX_URL_LENGTH, Target, host_of, parse_url, read_any, resolve, safe_url
 
 # Pieces that parsers disagree about.
 _PIECES = st.sampled_from(

@@ -1,4 +1,4 @@
-"""Numbers from the wire are read by `fetch_engine.numbers`, or were bounded by a pattern; never by a bare `int`."""
+"""Numbers from the wire are read by `model/numbers.py`, or were bounded by a pattern; never by a bare `int`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 import fetch_engine
-from fetch_engine.cookie_dates import parse_cookie_date
-from fetch_engine.retry import parse_retry_after
+from fetch_engine.cookies.dates import parse_cookie_date
+from fetch_engine.fetch.retry import parse_retry_after
 
 ENGINE = Path(fetch_engine.__file__).parent
 READERS = sorted(
     [
-        *(ENGINE / "transports").glob("*.py"),
-        *(ENGINE / f"{name}.py" for name in ("receiving", "retry", "cookies", "cookie_dates", "partial", "saving")),
-        *(ENGINE / f"{name}.py" for name in ("redirects", "fetching", "urls", "file_names", "downloads")),
+        *(path for folder in ("net", "http", "libcurl") for path in (ENGINE / folder).glob("*.py")),
+        *(ENGINE / "fetch" / f"{name}.py" for name in ("receive", "retry", "redirects", "fetch")),
+        *(ENGINE / "bodies" / f"{name}.py" for name in ("partial", "saving", "downloads")),
+        *(ENGINE / f"{name}.py" for name in ("model/urls", "files/file_names", "cookies/jar", "cookies/dates")),
     ]
 )
 # What these are called with is ours, or was matched against a pattern of digits that bounds it.

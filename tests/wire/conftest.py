@@ -13,12 +13,12 @@ import anyio
 import pytest
 import trustme
 
-from fetch_engine.limits import Limits, Timeouts
-from fetch_engine.recorder import Recorder
-from fetch_engine.transports.fast_transport import FastTransport
-from fetch_engine.transports.httpx_transport import HttpxTransport, TransportOptions, open_httpx_transport
-from fetch_engine.transports.protocol import WireRequest
-from fetch_engine.transports.tls import build_ssl_context
+from fetch_engine.http.httpx_transport import HttpxTransport, TransportOptions, open_httpx_transport
+from fetch_engine.libcurl.transport import FastTransport
+from fetch_engine.model.limits import Limits, Timeouts
+from fetch_engine.model.recorder import Recorder
+from fetch_engine.model.transport import WireRequest
+from fetch_engine.net.tls import build_ssl_context
 from tests.conftest import BACKENDS
 
 _ASYNCIO, _UVLOOP, _TRIO = (parameter.values[0] for parameter in BACKENDS)

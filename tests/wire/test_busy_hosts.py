@@ -11,9 +11,9 @@ import anyio
 import pytest
 
 from fetch_engine import ErrorKind, FetchEngine, FetchError, FetchRequest, FetchResult, FetchTask, Limits, RetryPolicy
-from fetch_engine.limits import Timeouts
-from fetch_engine.recorder import Recorder
-from fetch_engine.transports.protocol import Transport, WireRequest, WireResponse
+from fetch_engine.model.limits import Timeouts
+from fetch_engine.model.recorder import Recorder
+from fetch_engine.model.transport import Transport, WireRequest, WireResponse
 from tests.lifetimes.waiting import until
 
 from .conftest import Client

@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable
 import anyio
 import pytest
 
-from fetch_engine.recorder import Recorder
-from fetch_engine.results import FetchState
-from fetch_engine.transports.descriptors import DescriptorBudget
-from fetch_engine.transports.httpx_transport import TransportOptions
-from fetch_engine.transports.protocol import WireRequest
+from fetch_engine.http.httpx_transport import TransportOptions
+from fetch_engine.model.recorder import Recorder
+from fetch_engine.model.results import FetchState
+from fetch_engine.model.transport import WireRequest
+from fetch_engine.net.socket_budget import DescriptorBudget
 
 from .conftest import TIMEOUTS, Client, Opener, until
 from .servers import PATIENCE, Connection, RawServer

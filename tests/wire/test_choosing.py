@@ -8,12 +8,12 @@ from collections.abc import Mapping
 import pytest
 
 from fetch_engine import FetchEngine, FetchFailed, FetchRequest, FetchResult, Limits
-from fetch_engine.results import ErrorKind
-from fetch_engine.transports import choosing
-from fetch_engine.transports.opening import http_opener
-from fetch_engine.transports.options import Client, TransportOptions
-from tui.engine_options import engine_for
-from tui.options import parse
+from fetch_engine.libcurl import choice
+from fetch_engine.model.results import ErrorKind
+from fetch_engine.model.transport_options import Client, TransportOptions
+from fetch_engine.open_transport import http_opener
+from tui.options.table import parse
+from tui.run.engine_options import engine_for
 
 from .conftest import until
 from .servers import Connection, RawServer, echoing
@@ -61,14 +61,14 @@ async def test_auto_takes_fast_for_what_it_can(
 
 @pytest.mark.parametrize("options", [TransportOptions(http2=True), TransportOptions(ca_native=True)])
 async def test_auto_is_httpx_where_nothing_could_be_fast(options: TransportOptions) -> None:
-    assert choosing.never_fast(options)
+    assert choice.never_fast(options)
     with RawServer(echoing) as server:
         async with FetchEngine(transport=TransportOptions(client="auto", http2=True)) as engine:
             assert (await engine.submit(server.url())).transport == "httpx"
 
 
 async def test_auto_is_httpx_where_fast_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choosing, "FAST_MODULE", "nothing_of_this_name")
+    monkeypatch.setattr(choice, "FAST_MODULE", "nothing_of_this_name")
     with RawServer(echoing) as server:
         async with FetchEngine(transport=TransportOptions(client="auto")) as engine:
             assert (await engine.submit(server.url())).transport == "httpx"

@@ -8,8 +8,8 @@ import json
 import pytest
 
 from fetch_engine import FetchEngine, FetchRequest
+from fetch_engine.model.transport_options import TransportOptions
 from fetch_engine.outputs.ndjson import ndjson_line
-from fetch_engine.transports.options import TransportOptions
 
 from .servers import Connection, RawServer
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from fetch_engine import FetchEngine, FetchRequest, RetryPolicy
-from fetch_engine.cookies import CookieJar
-from fetch_engine.credentials import Netrc, basic, bearer
-from fetch_engine.curl_command import curl_command
-from fetch_engine.transports.httpx_transport import TransportOptions
+from fetch_engine.cookies.jar import CookieJar
+from fetch_engine.curl.command import curl_command
+from fetch_engine.fetch.netrc import Netrc, basic, bearer
+from fetch_engine.http.httpx_transport import TransportOptions
 
 from .servers import Connection, RawServer
 

@@ -14,12 +14,12 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.limits import Limits
-from fetch_engine.results import ErrorKind
-from fetch_engine.transports.curl_readiness import IN, OUT, EpollReadiness, LoopReadiness, OnReady, Readiness
-from fetch_engine.transports.fast_transport import FastTransport
-from fetch_engine.transports.httpx_transport import TransportOptions
+from fetch_engine.http.httpx_transport import TransportOptions
+from fetch_engine.libcurl.readiness import IN, OUT, EpollReadiness, LoopReadiness, OnReady, Readiness
+from fetch_engine.libcurl.transport import FastTransport
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.limits import Limits
+from fetch_engine.model.results import ErrorKind
 from tests.conftest import BACKENDS
 
 from .conftest import Client, until

@@ -14,11 +14,11 @@ SCRIPT = """
     import os, resource, socket, sys
     import anyio
     import trio  # with ctypes, whose library keeps a descriptor for its own code (libffi 3.5)
-    from fetch_engine.limits import Limits, Timeouts
-    from fetch_engine.recorder import Recorder
-    from fetch_engine.transports.httpx_transport import TransportOptions, open_httpx_transport
-    from fetch_engine.transports.protocol import WireRequest
-    from fetch_engine.transports.tls import build_ssl_context
+    from fetch_engine.model.limits import Limits, Timeouts
+    from fetch_engine.model.recorder import Recorder
+    from fetch_engine.http.httpx_transport import TransportOptions, open_httpx_transport
+    from fetch_engine.model.transport import WireRequest
+    from fetch_engine.net.tls import build_ssl_context
 
     backend, port, hogged = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))

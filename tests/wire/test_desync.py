@@ -8,8 +8,8 @@ import threading
 import anyio
 import pytest
 
-from fetch_engine.recorder import Recorder
-from fetch_engine.transports.protocol import WireRequest
+from fetch_engine.model.recorder import Recorder
+from fetch_engine.model.transport import WireRequest
 
 from .conftest import TIMEOUTS, Client
 from .servers import PATIENCE, Connection, RawServer

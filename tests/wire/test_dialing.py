@@ -10,11 +10,11 @@ from typing import Any
 import anyio
 import pytest
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.limits import Timeouts
-from fetch_engine.results import ErrorKind
-from fetch_engine.transports import dialing
-from fetch_engine.transports.httpx_transport import TransportOptions
+from fetch_engine.http.httpx_transport import TransportOptions
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.limits import Timeouts
+from fetch_engine.model.results import ErrorKind
+from fetch_engine.net import dial
 
 from .conftest import Client, Opener
 from .servers import RawServer, echoing, port_on_each
@@ -121,13 +121,13 @@ async def test_each_address_has_its_start_and_the_losers_are_closed(
 ) -> None:
     """RFC 8305 section 5: the families in turn, 250 ms apart, and one connection in the end."""
     starts: list[tuple[str, float]] = []
-    connect = dialing.Dialer.connect
+    connect = dial.Dialer.connect
 
-    async def noted(dialer: dialing.Dialer, address: Any, patience: dialing.Patience) -> socket.socket | int:
+    async def noted(dialer: dial.Dialer, address: Any, patience: dial.Patience) -> socket.socket | int:
         starts.append((address.sockaddr[0], anyio.current_time()))
         return await connect(dialer, address, patience)
 
-    monkeypatch.setattr(dialing.Dialer, "connect", noted)
+    monkeypatch.setattr(dial.Dialer, "connect", noted)
     before = len(os.listdir("/dev/fd"))
     port = port_on_each("::1", "127.0.0.1", "127.0.0.3")
     live = RawServer(echoing, host="127.0.0.3", port=port)
@@ -138,14 +138,14 @@ async def test_each_address_has_its_start_and_the_losers_are_closed(
         fetched = await client.get(server.url(host="shop.invalid"))
         assert [address for address, _ in starts] == ["::1", "127.0.0.1", "::1", "127.0.0.3"]
         gaps = [later - earlier for (_, earlier), (_, later) in pairwise(starts)]
-        assert all(0.9 * dialing.STAGGER <= gap < 1.5 for gap in gaps)
+        assert all(0.9 * dial.STAGGER <= gap < 1.5 for gap in gaps)
         assert fetched.recorder.remote_address == f"127.0.0.3:{port}"
         # The connection, at both of its ends; on a Python of its own the loop may have opened a few for itself.
         assert len(os.listdir("/dev/fd")) - held == 2
         assert client.pool.budget.used == 1
         await client.transport.aclose()
     assert len(os.listdir("/dev/fd")) == before
-    assert dialing.STAGGER == 0.25
+    assert dial.STAGGER == 0.25
 
 
 async def test_a_race_that_is_given_up_leaves_nothing(open_client: Opener) -> None:
@@ -160,7 +160,7 @@ async def test_a_race_that_is_given_up_leaves_nothing(open_client: Opener) -> No
 
 
 async def test_a_refusing_address_costs_nothing(open_client: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dialing, "STAGGER", 30)
+    monkeypatch.setattr(dial, "STAGGER", 30)
     with RawServer(echoing) as server:
         resolve = {("shop.invalid", server.port): ["127.0.0.9", "::1", "127.0.0.8", "127.0.0.1"]}
         client = open_client(TransportOptions(resolve=resolve))
@@ -204,5 +204,5 @@ async def test_the_race_stays_within_the_bound_of_sockets(open_client: Opener) -
 
 def test_families_take_turns() -> None:
     given = ["::1", "::2", "::3", "127.0.0.1", "127.0.0.2"]
-    mixed = dialing._interleaved([dialing._parse(ip, 80) for ip in given])
+    mixed = dial._interleaved([dial._parse(ip, 80) for ip in given])
     assert [address.sockaddr[0] for address in mixed] == ["::1", "127.0.0.1", "::2", "127.0.0.2", "::3"]

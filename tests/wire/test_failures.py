@@ -16,9 +16,9 @@ import httpcore
 import httpx
 import pytest
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.results import ErrorKind
-from fetch_engine.transports.failures import describe
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.results import ErrorKind
+from fetch_engine.net.failures import describe
 
 # What only a mistake in our own code can raise.
 OURS = {

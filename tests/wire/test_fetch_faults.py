@@ -13,15 +13,15 @@ from collections.abc import Iterator
 import anyio
 import pytest
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.fetching import describe_failure, fetch
-from fetch_engine.limits import Limits, Timeouts
-from fetch_engine.recorder import Recorder
-from fetch_engine.requests import FetchRequest
-from fetch_engine.results import ErrorKind, FetchError, FetchResult
-from fetch_engine.retry import RetryPolicy
-from fetch_engine.terms import Terms
-from fetch_engine.transports.options import TransportOptions
+from fetch_engine.fetch.context import Terms
+from fetch_engine.fetch.fetch import describe_failure, fetch
+from fetch_engine.fetch.retry import RetryPolicy
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.limits import Limits, Timeouts
+from fetch_engine.model.recorder import Recorder
+from fetch_engine.model.requests import FetchRequest
+from fetch_engine.model.results import ErrorKind, FetchError, FetchResult
+from fetch_engine.model.transport_options import TransportOptions
 
 from .conftest import Client, Opener
 from .servers import Connection, Handler, RawServer, answering, closing, echoing

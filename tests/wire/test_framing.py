@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.limits import Limits
-from fetch_engine.results import ErrorKind
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.limits import Limits
+from fetch_engine.model.results import ErrorKind
 
 from .conftest import Client, Opener
 from .servers import Connection, RawServer, answering, closing

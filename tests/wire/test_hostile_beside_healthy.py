@@ -9,11 +9,11 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.limits import Limits, Timeouts
-from fetch_engine.results import ErrorKind
-from fetch_engine.transports import chunked as chunked_module
-from fetch_engine.transports.chunked import MOST_CHUNKS, ChunkDecoder
+from fetch_engine.http import chunked as chunked_module
+from fetch_engine.http.chunked import MOST_CHUNKS, ChunkDecoder
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.limits import Limits, Timeouts
+from fetch_engine.model.results import ErrorKind
 
 from .conftest import Client, Opener
 from .servers import FINE, Connection, RawServer, fine

@@ -19,13 +19,13 @@ import pytest
 import trustme
 from h2.errors import ErrorCodes
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.limits import Limits, Timeouts
-from fetch_engine.recorder import Recorder
-from fetch_engine.results import ErrorKind
-from fetch_engine.transports.http2_frames import FrameSplitter, GoAway
-from fetch_engine.transports.httpx_transport import TransportOptions
-from fetch_engine.transports.protocol import WireRequest
+from fetch_engine.http.http2_frames import FrameSplitter, GoAway
+from fetch_engine.http.httpx_transport import TransportOptions
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.limits import Limits, Timeouts
+from fetch_engine.model.recorder import Recorder
+from fetch_engine.model.results import ErrorKind
+from fetch_engine.model.transport import WireRequest
 
 from .conftest import TIMEOUTS, Client, Opener, until
 from .http2_server import Http2Side, http2_context, speaking_http2

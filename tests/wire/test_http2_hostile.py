@@ -17,13 +17,13 @@ from h2.errors import ErrorCodes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.limits import Limits, Timeouts
-from fetch_engine.results import ErrorKind
-from fetch_engine.transports import chunked
-from fetch_engine.transports.http2_fields import count_fields
-from fetch_engine.transports.http2_frames import EMPTY_A_SECOND, EMPTY_FOR_EACH, MOST_EMPTY, FrameBudget, FrameSplitter
-from fetch_engine.transports.httpx_transport import TransportOptions
+from fetch_engine.http import chunked
+from fetch_engine.http.http2_fields import count_fields
+from fetch_engine.http.http2_frames import EMPTY_A_SECOND, EMPTY_FOR_EACH, MOST_EMPTY, FrameBudget, FrameSplitter
+from fetch_engine.http.httpx_transport import TransportOptions
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.limits import Limits, Timeouts
+from fetch_engine.model.results import ErrorKind
 
 from .conftest import Client, Opener
 from .http2_server import Http2Side, http2_context, speaking_http2

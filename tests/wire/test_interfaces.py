@@ -9,10 +9,10 @@ import ssl
 
 import pytest
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.results import ErrorKind
-from fetch_engine.transports.httpx_transport import TransportOptions
-from fetch_engine.transports.interfaces import Interface, local_end
+from fetch_engine.http.httpx_transport import TransportOptions
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.results import ErrorKind
+from fetch_engine.net.interfaces import Interface, local_end
 
 from .conftest import Opener
 from .servers import Connection, RawServer, echoing

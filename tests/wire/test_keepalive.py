@@ -7,11 +7,11 @@ import threading
 import anyio
 import pytest
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.limits import Limits
-from fetch_engine.recorder import Recorder
-from fetch_engine.results import ErrorKind
-from fetch_engine.transports.httpx_transport import TransportOptions
+from fetch_engine.http.httpx_transport import TransportOptions
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.limits import Limits
+from fetch_engine.model.recorder import Recorder
+from fetch_engine.model.results import ErrorKind
 
 from .conftest import Client, Opener, until
 from .servers import PATIENCE, Connection, RawServer, echoing

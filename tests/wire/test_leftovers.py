@@ -13,11 +13,11 @@ import anyio
 import pytest
 import trustme
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.limits import Timeouts
-from fetch_engine.recorder import Recorder
-from fetch_engine.transports.httpx_transport import TransportOptions
-from fetch_engine.transports.protocol import WireRequest
+from fetch_engine.http.httpx_transport import TransportOptions
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.limits import Timeouts
+from fetch_engine.model.recorder import Recorder
+from fetch_engine.model.transport import WireRequest
 
 from .conftest import TIMEOUTS, Client, Opener
 from .http2_server import Http2Side, http2_context, speaking_http2

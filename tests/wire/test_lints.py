@@ -12,10 +12,10 @@ import anyio
 import pytest
 
 from fetch_engine import FetchEngine, FetchTask, Limits, RetryPolicy
-from fetch_engine.heartbeat import Heartbeat
-from fetch_engine.lint_facts import Activity, FetchFacts, HeldFacts, fetch_facts, held_facts
-from fetch_engine.linter import Lint, Linter, at_once
-from fetch_engine.lints import (
+from fetch_engine.lints.facts import Activity, FetchFacts, HeldFacts, fetch_facts, held_facts
+from fetch_engine.lints.heartbeat import Heartbeat
+from fetch_engine.lints.linter import Lint, Linter, at_once
+from fetch_engine.lints.lints import (
     ENDED_LINTS,
     FETCH_LINTS,
     HELD_LINTS,
@@ -31,8 +31,8 @@ from fetch_engine.lints import (
     Stalled,
     TinyReads,
 )
-from fetch_engine.recorder import Recorder
-from fetch_engine.transports.options import TransportOptions
+from fetch_engine.model.recorder import Recorder
+from fetch_engine.model.transport_options import TransportOptions
 from tests.lifetimes.fake_transport import FakeWire, checked_wire
 from tests.lifetimes.waiting import all_let_go, until
 from tests.wire.servers import Connection, RawServer
@@ -364,7 +364,7 @@ async def test_a_loop_that_has_time_is_not_late() -> None:
 
 @pytest.mark.usefixtures("collector_off")
 async def test_the_fetch_that_keeps_the_loop_is_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from fetch_engine.body import BodySink
+    from fetch_engine.bodies.sink import BodySink
 
     write = BodySink.write
 
@@ -386,7 +386,7 @@ async def test_the_fetch_that_keeps_the_loop_is_blamed(monkeypatch: pytest.Monke
 async def test_a_long_collection_is_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
     with checked_wire() as wire:
         async with engine(open_transport=wire.open) as opened:
-            monkeypatch.setattr("fetch_engine.engine.NOTED", 0.0)
+            monkeypatch.setattr("fetch_engine.core.engine.NOTED", 0.0)
             assert opened.blame() is None
             gc.collect()
             assert opened.blame() == "the garbage collector"

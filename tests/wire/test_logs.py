@@ -6,7 +6,7 @@ import pytest
 import trustme
 
 from fetch_engine import FetchEngine, FetchRequest
-from fetch_engine.transports.options import TransportOptions
+from fetch_engine.model.transport_options import TransportOptions
 
 from .http2_server import Http2Side, http2_context, speaking_http2
 from .servers import RawServer, echoing

@@ -9,14 +9,15 @@ import threading
 
 import pytest
 
-from fetch_engine import FetchEngine, FetchResult, Limits, behind
-from fetch_engine.checksum import Checksum
-from fetch_engine.errors import AttemptFailed, FetchFailed
-from fetch_engine.limits import Timeouts
-from fetch_engine.recorder import Recorder
-from fetch_engine.requests import FetchRequest
-from fetch_engine.results import ErrorKind
-from fetch_engine.transports.protocol import WireRequest
+from fetch_engine import FetchEngine, FetchResult, Limits
+from fetch_engine.bodies import write_behind
+from fetch_engine.model.checksum import Checksum
+from fetch_engine.model.errors import AttemptFailed, FetchFailed
+from fetch_engine.model.limits import Timeouts
+from fetch_engine.model.recorder import Recorder
+from fetch_engine.model.requests import FetchRequest
+from fetch_engine.model.results import ErrorKind
+from fetch_engine.model.transport import WireRequest
 
 from .conftest import Client, until
 from .servers import Connection, RawServer, answering, closing
@@ -133,9 +134,9 @@ async def test_a_length_without_a_body_is_waited_for_by_nobody(client: Client, m
         assert server.accepted == 1
 
 
-@pytest.mark.parametrize("ahead", [0, behind.MOST_AHEAD])
+@pytest.mark.parametrize("ahead", [0, write_behind.MOST_AHEAD])
 async def test_the_hash_is_that_of_all_bytes(ahead: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(behind, "MOST_AHEAD", ahead)
+    monkeypatch.setattr(write_behind, "MOST_AHEAD", ahead)
     with RawServer(answer) as server:
         async with FetchEngine(limits=Limits(preview_size=10)) as engine:
             tasks = [engine.submit(server.url(f"/{number}")) for number in range(4)]

@@ -13,8 +13,8 @@ import anyio
 import pytest
 
 from fetch_engine import FetchEngine, FetchError, FetchRequest, Limits, Timeouts
-from fetch_engine.transports import fast_transport
-from fetch_engine.transports.options import TransportOptions
+from fetch_engine.libcurl import transport as fast_transport
+from fetch_engine.model.transport_options import TransportOptions
 from tests.executors.peer import Peer
 from tests.wire.servers import RawServer
 

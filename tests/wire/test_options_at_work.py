@@ -14,9 +14,9 @@ import pytest
 import trustme
 
 from fetch_engine import FetchError, FetchRequest, FetchResult, RetryPolicy
-from tui.engine_options import engine_for, request_for
-from tui.options import parse
-from tui.resume import open_run
+from tui.options.table import parse
+from tui.run.engine_options import engine_for, request_for
+from tui.run.resume import open_run
 
 from .http2_server import http2_context, speaking_http2
 from .servers import Connection, RawServer, echoing, fine
@@ -203,7 +203,7 @@ def test_what_is_stored_and_for_how_long(tmp_path: Path, monkeypatch: pytest.Mon
         given.append((what["with_secrets"], bounds.days, bounds.size))  # type: ignore[attr-defined, arg-type]
         raise InterruptedError
 
-    monkeypatch.setattr("tui.resume.RunWriter", note)
+    monkeypatch.setattr("tui.run.resume.RunWriter", note)
     for args in ([], ["--store-secrets", "--store-days", "2.5", "--store-size", "5M"]):
         with pytest.raises(InterruptedError):
             open_run(parse([*args, "http://h/"], stdout_is_terminal=False, environ={}), lambda _: 0)

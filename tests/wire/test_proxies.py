@@ -11,12 +11,12 @@ import threading
 import pytest
 import trustme
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.limits import Timeouts
-from fetch_engine.results import ErrorKind
-from fetch_engine.transports.httpx_transport import TransportOptions
-from fetch_engine.transports.no_proxy import DirectHosts
-from fetch_engine.transports.proxies import Proxy, ProxyRules
+from fetch_engine.http.httpx_transport import TransportOptions
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.limits import Timeouts
+from fetch_engine.model.results import ErrorKind
+from fetch_engine.net.no_proxy import DirectHosts
+from fetch_engine.net.proxies import Proxy, ProxyRules
 
 from .conftest import Opener
 from .http2_server import http2_context, speaking_http2

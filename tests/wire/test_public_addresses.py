@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetch_engine import FetchEngine, FetchFailed, FetchRequest
-from fetch_engine.results import ErrorKind
-from fetch_engine.transports.options import TransportOptions
-from fetch_engine.transports.public_addresses import is_public
+from fetch_engine.model.results import ErrorKind
+from fetch_engine.model.transport_options import TransportOptions
+from fetch_engine.net.public_addresses import is_public
 
 from .servers import Connection, RawServer
 

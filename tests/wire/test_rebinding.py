@@ -9,8 +9,8 @@ from typing import Literal
 import pytest
 
 from fetch_engine import FetchEngine, FetchError, FetchResult
-from fetch_engine.transports import dialing
-from fetch_engine.transports.options import TransportOptions
+from fetch_engine.model.transport_options import TransportOptions
+from fetch_engine.net import dial
 from tests.wire.servers import Connection, RawServer
 
 pytestmark = [pytest.mark.anyio]
@@ -29,7 +29,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         asked.append(next(turns))
         return list(asked[-1])
 
-    monkeypatch.setattr(dialing, "_getaddrinfo", look_up)
+    monkeypatch.setattr(dial, "_getaddrinfo", look_up)
     return asked
 
 

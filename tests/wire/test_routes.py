@@ -8,9 +8,9 @@ import pytest
 import trustme
 
 from fetch_engine import FetchEngine, FetchFailed, FetchRequest
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.results import ErrorKind
-from fetch_engine.transports.httpx_transport import TransportOptions
+from fetch_engine.http.httpx_transport import TransportOptions
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.results import ErrorKind
 
 from .conftest import Client, Opener
 from .http2_server import http2_context, speaking_http2

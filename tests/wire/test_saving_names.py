@@ -15,10 +15,10 @@ import anyio
 import pytest
 
 from fetch_engine import FetchEngine, FetchRequest, FetchResult, Limits, RetryPolicy, Timeouts
-from fetch_engine.checksum import Checksum
-from fetch_engine.results import ErrorKind, FetchError
-from fetch_engine.save_to import SaveTo
-from fetch_engine.transports.options import TransportOptions
+from fetch_engine.bodies.save_to import SaveTo
+from fetch_engine.model.checksum import Checksum
+from fetch_engine.model.results import ErrorKind, FetchError
+from fetch_engine.model.transport_options import TransportOptions
 
 from .servers import Connection, RawServer
 

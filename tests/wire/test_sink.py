@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 import pytest
 
 from fetch_engine import FetchEngine, FetchRequest, Limits
-from fetch_engine.results import ErrorKind, FetchError
-from fetch_engine.save_to import SaveTo
-from fetch_engine.sink import Sink
+from fetch_engine.bodies.save_to import SaveTo
+from fetch_engine.bodies.shared_folder import Sink
+from fetch_engine.model.results import ErrorKind, FetchError
 from tests.lifetimes.waiting import until
 
 from .servers import Connection, RawServer
@@ -177,7 +177,7 @@ class ObjectFile(fsspec.spec.AbstractBufferedFile):  # type: ignore[misc]
 @pytest.fixture
 def objects(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     fsspec.register_implementation("objects", ObjectStore, clobber=True)
-    monkeypatch.setattr("fetch_engine.uploads._OBJECT_STORES", frozenset({"objects"}))
+    monkeypatch.setattr("fetch_engine.bodies.uploads._OBJECT_STORES", frozenset({"objects"}))
     ObjectStore.objects.clear()
     return ObjectStore.objects
 

@@ -9,11 +9,11 @@ import threading
 
 import pytest
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.limits import Timeouts
-from fetch_engine.results import ErrorKind
-from fetch_engine.transports.httpx_transport import TransportOptions
-from fetch_engine.transports.proxies import Proxy
+from fetch_engine.http.httpx_transport import TransportOptions
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.limits import Timeouts
+from fetch_engine.model.results import ErrorKind
+from fetch_engine.net.proxies import Proxy
 
 from .conftest import Opener
 from .servers import PATIENCE, Connection, Handler, RawServer, echoing

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 import anyio
 import pytest
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.limits import Timeouts
-from fetch_engine.recorder import Recorder
-from fetch_engine.results import ErrorKind, FetchState
-from fetch_engine.transports.httpx_transport import TransportOptions
+from fetch_engine.http.httpx_transport import TransportOptions
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.limits import Timeouts
+from fetch_engine.model.recorder import Recorder
+from fetch_engine.model.results import ErrorKind, FetchState
 
 from .conftest import Client, Opener, until
 from .servers import PATIENCE, Connection, RawServer

@@ -13,10 +13,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.results import ErrorKind
-from fetch_engine.transports.httpx_transport import TransportOptions
-from fetch_engine.transports.tls import build_ssl_context, is_eof
+from fetch_engine.http.httpx_transport import TransportOptions
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.results import ErrorKind
+from fetch_engine.net.tls import build_ssl_context, is_eof
 
 from .conftest import Client, Opener
 from .servers import Connection, RawServer, echoing

@@ -9,10 +9,10 @@ import time
 import pytest
 import trustme
 
-from fetch_engine.tls_facts import Certificate, TlsFacts
-from fetch_engine.transports.httpx_transport import TransportOptions
-from fetch_engine.transports.peer import certificate, facts_of
-from fetch_engine.transports.tls import TLSStream
+from fetch_engine.http.httpx_transport import TransportOptions
+from fetch_engine.model.tls_facts import Certificate, TlsFacts
+from fetch_engine.net.tls import TLSStream
+from fetch_engine.net.tls_peer import certificate, facts_of
 
 from .conftest import Client, Opener
 from .http2_server import http2_context, speaking_http2

@@ -10,12 +10,12 @@ import pytest
 import trustme
 import truststore
 
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.results import ErrorKind
-from fetch_engine.transports import tls
-from fetch_engine.transports.httpx_transport import TransportOptions
-from fetch_engine.transports.options import TlsVersion
-from fetch_engine.transports.tls import build_ssl_context, system_context
+from fetch_engine.http.httpx_transport import TransportOptions
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.results import ErrorKind
+from fetch_engine.model.transport_options import TlsVersion
+from fetch_engine.net import tls
+from fetch_engine.net.tls import build_ssl_context, system_context
 
 from .conftest import Client, Opener
 from .servers import Connection, RawServer, echoing

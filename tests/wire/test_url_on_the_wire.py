@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetch_engine import FetchEngine, FetchFailed
-from fetch_engine.errors import AttemptFailed
-from fetch_engine.results import ErrorKind
-from fetch_engine.transports.options import TransportOptions
-from fetch_engine.transports.proxies import Proxy
-from fetch_engine.urls import parse_url, resolve
+from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.results import ErrorKind
+from fetch_engine.model.transport_options import TransportOptions
+from fetch_engine.model.urls import parse_url, resolve
+from fetch_engine.net.proxies import Proxy
 
 from .conftest import Client
 from .servers import RawServer, answering, echoing

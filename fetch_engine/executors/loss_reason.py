@@ -1,0 +1,20 @@
+"""How a fetch fails whose worker was lost, and which is not run again."""
+
+from __future__ import annotations
+
+from fetch_engine.executors.assignments import Verdict
+from fetch_engine.fetch.retry import unknown_outcome
+from fetch_engine.model.results import ErrorKind
+
+
+def reason(verdict: Verdict, worker: str, method: str) -> tuple[ErrorKind, str]:
+    """Kind and message. worker: that was lost last. method: of the request."""
+    match verdict:
+        case Verdict.STOPPED:
+            return ErrorKind.CANCELLED, "cancelled"
+        case Verdict.UNKNOWN:
+            return ErrorKind.RESET, unknown_outcome(f"worker {worker} was lost", method)
+        case Verdict.POISON:
+            return ErrorKind.RESET, "each worker that was given this fetch alone, or with others, died"
+        case Verdict.WORN_OUT:
+            return ErrorKind.RESET, "the workers that it ran on were lost too often"

@@ -1,8 +1,0 @@
-"""What there is to say about one fetch, in sections of lines. Made from frozen values; keeps nothing alive."""
-
-from __future__ import annotations
-
-from tui.sections.making import headline, of_record, sections_of
-from tui.sections.subject import Section, Subject
-
-__all__ = ["Section", "Subject", "headline", "of_record", "sections_of"]
