@@ -16,7 +16,7 @@ import anyio
 from anyio import to_thread
 
 from fetch_engine.bodies.partial import Partial, Validator
-from fetch_engine.bodies.save_to import MOST_NUMBERS, Begun, SaveTo
+from fetch_engine.bodies.save_places import MOST_NUMBERS, Begun, claim_place, find_save_place
 from fetch_engine.bodies.write_behind import Behind, Crew
 from fetch_engine.files.file_names import numbered
 from fetch_engine.files.name_claims import NameClaims
@@ -33,6 +33,7 @@ from fetch_engine.files.output_files import (
 )
 from fetch_engine.model.errors import AttemptFailed
 from fetch_engine.model.results import ErrorKind
+from fetch_engine.model.save_to import SaveTo
 
 EVERY = 1.0  # seconds after which what came is written however little it is: a killed program loses no more
 
@@ -169,7 +170,7 @@ class Download:
         os.makedirs(save.folder, exist_ok=True)
         if begun.place is None:
             if save.replaces:
-                begun.place = save.place(self._name)
+                begun.place = find_save_place(save, self._name)
             else:
                 folder = os.path.realpath(save.folder) if self._claims is None else self._claims.folder(save.folder)
                 begun.place = OutputPlace(folder, self._name)
@@ -179,7 +180,7 @@ class Download:
             self._is_open = True
             return
         if save.replaces and begun.claim is None and self._claims is not None:
-            begun.place, begun.claim = save.claim(place, self._claims)
+            begun.place, begun.claim = claim_place(save, place, self._claims)
         if begun.partial is None and is_long and self._validator is not None:
             begun.partial = Partial.open(place.folder, self._name, self._url)
             if begun.partial is not None:

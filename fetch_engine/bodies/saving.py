@@ -8,12 +8,13 @@ from anyio import to_thread
 
 from fetch_engine.bodies.downloads import Download
 from fetch_engine.bodies.partial import Partial, Validator, content_range, joined_size, strong_validator
-from fetch_engine.bodies.save_to import Begun, SaveTo
-from fetch_engine.fetch.decoders import content_codings
+from fetch_engine.bodies.save_places import Begun, claim_place, find_save_place, known_name
 from fetch_engine.files.file_names import file_name, is_coding_of_file
 from fetch_engine.files.name_claims import NameClaims
+from fetch_engine.model.codings import content_codings
 from fetch_engine.model.errors import AttemptFailed
 from fetch_engine.model.results import ErrorKind
+from fetch_engine.model.save_to import SaveTo
 from fetch_engine.model.transport import WireResponse
 
 PARTIAL_CONTENT = 206
@@ -42,7 +43,7 @@ class Saving:
         self._save = save
         self._url = url
         self._claims = claims
-        self._name = save.known_name(url)
+        self._name = known_name(save, url)
         self._goes_on = goes_on and save.descriptor is None
         self._is_part = is_part
         self._raw = raw
@@ -71,10 +72,10 @@ class Saving:
         begun, save = self._begun, self._save
         folder = save.folder
         if save.replaces:
-            begun.place = save.place(name)
+            begun.place = find_save_place(save, name)
             if begun.place.is_through:
                 return
-            begun.place, begun.claim = save.claim(begun.place, self._claims)
+            begun.place, begun.claim = claim_place(save, begun.place, self._claims)
             folder = begun.place.folder
         try:
             begun.partial = Partial.open(folder, name, self._url)

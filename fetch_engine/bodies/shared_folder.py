@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from fetch_engine.bodies.downloads import Download
-from fetch_engine.bodies.save_to import SaveTo
 from fetch_engine.files.file_names import file_name, marked
+from fetch_engine.model.save_to import SaveTo
 
 if TYPE_CHECKING:
     from fetch_engine.bodies.uploads import Store, Upload

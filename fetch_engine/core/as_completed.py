@@ -11,6 +11,7 @@ import anyio
 import anyio.lowlevel
 
 from fetch_engine.core.task import FetchTask, Finished
+from fetch_engine.inspect import known_types
 from fetch_engine.model.errors import EngineClosed
 from fetch_engine.model.requests import AnyRequest
 
@@ -202,3 +203,6 @@ class _Growing(Iterator[AnyRequest | None]):
             raise StopIteration
         self._place += 1
         return self._requests[self._place - 1]
+
+
+known_types.NAMES.append((Completions, "as_completed iterator"))

@@ -19,6 +19,7 @@ from fetch_engine.core.as_completed import Completions, Requests
 from fetch_engine.core.census import Census, HeldHandle
 from fetch_engine.core.contexts import own_context
 from fetch_engine.core.executor import Executor, Settings
+from fetch_engine.core.facts import CollectedFacts, LeaseFacts, collected_facts, lease_facts
 from fetch_engine.core.hosts import Hosts
 from fetch_engine.core.local_executor import LocalExecutor
 from fetch_engine.core.scheduler import Scheduler
@@ -26,7 +27,6 @@ from fetch_engine.core.session import SharedSession
 from fetch_engine.core.task import FetchTask, Finished, Job
 from fetch_engine.fetch.loop_fairness import NOTED
 from fetch_engine.fetch.retry import RetryPolicy
-from fetch_engine.lints.facts import CollectedFacts, LeaseFacts, collected_facts, lease_facts
 from fetch_engine.model.errors import EngineClosed
 from fetch_engine.model.limits import Limits, Timeouts
 from fetch_engine.model.loop_waker import has_headroom, is_in_abandoned_generator

@@ -32,6 +32,7 @@ from fetch_engine.core.slots import Passage, note_rest, turn_away, turn_some_awa
 from fetch_engine.core.task import FetchTask, Job, Outcome
 from fetch_engine.fetch.fetch import describe_failure
 from fetch_engine.fetch.host_backoff import HostBackoff
+from fetch_engine.inspect import known_types
 from fetch_engine.model.errors import AttemptFailed
 from fetch_engine.model.limits import Limits
 from fetch_engine.model.loop_waker import ending, has_headroom, presence, waker
@@ -342,3 +343,7 @@ class Scheduler:
 
     def _is_drained(self) -> bool:
         return self.executor.idle and not len(self.mailbox)
+
+
+known_types.ROOTS.append(Scheduler)
+known_types.PINS.append((Scheduler, "pins"))

@@ -16,7 +16,7 @@ from fetch_engine.core.hosts import Hosts
 from fetch_engine.core.mailbox import Action
 from fetch_engine.core.task import Job
 from fetch_engine.fetch.host_backoff import HostBackoff, HostRest, SlowDown
-from fetch_engine.fetch.retry import IDEMPOTENT
+from fetch_engine.model.methods import IDEMPOTENT
 from fetch_engine.model.results import ErrorKind
 
 AWAY_AT_ONCE = 200  # fetches; each costs some 20 to 50 µs

@@ -9,8 +9,9 @@ from urllib.parse import quote_plus
 
 from fetch_engine.curl import options
 from fetch_engine.curl.operation import CurlOperation
+from fetch_engine.fetch.hop import TRANSPORT_HEADERS
 from fetch_engine.model.redaction import MASK
-from fetch_engine.model.requests import SECRET_HEADERS, TOKEN, TRANSPORT_HEADERS
+from fetch_engine.model.requests import SECRET_HEADERS, TOKEN
 
 
 class CurlReader:

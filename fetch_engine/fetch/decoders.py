@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fetch_engine.model.codings import content_codings
 from fetch_engine.model.errors import AttemptFailed
 from fetch_engine.model.results import ErrorKind
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 
-# "none" is no registered coding, but what some servers say where there is none (curl takes it so too).
-_IDENTITIES = frozenset({"", "identity", "none"})
 
 INPUT_STEP = 4 * 1024
 OUTPUT_STEP = 64 * 1024
@@ -50,12 +49,6 @@ class Decoder:
         for stage in self._stages:
             if stage.started and not stage.complete:
                 raise _failed(f"{stage.name} body ended early")
-
-
-def content_codings(values: Iterable[str]) -> list[str]:
-    """The codings that the Content-Encoding headers name, in lower case, without those that change nothing."""
-    names = [name.strip(" \t").lower() for value in values for name in value.split(",")]
-    return [name for name in names if name not in _IDENTITIES]
 
 
 def are_known(codings: Iterable[str]) -> bool:

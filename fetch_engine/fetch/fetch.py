@@ -12,6 +12,7 @@ import anyio
 from fetch_engine.bodies.saving import Saving
 from fetch_engine.bodies.sink import JoinFailed
 from fetch_engine.fetch.context import Terms
+from fetch_engine.fetch.hop import HopRequest, first_hop
 from fetch_engine.fetch.host_backoff import HostBackoff, SlowDown
 from fetch_engine.fetch.receive import drain, header, receive
 from fetch_engine.fetch.redirects import RedirectTrail, without
@@ -19,7 +20,7 @@ from fetch_engine.fetch.retry import parse_retry_after
 from fetch_engine.model.bugs import describe_bug
 from fetch_engine.model.errors import AttemptFailed
 from fetch_engine.model.recorder import Recorder
-from fetch_engine.model.requests import FetchRequest, HopRequest, first_hop, has_header
+from fetch_engine.model.requests import FetchRequest, has_header
 from fetch_engine.model.results import ErrorKind, FetchError, FetchResult
 from fetch_engine.model.transport import Transport, WireResponse
 from fetch_engine.model.urls import parse_url

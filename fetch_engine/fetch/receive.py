@@ -15,9 +15,10 @@ from fetch_engine.bodies.saving import Saving
 from fetch_engine.bodies.sink import BodySink, check_size
 from fetch_engine.bodies.uploads import Upload
 from fetch_engine.fetch.context import Terms
-from fetch_engine.fetch.decoders import Decoder, are_known, content_codings, open_decoder
+from fetch_engine.fetch.decoders import Decoder, are_known, open_decoder
 from fetch_engine.fetch.loop_fairness import NOTED
 from fetch_engine.fetch.speed_floor import SpeedFloor
+from fetch_engine.model.codings import content_codings
 from fetch_engine.model.errors import AttemptFailed
 from fetch_engine.model.limits import KIB
 from fetch_engine.model.numbers import whole_number

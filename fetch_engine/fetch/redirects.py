@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fetch_engine.fetch.hop import HopRequest
 from fetch_engine.model.errors import AttemptFailed
 from fetch_engine.model.redaction import is_secret_header
-from fetch_engine.model.requests import Headers, HopRequest
+from fetch_engine.model.requests import Headers
 from fetch_engine.model.results import ErrorKind
 from fetch_engine.model.urls import Target, resolve
 

@@ -9,10 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from fetch_engine.model.methods import IDEMPOTENT
 from fetch_engine.model.results import ErrorKind
-
-# RFC 9110 section 9.2.2.
-IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 
 RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 

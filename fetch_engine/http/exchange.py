@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from fetch_engine.http.heads import LONGEST_LINE
@@ -10,38 +9,9 @@ from fetch_engine.model.errors import AttemptFailed
 from fetch_engine.model.limits import Limits, Timeouts
 from fetch_engine.model.recorder import Recorder
 from fetch_engine.model.results import ErrorKind
+from fetch_engine.model.wire import Head, Outgoing, RawHeaders
 
 MAX_INFORMATIONAL = 20
-
-RawHeaders = list[tuple[bytes, bytes]]
-
-
-@dataclass(slots=True)  # not frozen: see WireRequest
-class Outgoing:
-    """A request ready for the wire. Nobody changes it. `target` is the request target in the form the next hop wants.
-
-    insecure, proxy: as in WireRequest.
-    """
-
-    method: bytes
-    scheme: str
-    host: str
-    port: int
-    target: bytes
-    headers: RawHeaders = field(repr=False)
-    body: bytes = field(default=b"", repr=False)
-    insecure: bool = False
-    proxy: str | None = field(default=None, repr=False)
-
-
-@dataclass(slots=True)  # not frozen: see WireRequest
-class Head:
-    """Status line and header fields of a response. Nobody changes it."""
-
-    status: int
-    reason: bytes
-    http_version: str
-    headers: RawHeaders
 
 
 class Exchange(Protocol):

@@ -10,13 +10,14 @@ from collections.abc import Callable
 import anyio.lowlevel
 
 from fetch_engine.http.chunked import ChunkDecoder
-from fetch_engine.http.exchange import MAX_INFORMATIONAL, ConnectionLost, Head, Outgoing
+from fetch_engine.http.exchange import MAX_INFORMATIONAL, ConnectionLost
 from fetch_engine.http.heads import LONGEST_LINE, ReadHead, read_head, shown
 from fetch_engine.http.request_bytes import encoded
 from fetch_engine.model.errors import AttemptFailed
 from fetch_engine.model.limits import Limits, Timeouts
 from fetch_engine.model.recorder import Recorder
 from fetch_engine.model.results import ErrorKind
+from fetch_engine.model.wire import Head, Outgoing
 from fetch_engine.net.failures import describe
 from fetch_engine.net.streams import ByteStream
 

@@ -15,13 +15,14 @@ import h2.events
 import h2.exceptions
 import h2.settings
 
-from fetch_engine.http.exchange import ConnectionLost, Head, Outgoing
+from fetch_engine.http.exchange import ConnectionLost
 from fetch_engine.http.http2_fields import BoundedDecoder
 from fetch_engine.http.http2_frames import FrameBudget, FrameSplitter, GoAway
 from fetch_engine.http.http2_stream import Failure, Http2Exchange
 from fetch_engine.model.limits import Limits, Timeouts
 from fetch_engine.model.recorder import Recorder
 from fetch_engine.model.results import ErrorKind
+from fetch_engine.model.wire import Head, Outgoing
 from fetch_engine.net.failures import describe
 from fetch_engine.net.streams import ByteStream, deadline_in
 

@@ -11,13 +11,14 @@ import h2.exceptions
 from h2.errors import ErrorCodes
 
 from fetch_engine.http.chunked import Overhead
-from fetch_engine.http.exchange import MAX_INFORMATIONAL, ConnectionLost, Head, Outgoing, check_size
+from fetch_engine.http.exchange import MAX_INFORMATIONAL, ConnectionLost, check_size
 from fetch_engine.http.heads import shown
 from fetch_engine.model.errors import AttemptFailed
 from fetch_engine.model.limits import Timeouts
 from fetch_engine.model.numbers import status_code, whole_number
 from fetch_engine.model.recorder import Recorder
 from fetch_engine.model.results import ErrorKind
+from fetch_engine.model.wire import Head, Outgoing
 
 if TYPE_CHECKING:
     from fetch_engine.http.http2 import Http2Connection

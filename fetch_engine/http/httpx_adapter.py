@@ -12,13 +12,14 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any, Literal
 
-from fetch_engine.http.exchange import Exchange, Outgoing
+from fetch_engine.http.exchange import Exchange
 from fetch_engine.http.pool import ConnectionPool
 from fetch_engine.model.errors import AttemptFailed
 from fetch_engine.model.limits import Timeouts
 from fetch_engine.model.recorder import Recorder
 from fetch_engine.model.results import ErrorKind
 from fetch_engine.model.transport import WireRequest
+from fetch_engine.model.wire import Outgoing
 from fetch_engine.net.failures import describe
 
 _PORTS = {"http": 80, "https": 443}

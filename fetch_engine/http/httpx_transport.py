@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any
 
-from fetch_engine.http.exchange import Exchange, Head
+from fetch_engine.http.exchange import Exchange
 from fetch_engine.http.httpx_adapter import Chunks, Library
 from fetch_engine.http.pool import ConnectionPool
 from fetch_engine.model.capabilities import HTTPX
@@ -17,6 +17,7 @@ from fetch_engine.model.limits import Limits, Timeouts
 from fetch_engine.model.recorder import Recorder
 from fetch_engine.model.transport import WireRequest, WireResponse
 from fetch_engine.model.transport_options import TransportOptions
+from fetch_engine.model.wire import Head
 from fetch_engine.net.failures import describe
 
 __all__ = ["HttpxTransport", "TransportOptions", "open_httpx_transport"]

@@ -4,24 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from typing import NamedTuple
 
 from fetch_engine.http.exchange import Connection
-from fetch_engine.net.proxies import Proxy
-
-
-class Origin(NamedTuple):
-    """What two requests must have in common to share a connection.
-
-    scheme, host, port: the server's, or the proxy's where that is asked for http URLs. proxy: what the connection goes
-    through. insecure: made without a check of the server's certificate.
-    """
-
-    scheme: str
-    host: str
-    port: int
-    proxy: Proxy | None = None
-    insecure: bool = False
+from fetch_engine.net.origin import Origin
 
 
 class IdleConnections:

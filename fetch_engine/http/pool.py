@@ -7,18 +7,21 @@ from collections import OrderedDict
 
 import anyio
 
-from fetch_engine.fetch.retry import IDEMPOTENT
-from fetch_engine.http.exchange import Connection, ConnectionLost, Exchange, Head, Outgoing
+from fetch_engine.http.exchange import Connection, ConnectionLost, Exchange
 from fetch_engine.http.http2 import Http2Connection
 from fetch_engine.http.http11 import Http11Connection
-from fetch_engine.http.idle_connections import IdleConnections, Origin
+from fetch_engine.http.idle_connections import IdleConnections
+from fetch_engine.http.tunnel import open_tunnel
 from fetch_engine.model.errors import AttemptFailed
 from fetch_engine.model.limits import Limits, Timeouts
+from fetch_engine.model.methods import IDEMPOTENT
 from fetch_engine.model.recorder import Recorder
 from fetch_engine.model.results import ErrorKind
 from fetch_engine.model.transport_options import TransportOptions
+from fetch_engine.model.wire import Head, Outgoing
 from fetch_engine.net.connect import Connector
 from fetch_engine.net.dial import Dialer
+from fetch_engine.net.origin import Origin
 from fetch_engine.net.proxies import ProxyRules, without_proxy_authorization
 from fetch_engine.net.socket_budget import DescriptorBudget, descriptor_limits, pool_timeout
 from fetch_engine.net.streams import ByteStream, deadline_in
@@ -36,7 +39,7 @@ class ConnectionPool:
         limit, headroom = descriptor_limits()
         self._idle = IdleConnections(limits.concurrency, limits.keepalive)
         self.budget = DescriptorBudget(min(limit, options.max_sockets or limit), headroom, self._idle.evict)
-        self._connector = Connector(Dialer.of(options, self.budget), context, options, limits)
+        self._connector = Connector(Dialer.of(options, self.budget), context, options, limits, open_tunnel)
         self._proxies = ProxyRules(options.proxy, trust_env=options.trust_env, no_proxy=options.no_proxy)
         self._is_filtered = options.address_filter is not None
         self._limits = limits

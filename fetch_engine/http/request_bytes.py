@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from fetch_engine.http.exchange import Outgoing
 from fetch_engine.model.errors import AttemptFailed
 from fetch_engine.model.results import ErrorKind
+from fetch_engine.model.wire import Outgoing
 
 _ONE_WRITE = 64 * 1024
 _HEAD = re.compile(

@@ -19,10 +19,8 @@ from types import (
 )
 from typing import Any
 
-from fetch_engine.core.as_completed import Completions
-from fetch_engine.core.scheduler import Scheduler
-from fetch_engine.core.task import FetchTask
 from fetch_engine.inspect.frame_locals import local_name, place_of
+from fetch_engine.inspect.known_types import is_root_type, name_of, pins_by
 from fetch_engine.inspect.reference_names import attribute_of, index_in, is_namespace, key_in, namespace_of, plain
 
 LONGEST = 120  # characters of a line
@@ -60,13 +58,17 @@ def is_root(thing: Any) -> bool:
         return dict.__contains__(thing, "__builtins__")
     if issubclass(kind, asyncio_class("Task")):
         return not thing.done()
-    return issubclass(kind, (type, ModuleType, Context, Scheduler)) or _is_trio_task(kind) or is_running(thing)
+    return (
+        issubclass(kind, (type, ModuleType, Context)) or is_root_type(kind) or _is_trio_task(kind) or is_running(thing)
+    )
 
 
 class Chain:
     """Says who holds a handle, one object after the other, from its direct referrer outwards."""
 
-    def __init__(self, handle: FetchTask) -> None:
+    def __init__(self, handle: object) -> None:
+        # Whoever awaits the handle is in its own frame of this code.
+        self._awaiting = getattr(getattr(type(handle), "result", None), "__code__", None)
         self._places: list[str] = []  # nearest first
         self._inside: list[str] = []  # containers since the last place
         self._held: object = handle  # what the next object holds, leaving out those in between
@@ -144,7 +146,7 @@ class Chain:
     def _add_frame(self, word: str, frame: FrameType | None, line: int | None) -> None:
         if frame is None:
             self._put(word)
-        elif frame.f_code is FetchTask.result.__code__:
+        elif frame.f_code is self._awaiting:
             self.end("awaited")
         else:
             name = local_name(frame, self._held)
@@ -180,9 +182,9 @@ class Chain:
             self.end(f"contextvar '{plain(names[0])}'" if names else "contextvar")
         elif kind is ContextVar:
             self.end(f"default of contextvar '{plain(node.name)}'")
-        elif kind is Completions:
+        elif (called := name_of(kind)) is not None:
             self._inside = []
-            self._put("as_completed iterator")
+            self._put(called)
         else:
             return False
         return True
@@ -191,7 +193,7 @@ class Chain:
         kind = type(node)
         name = plain(kind.__name__)
         attribute = attribute_of(node, self._held)
-        if issubclass(kind, Scheduler) and attribute == "pins":
+        if pins_by(kind, attribute):
             self.is_pin = True
         elif issubclass(kind, BaseException) and type(last) is TracebackType:
             self._put(f"{name}.__traceback__")

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from fetch_engine.core.task import FetchTask
 from fetch_engine.inspect.frame_locals import running_locals
 from fetch_engine.inspect.holder_names import Chain, is_root, is_running
 from fetch_engine.inspect.referrers import Referrers
@@ -19,7 +18,7 @@ _NOBODY = "no holder found: native code, or a value that a running frame has not
 
 
 def describe_holders(
-    task: FetchTask, *, pinned: bool = False, limit: int = 5, depth: int = 4, seconds: float = 0.5
+    task: object, *, pinned: bool = False, limit: int = 5, depth: int = 4, seconds: float = 0.5
 ) -> list[str]:
     """Who holds this handle: a line for each holder, the one with the shortest chain first.
 
@@ -64,7 +63,7 @@ def describe_holders(
     return lines
 
 
-def _chain(task: FetchTask, found: Referrers, key: int, running: dict[int, list[str]]) -> Chain:
+def _chain(task: object, found: Referrers, key: int, running: dict[int, list[str]]) -> Chain:
     chain = Chain(task)
     way = found.way(key)
     for node, outer in zip(way, [*way[1:], None], strict=True):

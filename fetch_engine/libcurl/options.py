@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pycurl  # type: ignore[import-untyped]
 
-from fetch_engine.fetch.retry import IDEMPOTENT
 from fetch_engine.libcurl.places import target_of
 from fetch_engine.model.errors import AttemptFailed
+from fetch_engine.model.methods import IDEMPOTENT
 from fetch_engine.model.requests import TOKEN
 from fetch_engine.model.results import ErrorKind
 from fetch_engine.model.transport import WireRequest

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fetch_engine.core.census import Census, HeldHandle
-from fetch_engine.core.session import GenerationFacts, SharedSession
+from fetch_engine.core.census import HeldHandle
 from fetch_engine.model.recorder import Recorder
 from fetch_engine.model.results import FetchResult, FetchState
 
@@ -45,16 +43,6 @@ class HeldFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class CollectedFacts:
-    """Handles that only the garbage collector could free, newest last. age: since the last of them."""
-
-    id: int
-    urls: tuple[str, ...]
-    count: int
-    age: float
-
-
-@dataclass(frozen=True, slots=True)
 class LoopFacts:
     """How late the event loop was lately. worst: the longest; age: since the last; blamed: what it was busy with."""
 
@@ -63,18 +51,6 @@ class LoopFacts:
     worst: float
     age: float
     blamed: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class LeaseFacts:
-    """The shared session beside the ledger. misuses: requests that met a client which was being closed."""
-
-    id: int
-    leases: int
-    wanted: int  # leases there should be: one for each handle, and for each request that is unwinding
-    misuses: int
-    grace: float
-    generations: tuple[GenerationFacts, ...]
 
 
 class Activity:
@@ -126,17 +102,3 @@ def held_facts(handle: HeldHandle, by: Sequence[str] = ()) -> HeldFacts:
     if isinstance(outcome, FetchResult):
         kept = len(outcome.preview) + (outcome.body_size if outcome.body_path else 0)
     return HeldFacts(handle.id, handle.seconds, handle.pinned, kept, tuple(by))
-
-
-def lease_facts(session: SharedSession, census: Census) -> LeaseFacts:
-    """Of the session of the engine whose ledger this is."""
-    return LeaseFacts(
-        0, session.leases, census.alive + census.dropping, session.misuses, session.grace, session.generations()
-    )
-
-
-def collected_facts(freed: Sequence[tuple[str, float]], count: int) -> CollectedFacts | None:
-    """Of the URLs of freed handles, each with the time (monotonic) of its death, and how many there were in all."""
-    if not freed:
-        return None
-    return CollectedFacts(0, tuple(url for url, _ in freed), count, time.monotonic() - freed[-1][1])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from fetch_engine.core.facts import CollectedFacts, LeaseFacts
 from fetch_engine.core.session import CLOSE_LIMIT
-from fetch_engine.lints.facts import CollectedFacts, FetchFacts, HeldFacts, LeaseFacts, LoopFacts
+from fetch_engine.lints.facts import FetchFacts, HeldFacts, LoopFacts
 from fetch_engine.lints.linter import Lint
 from fetch_engine.model.limits import KIB
 from fetch_engine.model.results import FetchState

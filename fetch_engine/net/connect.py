@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import ssl
+from typing import Protocol
 
 from anyio import to_thread
 
-from fetch_engine.http.idle_connections import Origin
 from fetch_engine.model.errors import AttemptFailed
 from fetch_engine.model.limits import Limits, Timeouts
 from fetch_engine.model.recorder import Recorder
@@ -15,17 +15,36 @@ from fetch_engine.model.results import ErrorKind
 from fetch_engine.model.transport_options import TransportOptions
 from fetch_engine.net.dial import Dialer, Patience
 from fetch_engine.net.failures import describe
-from fetch_engine.net.proxies import Proxy, open_tunnel
+from fetch_engine.net.origin import Origin
+from fetch_engine.net.proxies import Proxy
 from fetch_engine.net.socks import open_socks
 from fetch_engine.net.streams import ByteStream
 from fetch_engine.net.tls import TLSStream, build_ssl_context
 
 
-class Connector:
-    """Opens streams on which HTTP can be spoken at once."""
+class OpenTunnel(Protocol):
+    """Makes a stream, connected to a proxy, a connection to the target. Speaks HTTP, which nothing here knows."""
 
-    def __init__(self, dialer: Dialer, context: ssl.SSLContext, options: TransportOptions, limits: Limits) -> None:
+    async def __call__(
+        self, proxy: Proxy, stream: ByteStream, host: str, port: int, limits: Limits, recorder: Recorder
+    ) -> None:
+        """Raises AttemptFailed (proxy)."""
+        ...
+
+
+class Connector:
+    """Opens streams on which HTTP can be spoken at once. open_tunnel: makes a way through a proxy for HTTP."""
+
+    def __init__(
+        self,
+        dialer: Dialer,
+        context: ssl.SSLContext,
+        options: TransportOptions,
+        limits: Limits,
+        open_tunnel: OpenTunnel,
+    ) -> None:
         self._dialer = dialer
+        self._open_tunnel = open_tunnel
         self._context = context
         self._proxy_context: ssl.SSLContext | None = None if options.http2 else context
         self._insecure_context: ssl.SSLContext | None = None
@@ -90,7 +109,7 @@ class Connector:
                 # By the address that was checked: the proxy may know another one by that name.
                 told = await self._dialer.check(host, port, recorder, patience)
                 patience.doing = "opening the tunnel"
-                await open_tunnel(proxy, stream, told, port, self._limits, recorder)
+                await self._open_tunnel(proxy, stream, told, port, self._limits, recorder)
         if scheme != "https":
             return stream, None
         patience.doing = "TLS handshake"

@@ -10,15 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fetch_engine.http.exchange import Outgoing, RawHeaders
 from fetch_engine.model.errors import AttemptFailed
-from fetch_engine.model.limits import Limits, Timeouts
-from fetch_engine.model.recorder import Recorder
 from fetch_engine.model.results import ErrorKind
+from fetch_engine.model.wire import Outgoing, RawHeaders
 from fetch_engine.net.no_proxy import DirectHosts, split_entries
 
 if TYPE_CHECKING:
-    from fetch_engine.net.streams import ByteStream
+    pass
 
 _AUTHORIZATION = b"proxy-authorization"
 _DEFAULT_PORT = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
@@ -140,27 +138,3 @@ def without_proxy_authorization(request: Outgoing) -> Outgoing:
         return request
     headers = [(name, value) for name, value in request.headers if name.lower() != _AUTHORIZATION]
     return dataclasses.replace(request, headers=headers)
-
-
-async def open_tunnel(
-    proxy: Proxy, stream: ByteStream, host: str, port: int, limits: Limits, recorder: Recorder
-) -> None:
-    """Make `stream`, connected to `proxy`, a connection to the target. Raises AttemptFailed (proxy)."""
-    from fetch_engine.http.http11 import Http11Connection  # the rules alone do without a protocol
-
-    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    target = authority.encode("ascii")
-    request = Outgoing(b"CONNECT", "http", host, port, target, [(b"Host", target), *proxy.headers()])
-    connection = Http11Connection(stream, limits, None)
-    try:
-        head, _ = await connection.send(request, Timeouts(None, None, None, None, None), recorder)
-    except AttemptFailed as error:
-        message = f"{proxy}: {error.message}"
-    else:
-        if 200 <= head.status < 300:
-            if not connection.tunnelled():
-                raise AttemptFailed(ErrorKind.PROXY, f"{proxy} sent something before the tunnel was used", unsent=True)
-            return
-        reason = head.reason.decode("ascii", "replace")
-        message = f"{proxy} refused a tunnel to {authority}: {head.status} {reason}".rstrip()
-    raise AttemptFailed(ErrorKind.PROXY, message, unsent=True)

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
+from fetch_engine.fetch.hop import HopRequest, first_hop, user_agent
 from fetch_engine.fetch.redirects import next_hop
 from fetch_engine.model.errors import AttemptFailed
-from fetch_engine.model.requests import Headers, HopRequest, first_hop, has_header, tag_of, user_agent
+from fetch_engine.model.requests import Headers, has_header, tag_of
 from fetch_engine.model.results import FetchError, FetchResult, Hop, Timings
 from fetch_engine.model.urls import parse_url
 from fetch_engine.outputs.accounts import Account, milliseconds, unicode_only

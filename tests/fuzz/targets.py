@@ -20,12 +20,13 @@ from fetch_engine.cookies.file import load_cookies, save_cookies
 from fetch_engine.cookies.jar import CookieJar, is_public_suffix, read_set_cookie
 from fetch_engine.curl.command import curl_command, parse_curl
 from fetch_engine.curl.globbing import GlobError, escape_glob, parse_glob
+from fetch_engine.fetch.hop import first_hop
 from fetch_engine.fetch.host_backoff import LONGEST_COUNTED, HostBackoff, SlowDown
 from fetch_engine.fetch.netrc_file import NetrcError, parse_netrc
 from fetch_engine.fetch.retry import parse_retry_after
 from fetch_engine.files.file_names import disposition_name, file_name, numbered, safe_name
 from fetch_engine.model.errors import AttemptFailed
-from fetch_engine.model.requests import FetchRequest, first_hop
+from fetch_engine.model.requests import FetchRequest
 from fetch_engine.model.urls import parse_url, resolve, safe_url
 from tui.entry.read import one_line, read_entry
 from tui.inputs.list_formats import ListReader, open_reader

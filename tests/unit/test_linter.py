@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fetch_engine.core.facts import CollectedFacts, LeaseFacts
 from fetch_engine.core.session import GenerationFacts
-from fetch_engine.lints.facts import CollectedFacts, FetchFacts, HeldFacts, LeaseFacts, LoopFacts
+from fetch_engine.lints.facts import FetchFacts, HeldFacts, LoopFacts
 from fetch_engine.lints.linter import Lint, Linter, at_once
 from fetch_engine.lints.lints import (
     FETCH_LINTS,

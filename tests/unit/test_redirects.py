@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fetch_engine.fetch.hop import TRANSPORT_HEADERS, HopRequest, first_hop
 from fetch_engine.fetch.redirects import RedirectTrail, next_hop
 from fetch_engine.model.errors import AttemptFailed
 from fetch_engine.model.redaction import MASK, masked_headers
-from fetch_engine.model.requests import TRANSPORT_HEADERS, FetchRequest, HopRequest, first_hop
+from fetch_engine.model.requests import FetchRequest
 from fetch_engine.model.results import ErrorKind
 from fetch_engine.model.urls import parse_url
 

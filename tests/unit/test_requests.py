@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fetch_engine.fetch.hop import first_hop, user_agent
 from fetch_engine.model.errors import AttemptFailed
-from fetch_engine.model.requests import FetchRequest, first_hop, user_agent
+from fetch_engine.model.requests import FetchRequest
 from fetch_engine.model.results import ErrorKind
 from fetch_engine.model.transport import WireRequest
 from fetch_engine.model.urls import parse_url

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from fetch_engine import FetchEngine, FetchFailed, FetchRequest, FetchResult, Limits, RetryPolicy, Timeouts
-from fetch_engine.bodies.save_to import SaveTo
 from fetch_engine.cookies.jar import CookieJar
 from fetch_engine.model.results import ErrorKind
+from fetch_engine.model.save_to import SaveTo
 
 from .real_peers import httpbin
 

@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fetch_engine import FetchEngine, FetchRequest, FetchResult, RetryPolicy
-from fetch_engine.bodies.save_to import SaveTo
 from fetch_engine.model.checksum import Checksum
 from fetch_engine.model.results import FetchError
+from fetch_engine.model.save_to import SaveTo
 from fetch_engine.model.transport_options import TransportOptions
 
 from .servers import Connection, RawServer

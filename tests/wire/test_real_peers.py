@@ -10,8 +10,8 @@ import pytest
 import trustme
 
 from fetch_engine import FetchEngine, FetchFailed, FetchRequest, FetchResult, Limits
-from fetch_engine.bodies.save_to import SaveTo
 from fetch_engine.model.results import ErrorKind
+from fetch_engine.model.save_to import SaveTo
 from fetch_engine.model.transport_options import TransportOptions
 
 from .real_peers import Nginx, hypercorn, microsocks, nginx, tinyproxy

@@ -15,9 +15,9 @@ import anyio
 import pytest
 
 from fetch_engine import FetchEngine, FetchRequest, FetchResult, Limits, RetryPolicy, Timeouts
-from fetch_engine.bodies.save_to import SaveTo
 from fetch_engine.model.checksum import Checksum
 from fetch_engine.model.results import ErrorKind, FetchError
+from fetch_engine.model.save_to import SaveTo
 from fetch_engine.model.transport_options import TransportOptions
 
 from .servers import Connection, RawServer

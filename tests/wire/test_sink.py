@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 import pytest
 
 from fetch_engine import FetchEngine, FetchRequest, Limits
-from fetch_engine.bodies.save_to import SaveTo
 from fetch_engine.bodies.shared_folder import Sink
 from fetch_engine.model.results import ErrorKind, FetchError
+from fetch_engine.model.save_to import SaveTo
 from tests.lifetimes.waiting import until
 
 from .servers import Connection, RawServer

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 from fetch_engine import FetchEngine
-from fetch_engine.lints.facts import CollectedFacts, FetchFacts, HeldFacts, LeaseFacts, LoopFacts
+from fetch_engine.core.facts import CollectedFacts, LeaseFacts
+from fetch_engine.lints.facts import FetchFacts, HeldFacts, LoopFacts
 from fetch_engine.lints.heartbeat import Heartbeat
 from fetch_engine.lints.linter import Linter, at_once
 from fetch_engine.lints.lints import (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fetch_engine import FetchRequest
-from fetch_engine.model.requests import SECRET_HEADERS, TOKEN, TRANSPORT_HEADERS, Headers
+from fetch_engine.fetch.hop import TRANSPORT_HEADERS
+from fetch_engine.model.requests import SECRET_HEADERS, TOKEN, Headers
 from tui.text.plain_text import safe
 
 HIDDEN = "***"  # stands for the value that a secret header had

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fetch_engine import FetchRequest, Limits, RetryPolicy, Timeouts
-from fetch_engine.bodies.save_to import SaveTo
 from fetch_engine.bodies.spool import SpoolFolder
 from fetch_engine.curl.globbing import GlobError, parse_glob
 from fetch_engine.fetch.retry import RETRIED_STATUSES
@@ -20,6 +19,7 @@ from fetch_engine.model.checksum import Checksum
 from fetch_engine.model.errors import AttemptFailed
 from fetch_engine.model.limits import GIB, KIB
 from fetch_engine.model.requests import InputTag, tag_of
+from fetch_engine.model.save_to import SaveTo
 from fetch_engine.model.transport_options import TransportOptions
 from fetch_engine.net.interfaces import local_end
 from fetch_engine.net.proxies import ProxyRules
