@@ -10,7 +10,8 @@ import threading
 import anyio
 import pytest
 
-from tui.headless.line_writer import PIECE, ROOM, LineWriter, OutputFailed
+from tui.headless.line_writer import PIECE, ROOM, LineWriter
+from tui.run.delivery import OutputFailed
 
 pytestmark = pytest.mark.anyio
 

@@ -14,7 +14,8 @@ from fetch_engine.store.values import StoredRequest
 from tests.lifetimes.fake_transport import checked_wire
 from tests.lifetimes.waiting import until
 from tui.bridge.controller import Controller
-from tui.bridge.snapshot import AddGlob, AddRequests, AddUrls, Cancel, Command, FinishedRecord, Snapshot
+from tui.bridge.snapshot import Cancel, Command, FinishedRecord, Snapshot
+from tui.entry.commands import AddGlob, AddRequests, AddUrls
 
 pytestmark = pytest.mark.anyio
 

@@ -20,7 +20,8 @@ from tests.wire.servers import Connection, RawServer
 from tui.bridge import held
 from tui.bridge.controller import Controller
 from tui.bridge.held import HeldHandles
-from tui.bridge.snapshot import AddUrls, Collect, FindHolders, Snapshot
+from tui.bridge.snapshot import Collect, FindHolders, Snapshot
+from tui.entry.commands import AddUrls
 from tui.screen.details.facts import header_lines
 from tui.screen.panels.done import DonePane
 

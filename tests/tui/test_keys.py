@@ -13,7 +13,8 @@ from textual.events import Paste
 from textual.pilot import Pilot
 
 from tests.tui.fake_link import FakeLink, active, busy, result, snapshot
-from tui.bridge.snapshot import AddUrls, Cancel, Command, Drop, SetRate, TogglePin
+from tui.bridge.snapshot import Cancel, Command, Drop, SetRate, TogglePin
+from tui.entry.commands import AddUrls
 from tui.keys.table import FIELDS, KEYS, LIVE_TOGETHER, PLACES, in_place
 from tui.screen.app import DashboardApp
 from tui.screen.panels.active import ActivePane

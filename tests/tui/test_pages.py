@@ -8,7 +8,7 @@ from functools import partial
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.widgets.line_widget import Line
+from tui.text.spans import Line
 from tui.widgets.pages import Scroll
 
 

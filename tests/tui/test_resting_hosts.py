@@ -13,7 +13,8 @@ from fetch_engine.model.results import ErrorKind, FetchError, FetchState
 from tests.tui.fake_link import FakeLink, active, result, snapshot
 from tests.tui.test_whole_dashboard import dashboard, until
 from tests.wire.servers import Connection, RawServer
-from tui.bridge.snapshot import AddUrls, Cancel, Snapshot, Wait
+from tui.bridge.snapshot import Cancel, Snapshot, Wait
+from tui.entry.commands import AddUrls
 from tui.rows.describe import row_state
 from tui.screen.app import DashboardApp
 from tui.screen.details.facts import active_lines, error_lines

@@ -19,8 +19,9 @@ from fetch_engine.store.reader import Reader, RunFacts
 from tests.headless.program import run
 from tests.tui.test_whole_dashboard import until
 from tui.bridge.engine_thread import EngineThread
-from tui.bridge.snapshot import AddGlob, AddRequests, AddUrls, Cancel, Command
+from tui.bridge.snapshot import Cancel, Command
 from tui.demo.server import demo_server
+from tui.entry.commands import AddGlob, AddRequests, AddUrls
 from tui.inputs.sources import open_input
 from tui.options.table import parse
 from tui.rows.stored_rows import StoredRows

@@ -25,7 +25,8 @@ from tui.screen.details.timing import waterfall
 from tui.screen.details.tls import DAY, tls_lines
 from tui.text.glyphs import ASCII, UNICODE
 from tui.text.secrets import open_text, open_value
-from tui.widgets.line_widget import CURSOR, END, Line
+from tui.text.spans import Line
+from tui.widgets.line_widget import CURSOR, END
 from tui.widgets.wrapping import marked, wrap, wrap_spans
 
 NOW = 1_800_000_000.0

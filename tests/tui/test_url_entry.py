@@ -14,7 +14,7 @@ from fetch_engine import FetchRequest
 from fetch_engine.curl.globbing import parse_glob
 from tests.tui.fake_link import EVIL, FakeLink, active, result, snapshot
 from tests.tui.test_keys import text_of
-from tui.bridge.snapshot import AddGlob, AddRequests, AddUrls
+from tui.entry.commands import AddGlob, AddRequests, AddUrls
 from tui.entry.history import EntryHistory
 from tui.screen.app import DashboardApp
 from tui.screen.panels.done import DonePane

@@ -15,7 +15,8 @@ from tests.tui.fake_link import FakeLink, result, snapshot
 from tests.tui.pty_terminal import PtyTerminal
 from tests.tui.test_url_entry import Stage
 from tests.wire.servers import RawServer, echoing
-from tui.bridge.snapshot import AddRequests, AddUrls, FindHolders
+from tui.bridge.snapshot import FindHolders
+from tui.entry.commands import AddRequests, AddUrls
 from tui.keys.table import change_keys
 from tui.screen.app import DashboardApp
 from tui.screen.screens.confirm import ConfirmScreen

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fetch_engine import FetchRequest
 from fetch_engine.curl.command import parse_curl
 from fetch_engine.model.requests import SECRET_HEADERS
-from tui.bridge.snapshot import AddUrls
+from tui.entry.commands import AddUrls
 from tui.entry.read import of_request, one_line, read_entries, read_entry
 from tui.entry.request_draft import Draft, body_text
 from tui.entry.secret_mask import masked

@@ -24,9 +24,6 @@ from tui.bridge.held import HeldHandles
 from tui.bridge.inspection import Inspection
 from tui.bridge.running import Account
 from tui.bridge.snapshot import (
-    AddGlob,
-    AddRequests,
-    AddUrls,
     Cancel,
     Collect,
     Collected,
@@ -39,6 +36,7 @@ from tui.bridge.snapshot import (
     Snapshot,
     TogglePin,
 )
+from tui.entry.commands import AddGlob, AddRequests, AddUrls
 from tui.run.counts import NONE, Counting, Counts
 from tui.run.journal import Journal
 from tui.text.meter import Meter

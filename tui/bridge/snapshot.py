@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tui.entry.commands import AddGlob, AddRequests, AddUrls
 from tui.run.counts import NONE, Counts
 
 if TYPE_CHECKING:  # the screen is there before the engine is
@@ -12,7 +13,6 @@ if TYPE_CHECKING:  # the screen is there before the engine is
     from fetch_engine.core.process_facts import ProcessFacts
     from fetch_engine.core.session import GenerationFacts
     from fetch_engine.core.worker_facts import ClusterFacts
-    from fetch_engine.curl.globbing import UrlGlob
     from fetch_engine.fetch.host_backoff import HostRest
     from fetch_engine.model.requests import FetchRequest
     from fetch_engine.model.results import FetchError, FetchResult, FetchState
@@ -127,31 +127,6 @@ class Snapshot:
     search_asked_only: bool = False  # whether holders are searched for only on request, since that has become slow
     processes: ProcessFacts | None = None  # child processes, where fetches run there
     resting: tuple[HostRest, ...] = ()  # hosts that asked for less
-
-
-@dataclass(frozen=True, slots=True)
-class AddUrls:
-    """Fetch these, in this order."""
-
-    urls: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AddRequests:
-    """Make these requests, in this order."""
-
-    requests: tuple[FetchRequest, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AddGlob:
-    """Fetch each URL of the glob, written out only as fast as they are fetched.
-
-    request: made of each, whatever its own URL; None for what the command line makes of a URL.
-    """
-
-    glob: UrlGlob
-    request: FetchRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from fetch_engine.curl.command import CurlCommand, curl_command, is_curl_command
 from fetch_engine.curl.globbing import GlobError, escape_glob, parse_glob
 from fetch_engine.curl.shell_words import ShellError, quote_word, split_words
 from fetch_engine.model.urls import complete_scheme
-from tui.bridge.snapshot import AddGlob, AddRequests, AddUrls
+from tui.entry.commands import AddGlob, AddRequests, AddUrls
 from tui.entry.history import without_secrets
 from tui.text.plain_text import safe, size
 

@@ -12,18 +12,10 @@ from collections.abc import Callable
 import anyio
 
 from fetch_engine.model.loop_waker import waker
+from tui.run.delivery import OutputFailed
 
 ROOM = 256 * 1024  # bytes that may wait
 PIECE = 4096  # up to PIPE_BUF bytes reach a pipe whole or not at all, so that a forced end leaves no half line
-
-
-class OutputFailed(Exception):
-    """Nothing more can be written. `errno` and `reason` as the system gave them."""
-
-    def __init__(self, errno: int, reason: str) -> None:
-        super().__init__(reason)
-        self.errno = errno
-        self.reason = reason
 
 
 class LineWriter:

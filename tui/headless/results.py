@@ -18,9 +18,9 @@ from fetch_engine.outputs.har import HarFormat
 from fetch_engine.outputs.junit import JunitFormat
 from fetch_engine.outputs.ndjson import NdjsonFormat
 from fetch_engine.outputs.secrets import Secrets
-from tui.headless.line_writer import LineWriter, OutputFailed
+from tui.headless.line_writer import LineWriter
 from tui.headless.result_table import TableFormat
-from tui.run.delivery import Delivery
+from tui.run.delivery import Delivery, OutputFailed
 from tui.terminal.setup import wants_ascii
 
 if TYPE_CHECKING:

@@ -22,7 +22,6 @@ from fetch_engine.fetch.host_backoff import HostRest
 from fetch_engine.model.limits import KIB
 from fetch_engine.outputs.accounts import Account, Format
 from fetch_engine.outputs.fail_on import FailOn
-from tui.headless.line_writer import OutputFailed
 from tui.headless.progress_line import Progress, ProgressLine, is_wanted
 from tui.headless.results import STDOUT, Results, failure_line, make_format
 from tui.inputs.counted_requests import CountedRequests
@@ -33,7 +32,7 @@ from tui.options.fail_rule import fail_on
 from tui.options.table import Options
 from tui.run.again import Again
 from tui.run.counts import Counting, Counts
-from tui.run.delivery import Delivery, Output
+from tui.run.delivery import Delivery, Output, OutputFailed
 from tui.run.engine_options import engine_for, given_urls, request_for
 from tui.run.event_loop import prepare_loop
 from tui.run.exit_report import ExitReport, open_descriptors

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from tui.keys.table import FIELDS, KEYS, LABELS, LIVE_TOGETHER, Key, label
-from tui.options.config_file import ConfigError
-from tui.options.settings import KeySetting
 
 _NAMED = {
     *("escape", "enter", "tab", "space", "backspace", "delete", "insert", "home", "end", "pageup", "pagedown"),
@@ -21,8 +19,21 @@ _SHIFTED = {"tab", "up", "down", "left", "right", "home", "end"}
 _ALIASES = {"ctrl+i": "tab", "ctrl+m": "enter", "ctrl+j": "enter", "ctrl+h": "backspace", "ctrl+[": "escape"}
 
 
+class KeySettingError(ValueError):
+    """A key that cannot be set so."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeySetting:
+    """What the settings file says of one entry of the table of keys. where: file and line."""
+
+    id: str
+    keys: tuple[str, ...]
+    where: str
+
+
 def keymap(settings: Sequence[KeySetting]) -> dict[str, tuple[str, ...]]:
-    """Keys by id of the table. Raises ConfigError for an unknown id or key, and for a key that does two things."""
+    """Keys by id of the table. Raises KeySettingError for an unknown id or key, and for a key that does two things."""
     table = {key.id: key for key in KEYS}
     where: dict[str, str] = {}
     for setting in settings:
@@ -78,5 +89,5 @@ def _find_clash(setting: KeySetting, table: dict[str, Key]) -> None:
                 raise _error(setting, f"{key!r} is also the key of {other.id} ({other.text})")
 
 
-def _error(setting: KeySetting, message: str) -> ConfigError:
-    return ConfigError(f"{setting.where}: keys.{setting.id}: {message}")
+def _error(setting: KeySetting, message: str) -> KeySettingError:
+    return KeySettingError(f"{setting.where}: keys.{setting.id}: {message}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tui.keys.keymap import KeySetting
 from tui.options.config_file import ConfigError, ConfigFile, default_path, read_config
 from tui.options.parser import Parser
 from tui.options.types import header
@@ -78,15 +79,6 @@ _ARGUMENT = re.compile(r"argument [^:]*: ")
 
 Check = Callable[[list[str]], object]
 """Reads arguments as the command line would; raises ValueError with argparse's words."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeySetting:
-    """What the settings file says of one entry of the table of keys. where: file and line."""
-
-    id: str
-    keys: tuple[str, ...]
-    where: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,9 +218,12 @@ def with_settings(
     merged.of_settings = arguments
     keys: Mapping[str, tuple[str, ...]] = {}
     if file is not None and (changed := key_settings(file)):
-        from tui.keys.keymap import keymap
+        from tui.keys.keymap import KeySettingError, keymap
 
-        keys = keymap(changed)
+        try:
+            keys = keymap(changed)
+        except KeySettingError as error:
+            raise ConfigError(str(error)) from None
     return merged, keys, frozenset(fixed)
 
 

@@ -10,7 +10,7 @@ from tui.bridge.snapshot import ActiveRow, FinishedRecord, Wait
 from tui.text.body_text import decode_body
 from tui.text.host_lines import whole_seconds
 from tui.text.plain_text import fit, safe, size
-from tui.widgets.line_widget import Span
+from tui.text.spans import Span
 
 _WORDS = {
     FetchState.QUEUED: ("QUE", "faint"),

@@ -15,7 +15,7 @@ from fetch_engine.outputs.accounts import Account
 from fetch_engine.store.delivery import Ranges
 from fetch_engine.store.place import StoreError
 from fetch_engine.store.reader import Reader, StoredResult
-from tui.headless.line_writer import OutputFailed
+from tui.run.delivery import OutputFailed
 
 PAGE = 200
 Page = list[tuple[Account, bool]]

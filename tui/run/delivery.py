@@ -122,3 +122,12 @@ def _path(descriptor: int) -> str:
     if hasattr(fcntl, "F_GETPATH"):  # macOS
         return os.fsdecode(fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
     return os.path.realpath(f"/dev/fd/{descriptor}")
+
+
+class OutputFailed(Exception):
+    """Nothing more can be written. `errno` and `reason` as the system gave them."""
+
+    def __init__(self, errno: int, reason: str) -> None:
+        super().__init__(reason)
+        self.errno = errno
+        self.reason = reason

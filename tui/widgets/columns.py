@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from tui.rows.row_view import Sort
-from tui.widgets.line_widget import Span
+from tui.text.spans import Span
 
 R = TypeVar("R")
 

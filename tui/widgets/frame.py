@@ -9,7 +9,8 @@ from rich.cells import cell_len
 from textual.reactive import reactive
 
 from tui.text.plain_text import fit
-from tui.widgets.line_widget import CURSOR, END, Line, Painted, Span
+from tui.text.spans import Line, Span
+from tui.widgets.line_widget import CURSOR, END, Painted
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,10 @@ from textual.widget import Widget
 
 from tui.text.glyphs import UNICODE, Glyphs
 from tui.text.plain_text import safe
+from tui.text.spans import Line, Span
 
-Span = tuple[str, str]
 """Text and the role it is shown in, one of ROLES or "" for plain."""
 
-Line = list[Span]
 
 ROLES = (
     "rule",  # frames

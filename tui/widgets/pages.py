@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from tui.widgets.line_widget import Line
+from tui.text.spans import Line
 
 Place = tuple[int, int]
 """A logical line, and one of the rows it is wrapped into."""

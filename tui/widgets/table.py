@@ -13,11 +13,12 @@ from tui.keys.table import bindings
 from tui.rows.row_facts import Row
 from tui.rows.row_view import Arranged, Sort
 from tui.text.plain_text import fit, safe
+from tui.text.spans import Line
 from tui.widgets.columns import Column, lay_out
 from tui.widgets.cursor import Cursor
 from tui.widgets.filter_field import FilterField
 from tui.widgets.frame import Extent, Frame
-from tui.widgets.line_widget import CURSOR, Line
+from tui.widgets.line_widget import CURSOR
 from tui.widgets.wheel import Wheel
 
 WORK = 0.008  # seconds that arranging many rows takes of the screen's loop at a time

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from rich.cells import cell_len, chop_cells
 
 from tui.text.plain_text import safe
-from tui.widgets.line_widget import CURSOR, END, Line
+from tui.text.spans import Line
+from tui.widgets.line_widget import CURSOR, END
 
 
 def wrap(text: str, width: int) -> list[str]:

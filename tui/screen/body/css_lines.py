@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tui.widgets.line_widget import Line
+from tui.text.spans import Line
 
 _TOKEN = re.compile(
     r"/\*.*?(?:\*/|\Z)|\"[^\"\\]*+(?:\\.[^\"\\]*+)*+\"?|'[^'\\]*+(?:\\.[^'\\]*+)*+'?"

@@ -11,7 +11,7 @@ from tui.screen.body import css_lines, json_lines, markup_lines
 from tui.screen.body.pace import Pace
 from tui.screen.body.picture import picture_of
 from tui.text.body_text import decode_body
-from tui.widgets.line_widget import Line
+from tui.text.spans import Line
 
 MAX_LINE = 2000  # characters; longer lines are cut into several, so that each wraps in a moment
 _JSON = re.compile(r"[/+](json|x-ndjson)\b", re.IGNORECASE)

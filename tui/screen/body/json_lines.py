@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tui.widgets.line_widget import Line
+from tui.text.spans import Line
 
 # Possessive: a string of a million characters is one step of the matcher, and none of it is tried twice.
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[{}\[\],:]|[^\s{}\[\],:"]++', re.DOTALL)

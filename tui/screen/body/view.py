@@ -13,7 +13,7 @@ from tui.screen.body.search import MAX_MATCHES, Found, find, pattern_of
 from tui.screen.body.source import BodySource, of_how_much
 from tui.text.body_text import hex_count, hex_lines
 from tui.text.plain_text import amount, safe
-from tui.widgets.line_widget import Line
+from tui.text.spans import Line
 from tui.widgets.wrapping import marked, wrap, wrap_spans
 
 SHOWN = 1 << 20  # bytes of a body that are put in form; a pager takes the rest

@@ -8,7 +8,7 @@ from tui.rows.describe import row_state, shown_url, status_role
 from tui.text.host_lines import whole_seconds
 from tui.text.plain_text import amount, duration, rate, safe
 from tui.text.secrets import has_secrets, open_text, open_value
-from tui.widgets.line_widget import Line
+from tui.text.spans import Line
 from tui.widgets.wrapping import pairs, wrap
 
 

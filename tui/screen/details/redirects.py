@@ -9,7 +9,7 @@ from tui.screen.details.target import Outcome
 from tui.screen.details.timing import milliseconds
 from tui.text.glyphs import Glyphs
 from tui.text.plain_text import safe
-from tui.widgets.line_widget import Line
+from tui.text.spans import Line
 from tui.widgets.wrapping import wrap
 
 

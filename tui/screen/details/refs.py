@@ -9,7 +9,7 @@ from tui.rows.describe import shown_url
 from tui.screen.details.target import Subject
 from tui.text.glyphs import Glyphs
 from tui.text.plain_text import duration
-from tui.widgets.line_widget import Line
+from tui.text.spans import Line
 from tui.widgets.wrapping import pairs
 
 

@@ -17,7 +17,7 @@ from tui.screen.details.tls import tls_lines
 from tui.text.glyphs import Glyphs
 from tui.text.plain_text import amount, safe
 from tui.text.secrets import open_text
-from tui.widgets.line_widget import Line
+from tui.text.spans import Line
 from tui.widgets.pages import Page
 
 MakeBody = Callable[[FetchResult, bool], Page]

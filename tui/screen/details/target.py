@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fetch_engine.model.results import FetchError, FetchResult
 from tui.bridge.snapshot import ActiveRow, FinishedRecord, HeldRow
-from tui.widgets.line_widget import Line
+from tui.text.spans import Line
 from tui.widgets.pages import Lines, Page
 
 Outcome = FetchResult | FetchError

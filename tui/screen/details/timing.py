@@ -11,7 +11,7 @@ from tui.screen.details.target import Outcome
 from tui.text.glyphs import Glyphs
 from tui.text.host_lines import whole_seconds
 from tui.text.plain_text import amount, fit, safe
-from tui.widgets.line_widget import Line
+from tui.text.spans import Line
 
 _NAMES = 12  # cells
 _TIMES = 10

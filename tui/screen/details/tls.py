@@ -9,7 +9,7 @@ from fetch_engine.model.tls_facts import Certificate, TlsFacts
 from tui.rows.describe import shown_url
 from tui.screen.details.target import Outcome
 from tui.text.plain_text import safe
-from tui.widgets.line_widget import Line
+from tui.text.spans import Line
 from tui.widgets.wrapping import pairs, wrap
 
 DAY = 86400

@@ -11,8 +11,8 @@ from tui.rows.row_view import Sort
 from tui.rows.rows import IdRows
 from tui.text.host_lines import kept_waiting
 from tui.text.plain_text import duration, rate, safe, size
+from tui.text.spans import Line, Span
 from tui.widgets.columns import Column
-from tui.widgets.line_widget import Line, Span
 from tui.widgets.table import Table
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tui.text.glyphs import Glyphs
 from tui.text.plain_text import rate, safe
-from tui.widgets.line_widget import Line
+from tui.text.spans import Line
 
 if TYPE_CHECKING:
     from fetch_engine.core.worker_facts import ClusterFacts, Versions, WorkerFacts

@@ -17,8 +17,8 @@ from tui.screen.body.view import BodyView
 from tui.screen.details import Section, Subject, headline, sections_of
 from tui.screen.record_actions import RecordActions
 from tui.screen.screens.ask import AskScreen
+from tui.text.spans import Line
 from tui.widgets.frame import Extent, Frame
-from tui.widgets.line_widget import Line
 from tui.widgets.pages import Page, Scroll
 from tui.widgets.wheel import Wheel
 

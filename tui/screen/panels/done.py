@@ -10,8 +10,8 @@ from tui.rows.finished_view import DoneView
 from tui.rows.row_facts import preview_order, url_order
 from tui.rows.row_view import Sort
 from tui.text.plain_text import duration, safe, size
+from tui.text.spans import Line, Span
 from tui.widgets.columns import Column
-from tui.widgets.line_widget import Line, Span
 from tui.widgets.table import Table
 from tui.widgets.wrapping import wrap
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tui.keys.table import Hint
-from tui.widgets.line_widget import Line, Painted
+from tui.text.spans import Line
+from tui.widgets.line_widget import Painted
 
 
 class Footer(Painted):

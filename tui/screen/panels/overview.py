@@ -20,9 +20,9 @@ from tui.rows.totals import OTHERS, Histogram, Tally, Totals
 from tui.text.host_lines import rest_text
 from tui.text.meter import ScreenCost
 from tui.text.plain_text import duration, fit, rate, safe, size
+from tui.text.spans import Line, Span
 from tui.widgets.columns import Column, lay_out
 from tui.widgets.frame import Extent, Frame
-from tui.widgets.line_widget import Line, Span
 from tui.widgets.wheel import Wheel
 
 TWO_COLUMNS = 74  # from this width on latency stands beside the counts

@@ -9,8 +9,8 @@ from tui.rows.describe import code_word, short_url
 from tui.rows.rows import IdRows
 from tui.screen.panels.cluster_lines import cluster_lines
 from tui.text.plain_text import duration, safe
+from tui.text.spans import Line, Span
 from tui.widgets.columns import Column
-from tui.widgets.line_widget import Line, Span
 from tui.widgets.table import Table
 
 if TYPE_CHECKING:

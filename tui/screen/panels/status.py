@@ -7,7 +7,8 @@ from rich.cells import cell_len
 from tui.bridge.snapshot import Snapshot
 from tui.text.meter import ScreenCost
 from tui.text.plain_text import rate
-from tui.widgets.line_widget import Line, Painted
+from tui.text.spans import Line
+from tui.widgets.line_widget import Painted
 
 LONG = 110  # from this width on words are written out
 

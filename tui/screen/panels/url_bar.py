@@ -24,7 +24,8 @@ from tui.entry.request_draft import Draft
 from tui.entry.secret_mask import SecretMask
 from tui.keys.table import bindings
 from tui.text.plain_text import fit, safe
-from tui.widgets.line_widget import Line, Painted
+from tui.text.spans import Line
+from tui.widgets.line_widget import Painted
 
 if TYPE_CHECKING:
     from tui.screen.screens.request_editor import Edited

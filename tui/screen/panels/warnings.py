@@ -6,8 +6,9 @@ import textwrap
 from dataclasses import dataclass
 
 from tui.text.plain_text import fit, safe
+from tui.text.spans import Line, Span
 from tui.widgets.frame import Frame
-from tui.widgets.line_widget import Line, Painted, Span
+from tui.widgets.line_widget import Painted
 
 MOST_LINES = 8
 

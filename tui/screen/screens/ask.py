@@ -14,7 +14,8 @@ from textual.widgets import Input
 from tui.keys.table import bindings
 from tui.screen.screens.once import ClosesOnce
 from tui.text.plain_text import safe
-from tui.widgets.line_widget import Line, Painted
+from tui.text.spans import Line
+from tui.widgets.line_widget import Painted
 
 
 class AskInput(Input):

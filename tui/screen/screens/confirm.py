@@ -10,8 +10,8 @@ from textual.screen import ModalScreen
 
 from tui.keys.table import bindings
 from tui.screen.screens.once import ClosesOnce
+from tui.text.spans import Line
 from tui.widgets.frame import Frame
-from tui.widgets.line_widget import Line
 
 
 class Question(Frame):

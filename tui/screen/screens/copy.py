@@ -11,8 +11,9 @@ from textual.screen import ModalScreen
 
 from tui.keys.table import bindings
 from tui.screen.screens.once import ClosesOnce
+from tui.text.spans import Line
 from tui.widgets.frame import Frame
-from tui.widgets.line_widget import CURSOR, END, Line
+from tui.widgets.line_widget import CURSOR, END
 
 Choice = tuple[str, str, str]
 """Its key, its name, and what is to be known of it."""

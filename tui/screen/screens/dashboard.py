@@ -17,8 +17,6 @@ from textual.widget import Widget
 from fetch_engine import FetchRequest
 from tui.bridge.snapshot import (
     ActiveRow,
-    AddRequests,
-    AddUrls,
     Cancel,
     Collect,
     Drop,
@@ -28,6 +26,7 @@ from tui.bridge.snapshot import (
     Snapshot,
     TogglePin,
 )
+from tui.entry.commands import AddRequests, AddUrls
 from tui.entry.read import Entry
 from tui.keys.table import bindings, hints
 from tui.run.counts import fetches

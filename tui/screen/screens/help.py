@@ -12,8 +12,8 @@ from textual.screen import ModalScreen, Screen
 
 from tui.keys.table import PLACES, binding, bindings, in_place
 from tui.screen.screens.once import ClosesOnce
+from tui.text.spans import Line
 from tui.widgets.frame import Extent, Frame
-from tui.widgets.line_widget import Line
 
 WIDTH = 74  # cells, where the screen has them
 NAMES = 13  # cells for the names of the keys

@@ -16,8 +16,9 @@ from tui.entry.history import EntryHistory
 from tui.keys.table import bindings
 from tui.screen.screens.once import ClosesOnce
 from tui.text.plain_text import fit
+from tui.text.spans import Line
 from tui.widgets.frame import Extent, Frame
-from tui.widgets.line_widget import CURSOR, Line
+from tui.widgets.line_widget import CURSOR
 
 
 class Matches(Frame, can_focus=False):

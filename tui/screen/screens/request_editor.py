@@ -19,7 +19,8 @@ from tui.keys.table import bindings, hints
 from tui.screen.panels.footer import Footer
 from tui.screen.screens.once import ClosesOnce
 from tui.text.plain_text import fit, safe, size
-from tui.widgets.line_widget import Line, Painted
+from tui.text.spans import Line
+from tui.widgets.line_widget import Painted
 
 
 @dataclass(frozen=True, slots=True)
