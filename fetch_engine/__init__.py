@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fetch_engine.core.census import Census, HeldHandle
     from fetch_engine.core.engine import FetchEngine
-    from fetch_engine.core.task import FetchTask, Finished
+    from fetch_engine.core.task import CompletionQueue, FetchTask
     from fetch_engine.fetch.retry import RetryPolicy
     from fetch_engine.model.errors import EngineClosed, FetchCancelled, FetchFailed
     from fetch_engine.model.limits import Limits, Timeouts
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Census",
+    "CompletionQueue",
     "EngineClosed",
     "ErrorKind",
     "FetchCancelled",
@@ -25,7 +26,6 @@ __all__ = [
     "FetchResult",
     "FetchState",
     "FetchTask",
-    "Finished",
     "HeldHandle",
     "Hop",
     "Limits",
@@ -43,7 +43,7 @@ _MODULES = {
     "model.requests": ("FetchRequest",),
     "model.results": ("ErrorKind", "FetchError", "FetchResult", "FetchState", "Hop", "Timings"),
     "fetch.retry": ("RetryPolicy",),
-    "core.task": ("FetchTask", "Finished"),
+    "core.task": ("FetchTask", "CompletionQueue"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

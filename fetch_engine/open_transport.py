@@ -44,7 +44,7 @@ def http_opener(options: TransportOptions | None, limits: Limits) -> Callable[[]
 
 async def _open(options: TransportOptions, limits: Limits, open_httpx: Callable[[], Awaitable[Transport]]) -> Transport:
     """Raises ValueError for what cannot be had."""
-    from fetch_engine.libcurl.choice import Either, FastRules, is_fast_possible, never_fast
+    from fetch_engine.libcurl.choice import FastRules, RoutingTransport, is_fast_possible, never_fast
 
     if not is_fast_possible():
         if options.client == "fast":
@@ -55,4 +55,4 @@ async def _open(options: TransportOptions, limits: Limits, open_httpx: Callable[
     from fetch_engine.libcurl.transport import FastTransport
 
     fast = FastTransport(options, limits)
-    return fast if options.client == "fast" else Either(fast, FastRules(options), open_httpx)
+    return fast if options.client == "fast" else RoutingTransport(fast, FastRules(options), open_httpx)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from tui.run.gc_at_start import collector_rests
-from tui.text.print_error import complain
+from tui.text.print_error import print_error
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,12 +38,12 @@ def _main(argv: Sequence[str] | None) -> int:
             except SystemExit as end:
                 return end.code if isinstance(end.code, int) else 2
             except ValueError as error:
-                complain(str(error))
+                print_error(str(error))
                 return 2
         from tui.run.shortage import too_little
 
         if (lack := too_little(options)) is not None:
-            complain(lack)
+            print_error(lack)
             return 2
         # Imported only now: --help and --version need not wait for Textual and the HTTP stack.
         if options.history:
@@ -58,7 +58,7 @@ def _main(argv: Sequence[str] | None) -> int:
 
         return run_dashboard(options)
     except KeyboardInterrupt:
-        complain("interrupted")
+        print_error("interrupted")
         return 130
     except Exception as error:
         from tui.run.shortage import shortage
@@ -66,7 +66,7 @@ def _main(argv: Sequence[str] | None) -> int:
         why = shortage(error)
         if why is None:
             raise
-        complain(why)
+        print_error(why)
         return 2
 
 
@@ -82,7 +82,7 @@ def _occupy_standard_descriptors() -> None:
 
 def _cannot_print(error: OSError) -> int:
     if error.errno != errno.EPIPE:
-        complain(f"cannot write: {error.strerror}")
+        print_error(f"cannot write: {error.strerror}")
     # What is still buffered goes nowhere: flushing it at exit would fail once more, and not quietly.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return 1

@@ -17,7 +17,7 @@ from anyio import to_thread
 
 from fetch_engine.bodies.partial import Partial, Validator
 from fetch_engine.bodies.save_places import MOST_NUMBERS, Begun, claim_place, find_save_place
-from fetch_engine.bodies.write_behind import Behind, Crew
+from fetch_engine.bodies.write_behind import WorkerThreads, WriteBehind
 from fetch_engine.files.file_names import numbered
 from fetch_engine.files.name_claims import NameClaims
 from fetch_engine.files.output_files import (
@@ -37,7 +37,7 @@ from fetch_engine.model.save_to import SaveTo
 
 EVERY = 1.0  # seconds after which what came is written however little it is: a killed program loses no more
 
-WRITERS = Crew("writing", 8)  # a disk may be slow; what waits for it is no work for a processor
+WRITERS = WorkerThreads("writing", 8)  # a disk may be slow; what waits for it is no work for a processor
 
 
 class Download:
@@ -84,7 +84,7 @@ class Download:
         self._descriptor = -1
         self._path: str | None = None
         self._is_open = self._is_given_up = False
-        self._behind = Behind(WRITERS)
+        self._behind = WriteBehind(WRITERS)
         self._written = time.monotonic()
         self.is_passed_on = False
 

@@ -9,14 +9,14 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fetch_engine.bodies.write_behind import Behind, Crew
+from fetch_engine.bodies.write_behind import WorkerThreads, WriteBehind
 from fetch_engine.model.limits import KIB
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
 LONG = 1024 * KIB  # bytes from which on a thread is worth its while
-_CREW = Crew("hashing", 1)  # for all bodies, as it hashes faster than one loop receives
+_CREW = WorkerThreads("hashing", 1)  # for all bodies, as it hashes faster than one loop receives
 
 
 class Hashes:
@@ -31,7 +31,7 @@ class Hashes:
             self.checked = hashlib.new(algorithm, usedforsecurity=False)
             self.all = self.sha256, self.checked
         self._size = 0
-        self._behind: Behind | None = None
+        self._behind: WriteBehind | None = None
 
     def update(self, data: bytes) -> None:
         """Add bytes."""
@@ -42,7 +42,7 @@ class Hashes:
             each.update(data)
         self._size += len(data)
         if self._size >= LONG:
-            self._behind = Behind(_CREW)
+            self._behind = WriteBehind(_CREW)
 
     @property
     def is_due(self) -> bool:

@@ -25,7 +25,7 @@ _UNFIT = {
 
 
 @dataclass(frozen=True, slots=True)
-class Sink:
+class SharedFolder:
     """Takes the body of each response with a status of 2xx, under a name that no other body gets.
 
     place: an absolute path of a folder, made where missing, or a URL of a protocol that the installed fsspec knows.
@@ -93,7 +93,7 @@ class OpenSink:
 
     __slots__ = ("_sink", "_store")
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: SharedFolder) -> None:
         self._sink = sink
         self._store: Store | None = None
 

@@ -20,7 +20,7 @@ import anyio
 from anyio import to_thread
 
 from fetch_engine.bodies.downloads import WRITERS
-from fetch_engine.bodies.write_behind import Behind
+from fetch_engine.bodies.write_behind import WriteBehind
 from fetch_engine.files.output_files import write_all
 from fetch_engine.model.limits import GIB
 
@@ -156,7 +156,7 @@ class SpoolFile:
     def __init__(self, folder: SpoolFolder) -> None:
         self._folder = folder
         self._path: str | None = None
-        self._behind = Behind(WRITERS)
+        self._behind = WriteBehind(WRITERS)
         self.error: str | None = None
 
     @property

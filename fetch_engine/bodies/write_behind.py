@@ -20,7 +20,7 @@ _KEPT_BY_MALLOC = 16 * 1024 * KIB
 Work = Callable[[Sequence[bytes]], None]
 
 
-class Crew:
+class WorkerThreads:
     """So many threads for one kind of work, started when there is some. busy_with: bytes."""
 
     def __init__(self, name: str, threads: int) -> None:
@@ -47,12 +47,12 @@ class Crew:
                 self.busy_with -= size
 
 
-class Behind:
+class WriteBehind:
     """The pieces of one body in their order: one block is worked on at a time, the next one gathers meanwhile."""
 
     __slots__ = ("_crew", "_job", "_pieces", "size")
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: WorkerThreads) -> None:
         self._crew = crew
         self._pieces: list[bytes] = []
         self._job: Future[None] | None = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.lowlevel
 
-from fetch_engine.core.task import FetchTask, Finished
+from fetch_engine.core.task import CompletionQueue, FetchTask
 from fetch_engine.inspect import known_types
 from fetch_engine.model.errors import EngineClosed
 from fetch_engine.model.requests import AnyRequest
@@ -33,7 +33,7 @@ class Feed:
 
     __slots__ = ("_ahead", "_read", "_room", "_scope", "ended", "error", "finished")
 
-    def __init__(self, ahead: int, finished: Finished) -> None:
+    def __init__(self, ahead: int, finished: CompletionQueue) -> None:
         self._ahead = ahead
         self._read: deque[AnyRequest] = deque()
         self._room: anyio.Event | None = None
@@ -94,7 +94,7 @@ class Feed:
             self._scope.cancel()
 
 
-class Completions:
+class AsCompleted:
     """The iterator behind `FetchEngine.as_completed`.
 
     Its source may grow while it is read. What ends it is that the source has nothing more when no fetch is left that
@@ -112,7 +112,7 @@ class Completions:
         self._engine = engine
         self._window = window
         self._owned: dict[int, FetchTask] = {}
-        self._finished = Finished()
+        self._finished = CompletionQueue()
         engine.hosts.watch(self._finished)  # when a host begins to rest there is room for more
         self.feed: Feed | None = None
         self._source: Iterator[AnyRequest | None] | None = None
@@ -205,4 +205,4 @@ class _Growing(Iterator[AnyRequest | None]):
         return self._requests[self._place - 1]
 
 
-known_types.NAMES.append((Completions, "as_completed iterator"))
+known_types.NAMES.append((AsCompleted, "as_completed iterator"))

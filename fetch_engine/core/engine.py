@@ -11,11 +11,11 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from fetch_engine.bodies.shared_folder import Sink
+from fetch_engine.bodies.shared_folder import SharedFolder
 from fetch_engine.bodies.spool import SpoolFolder
 from fetch_engine.core import gc_watch
 from fetch_engine.core.announcing import Announce, Announcing
-from fetch_engine.core.as_completed import Completions, Requests
+from fetch_engine.core.as_completed import AsCompleted, Requests
 from fetch_engine.core.census import Census, HeldHandle
 from fetch_engine.core.contexts import own_context
 from fetch_engine.core.executor import Executor, Settings
@@ -24,7 +24,7 @@ from fetch_engine.core.hosts import Hosts
 from fetch_engine.core.local_executor import LocalExecutor
 from fetch_engine.core.scheduler import Scheduler
 from fetch_engine.core.session import SharedSession
-from fetch_engine.core.task import FetchTask, Finished, Job
+from fetch_engine.core.task import CompletionQueue, FetchTask, Job
 from fetch_engine.fetch.loop_fairness import NOTED
 from fetch_engine.fetch.retry import RetryPolicy
 from fetch_engine.model.errors import EngineClosed
@@ -76,7 +76,7 @@ class FetchEngine:
         spool: SpoolFolder | None = None,
         cookies: CookieJar | None = None,
         netrc: Netrc | None = None,
-        sink: Sink | None = None,
+        sink: SharedFolder | None = None,
         first_id: int = 1,
         executor: Executor | None = None,
         announce: Announce | None = None,
@@ -150,7 +150,7 @@ class FetchEngine:
         *,
         timeout: float | None = None,
         pin: bool = False,
-        watcher: Finished | None = None,
+        watcher: CompletionQueue | None = None,
     ) -> FetchTask:
         """Queue a fetch and return the handle that owns it: drop the handle, and the fetch is cancelled.
 
@@ -196,7 +196,7 @@ class FetchEngine:
         requests: Requests,
         *,
         window: int | None = None,
-    ) -> Completions:
+    ) -> AsCompleted:
         """An async iterator of handles, each when its fetch has ended.
 
         It reads `requests` as it goes and owns at most `window` handles at a time (default: twice the concurrency),
@@ -206,7 +206,7 @@ class FetchEngine:
         when a generator returns it has ended for good. It ends when there is nothing more and no fetch is left.
         """
         scheduler = self._scheduler
-        completions = Completions(self, requests, 2 * self.limits.concurrency if window is None else window)
+        completions = AsCompleted(self, requests, 2 * self.limits.concurrency if window is None else window)
         if completions.feed is not None:
             scheduler.spawn(completions.feed.read, requests)
             scheduler.advance()

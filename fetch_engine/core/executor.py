@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from fetch_engine.bodies.shared_folder import Sink
+from fetch_engine.bodies.shared_folder import SharedFolder
 from fetch_engine.bodies.spool import SpoolFolder
 from fetch_engine.core.session import Client
 from fetch_engine.core.task import Job
-from fetch_engine.fetch.context import Terms
+from fetch_engine.fetch.context import FetchContext
 from fetch_engine.fetch.retry import RetryPolicy
 from fetch_engine.model.limits import Limits, Timeouts
 from fetch_engine.model.results import ErrorKind
@@ -42,15 +42,15 @@ class Settings:
     spool: SpoolFolder | None = None
     cookies: CookieJar | None = None
     netrc: Netrc | None = None
-    sink: Sink | None = None
+    sink: SharedFolder | None = None
 
     def with_spool(self, spool: SpoolFolder | None) -> Settings:
         """The same with another spool."""
         return replace(self, spool=spool)
 
-    def terms(self) -> Terms:
+    def terms(self) -> FetchContext:
         """For the fetches of one loop, in which it must be called."""
-        return Terms(self.limits, self.timeouts, self.retry, self.spool, self.cookies, self.netrc, self.sink)
+        return FetchContext(self.limits, self.timeouts, self.retry, self.spool, self.cookies, self.netrc, self.sink)
 
 
 class Executor(Protocol):

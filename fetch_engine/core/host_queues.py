@@ -43,7 +43,7 @@ class _Lane(Generic[Ticket]):
         return self.rested + max(0.0, min(now, self.rest_until) - self.rest_from)
 
 
-class Lanes(Generic[Ticket]):
+class HostQueues(Generic[Ticket]):
     """Queues of tickets, one a host.
 
     gap, host_gap: seconds between two starts, in all and per host; 0 for none. Every operation is O(1), whatever waits

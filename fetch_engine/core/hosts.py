@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from fetch_engine.core.host_queues import Lanes
-from fetch_engine.core.task import Finished, Job
+from fetch_engine.core.host_queues import HostQueues
+from fetch_engine.core.task import CompletionQueue, Job
 from fetch_engine.fetch.host_backoff import HostBackoff, HostRest
 
 if TYPE_CHECKING:
-    from fetch_engine.core.slots import Passage
+    from fetch_engine.core.slots import SlotRequest
     from fetch_engine.core.task import FetchTask
 
 MOST_NOTICES = 1000  # that are kept for one who does not ask; then the oldest go
@@ -24,12 +24,12 @@ MOST_NOTICES = 1000  # that are kept for one who does not ask; then the oldest g
 class Hosts:
     """Of one engine, in its loop. A host is a name without a port, as `Limits.per_host` counts them."""
 
-    def __init__(self, lanes: Lanes[Job | Passage], backoff: HostBackoff) -> None:
+    def __init__(self, lanes: HostQueues[Job | SlotRequest], backoff: HostBackoff) -> None:
         self._lanes = lanes
         self._backoff = backoff
         self._notices: deque[HostRest] = deque(maxlen=MOST_NOTICES)
         self._event: anyio.Event | None = None
-        self._watchers: weakref.WeakSet[Finished] = weakref.WeakSet()
+        self._watchers: weakref.WeakSet[CompletionQueue] = weakref.WeakSet()
 
     @property
     def held(self) -> int:
@@ -54,8 +54,8 @@ class Hosts:
             return None
         return self._backoff.get(job.awaited or job.host)
 
-    def watch(self, watcher: Finished) -> None:
-        """Have `Finished.wait` end too when a host begins to rest. It is referred to weakly."""
+    def watch(self, watcher: CompletionQueue) -> None:
+        """Have `CompletionQueue.wait` end too when a host begins to rest. It is referred to weakly."""
         self._watchers.add(watcher)
 
     def pop(self) -> HostRest | None:

@@ -14,10 +14,10 @@ from anyio import to_thread
 from fetch_engine.core.contexts import Within
 from fetch_engine.core.executor import Settings
 from fetch_engine.core.scheduler import Scheduler
-from fetch_engine.core.slots import JobPlace
+from fetch_engine.core.slots import LocalSlot
 from fetch_engine.core.task import Job, Outcome
-from fetch_engine.fetch.context import Terms
-from fetch_engine.fetch.fetch import Place, describe_failure, fetch
+from fetch_engine.fetch.context import FetchContext
+from fetch_engine.fetch.fetch import Slot, describe_failure, fetch
 from fetch_engine.fetch.rate_limits import BytePacing
 from fetch_engine.model.bugs import describe_bug
 from fetch_engine.model.errors import AttemptFailed
@@ -34,7 +34,7 @@ class LocalExecutor:
     engine's limits.
     """
 
-    def __init__(self, *, place: Callable[[Scheduler, Job], Place] = JobPlace, is_paced: bool | None = None) -> None:
+    def __init__(self, *, place: Callable[[Scheduler, Job], Slot] = LocalSlot, is_paced: bool | None = None) -> None:
         self._place = place
         self._is_paced = is_paced
         self._granted: deque[Job] = deque()  # given a place, not yet taken by a runner
@@ -44,7 +44,7 @@ class LocalExecutor:
         self._settings: Settings
         self._open_transport: Callable[[], Awaitable[Transport]]
         self._scheduler: Scheduler
-        self._terms: Terms
+        self._terms: FetchContext
 
     @property
     def capacity(self) -> int | None:

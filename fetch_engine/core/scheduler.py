@@ -22,13 +22,13 @@ from fetch_engine.core.announcing import Announcing
 from fetch_engine.core.as_completed import Feed
 from fetch_engine.core.deaths import LOOK_AGAIN, Deaths
 from fetch_engine.core.executor import Executor
-from fetch_engine.core.host_queues import Lanes
+from fetch_engine.core.host_queues import HostQueues
 from fetch_engine.core.hosts import Hosts
 from fetch_engine.core.ledger import Ledger
 from fetch_engine.core.mailbox import Action, Mailbox
 from fetch_engine.core.own_tasks import OwnTasks
 from fetch_engine.core.session import SharedSession
-from fetch_engine.core.slots import Passage, note_rest, turn_away, turn_some_away
+from fetch_engine.core.slots import SlotRequest, note_rest, turn_away, turn_some_away
 from fetch_engine.core.task import FetchTask, Job, Outcome
 from fetch_engine.fetch.fetch import describe_failure
 from fetch_engine.fetch.host_backoff import HostBackoff
@@ -65,7 +65,7 @@ class Scheduler:
         self.ledger = Ledger(outlived_after)
         self.pins: dict[int, FetchTask] = {}
         self.executor = executor
-        self.lanes: Lanes[Job | Passage] = Lanes(
+        self.lanes: HostQueues[Job | SlotRequest] = HostQueues(
             min(limits.concurrency, executor.capacity or limits.concurrency),
             limits.per_host,
             gap=1 / (limits.rate or math.inf),
@@ -223,7 +223,7 @@ class Scheduler:
             return False
         if self.lanes.rested:
             note_rest(self, ticket)
-        if isinstance(ticket, Passage):
+        if isinstance(ticket, SlotRequest):
             ticket.job.lane = ticket.host
             self._owed.append(ticket.arrived)
         else:

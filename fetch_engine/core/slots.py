@@ -11,7 +11,7 @@ from typing import Protocol
 
 import anyio
 
-from fetch_engine.core.host_queues import Lanes
+from fetch_engine.core.host_queues import HostQueues
 from fetch_engine.core.hosts import Hosts
 from fetch_engine.core.mailbox import Action
 from fetch_engine.core.task import Job
@@ -22,7 +22,7 @@ from fetch_engine.model.results import ErrorKind
 AWAY_AT_ONCE = 200  # fetches; each costs some 20 to 50 µs
 
 
-class Passage:
+class SlotRequest:
     """A running job that waits for a place with this host. arrived: called in the loop when it was given."""
 
     __slots__ = ("arrived", "host", "job")
@@ -36,7 +36,7 @@ class Passage:
 class Owner(Protocol):
     """What the scheduler is to a place."""
 
-    lanes: Lanes[Job | Passage]
+    lanes: HostQueues[Job | SlotRequest]
     backoff: HostBackoff
     hosts: Hosts
 
@@ -46,8 +46,8 @@ class Owner(Protocol):
     def later(self, call: Callable[[], object]) -> None: ...
 
 
-class JobPlace:
-    """The place of one job, for its runner; see `fetching.Place`."""
+class LocalSlot:
+    """The place of one job, for its runner; see `fetching.Slot`."""
 
     __slots__ = ("_job", "_owner")
 
@@ -58,7 +58,7 @@ class JobPlace:
     async def move(self, host: str) -> None:
         """Exchange the place for one with another host."""
         event = anyio.Event()
-        passage = Passage(self._job, host, event.set)
+        passage = SlotRequest(self._job, host, event.set)
         self._owner.proceed(depart, passage)
         try:
             await event.wait()
@@ -81,7 +81,7 @@ class JobPlace:
         self._owner.proceed(slow_down, told)
 
 
-def depart(owner: Owner, passage: Passage) -> None:
+def depart(owner: Owner, passage: SlotRequest) -> None:
     """It waits, without a place, so that nobody waits for it."""
     owner.leave_lane(passage.job)
     passage.job.awaited = passage.host
@@ -91,7 +91,7 @@ def depart(owner: Owner, passage: Passage) -> None:
         owner.lanes.push(passage.host, passage, ahead=True)
 
 
-def arrive(owner: Owner, passage: Passage) -> None:
+def arrive(owner: Owner, passage: SlotRequest) -> None:
     """It waits no longer: it was given the place, or has been cancelled."""
     passage.job.awaited = None
     owner.lanes.remove(passage.host, passage)
@@ -118,13 +118,13 @@ def slow_down(owner: Owner, told: SlowDown) -> None:
             owner.later(call)
 
 
-def turn_away(owner: Owner, host: str, ticket: Job | Passage) -> None:
+def turn_away(owner: Owner, host: str, ticket: Job | SlotRequest) -> None:
     """It will not be sent: the host asked for a longer wait than is allowed."""
     job = _job_of(ticket)
     rest = owner.backoff.refusal(host) or HostRest(host, 429, None, 0.0, refused=True)
     job.recorder.retry_after = rest.asked
     why = owner.backoff.describe_refusal(rest)
-    if isinstance(ticket, Passage) and host != job.host and job.request.method not in IDEMPOTENT:
+    if isinstance(ticket, SlotRequest) and host != job.host and job.request.method not in IDEMPOTENT:
         # What led there has been done: `host-busy` would say that all of it may be sent again.
         owner.stop(job, ErrorKind.REDIRECT_REFUSED, f"redirect not followed: {why}")
     else:
@@ -143,10 +143,10 @@ def turn_some_away(owner: Owner) -> bool:
     return True
 
 
-def note_rest(owner: Owner, ticket: Job | Passage) -> None:
+def note_rest(owner: Owner, ticket: Job | SlotRequest) -> None:
     """Note how long its host has kept it that was taken out of its lane just now."""
     _job_of(ticket).recorder.host_rest += owner.lanes.rested
 
 
-def _job_of(ticket: Job | Passage) -> Job:
-    return ticket.job if isinstance(ticket, Passage) else ticket
+def _job_of(ticket: Job | SlotRequest) -> Job:
+    return ticket.job if isinstance(ticket, SlotRequest) else ticket

@@ -23,7 +23,7 @@ from fetch_engine.model.results import ErrorKind, FetchError, FetchResult, Fetch
 Outcome = FetchResult | FetchError
 
 
-class Finished:
+class CompletionQueue:
     """Fetches that ended, in that order, as ids and outcomes, for somebody who watches many.
 
     Jobs refer to it, so it refers to no watcher: that would keep alive all that the watcher holds.
@@ -98,7 +98,7 @@ class Job:
         host: str,
         mailbox: Mailbox,
         timeout: float | None,
-        watcher: Finished | None,
+        watcher: CompletionQueue | None,
     ) -> None:
         self.id = task_id
         self.request = request

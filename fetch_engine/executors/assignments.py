@@ -1,7 +1,7 @@
 """Which fetch is on which worker of a cluster, and what becomes of those whose worker is lost.
 
 Values and counts only: whoever owns the connections tells what happened, and carries out what comes out.
-Whatever happens, each fetch is given back once: it ended, or its fate is a `Verdict`.
+Whatever happens, each fetch is given back once: it ended, or its fate is a `LossReason`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ POISON_DEATHS = 3  # a fetch that was alone when a worker died is to blame if th
 QUARANTINE = 30.0  # seconds in which a worker with suspects is given nothing else; what kills does so soon
 
 
-class Verdict(enum.Enum):
+class LossReason(enum.Enum):
     """Why a fetch whose worker was lost is not run again."""
 
     STOPPED = "it was to end anyway"
@@ -61,7 +61,7 @@ class _Worker:
         return bool(self.suspects) and now - self.suspects_since < QUARANTINE
 
 
-class Flights:
+class Assignments:
     """Fetches that were handed over and have not ended, by id.
 
     One that was on a worker that died runs again as any other. From the second death on those that were there are
@@ -164,17 +164,17 @@ class Flights:
         """Those of a batch that are still in it."""
         return [i for i in batch.ids if (one := self._flights.get(i)) is not None and one.batch == batch.number]
 
-    def withdraw(self, ids: Iterable[int]) -> dict[int, Verdict]:
+    def withdraw(self, ids: Iterable[int]) -> dict[int, LossReason]:
         """These were taken from their worker, which did not die: they wait again, or what becomes of them."""
         return self._lose(list(ids), died=False, alone=False)[1]
 
-    def leave(self, worker: str, *, died: bool) -> dict[int, Verdict]:
+    def leave(self, worker: str, *, died: bool) -> dict[int, LossReason]:
         """A worker is lost; those that were there wait again, or what becomes of them. died: not by intention."""
         gone = self._workers.pop(worker, None)
         if gone is None:
             return {}
         alone = len(gone.flying) == 1
-        verdicts: dict[int, Verdict] = {}
+        verdicts: dict[int, LossReason] = {}
         # Those that were there beside suspects are no better from now on, but are told from them.
         for kind in (
             [i for i in gone.flying if i in gone.suspects],
@@ -234,9 +234,9 @@ class Flights:
             worker.flying.pop(flight_id, None)
             worker.suspects.discard(flight_id)
 
-    def _lose(self, ids: list[int], *, died: bool, alone: bool) -> tuple[list[int], dict[int, Verdict]]:
+    def _lose(self, ids: list[int], *, died: bool, alone: bool) -> tuple[list[int], dict[int, LossReason]]:
         again: list[int] = []
-        verdicts: dict[int, Verdict] = {}
+        verdicts: dict[int, LossReason] = {}
         for flight_id in ids:
             flight = self._flights[flight_id]
             flight.deaths += died
@@ -251,11 +251,11 @@ class Flights:
         self._waiting.extendleft(reversed(again))
         return again, verdicts
 
-    def _verdict(self, flight: _Flight, *, alone: bool) -> Verdict | None:
+    def _verdict(self, flight: _Flight, *, alone: bool) -> LossReason | None:
         if flight.stopping:
-            return Verdict.STOPPED
+            return LossReason.STOPPED
         if not flight.repeatable:
-            return Verdict.UNKNOWN
+            return LossReason.UNKNOWN
         if alone and flight.deaths >= POISON_DEATHS:
-            return Verdict.POISON
-        return Verdict.WORN_OUT if flight.runs >= MOST_RUNS + flight.deaths else None
+            return LossReason.POISON
+        return LossReason.WORN_OUT if flight.runs >= MOST_RUNS + flight.deaths else None

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from fetch_engine.executors.assignments import Verdict
+from fetch_engine.executors.assignments import LossReason
 from fetch_engine.fetch.retry import unknown_outcome
 from fetch_engine.model.results import ErrorKind
 
 
-def reason(verdict: Verdict, worker: str, method: str) -> tuple[ErrorKind, str]:
+def reason(verdict: LossReason, worker: str, method: str) -> tuple[ErrorKind, str]:
     """Kind and message. worker: that was lost last. method: of the request."""
     match verdict:
-        case Verdict.STOPPED:
+        case LossReason.STOPPED:
             return ErrorKind.CANCELLED, "cancelled"
-        case Verdict.UNKNOWN:
+        case LossReason.UNKNOWN:
             return ErrorKind.RESET, unknown_outcome(f"worker {worker} was lost", method)
-        case Verdict.POISON:
+        case LossReason.POISON:
             return ErrorKind.RESET, "each worker that was given this fetch alone, or with others, died"
-        case Verdict.WORN_OUT:
+        case LossReason.WORN_OUT:
             return ErrorKind.RESET, "the workers that it ran on were lost too often"

@@ -18,7 +18,7 @@ import anyio
 from fetch_engine.core.executor import ENGINE_CANCELLED, Settings
 from fetch_engine.core.scheduler import Scheduler
 from fetch_engine.core.session import Generation
-from fetch_engine.core.slots import Passage, arrive, depart, slow_down, vacate
+from fetch_engine.core.slots import SlotRequest, arrive, depart, slow_down, vacate
 from fetch_engine.core.task import Job, Outcome
 from fetch_engine.executors.records import Kind, Record, unpack_account, unpack_outcome, with_rest
 from fetch_engine.fetch.fetch import describe_failure
@@ -32,7 +32,7 @@ Reason = tuple[ErrorKind, str]
 _ROUNDS = 3
 
 
-class Carried:
+class RemoteJob:
     """A job elsewhere. run: how often it was sent, counted from 1; carrier: who has it, None where nobody has."""
 
     __slots__ = ("carrier", "job", "passage", "run")
@@ -41,7 +41,7 @@ class Carried:
         self.job = job
         self.run = 1
         self.carrier: Any = None
-        self.passage: Passage | None = None
+        self.passage: SlotRequest | None = None
 
 
 class RemoteExecutor(abc.ABC):
@@ -54,9 +54,9 @@ class RemoteExecutor(abc.ABC):
         self.rerun = 0
         self._settings: Settings
         self._scheduler: Scheduler
-        self._carried: dict[int, Carried] = {}
+        self._carried: dict[int, RemoteJob] = {}
         self._due = 0  # submitted, and not yet allowed to begin
-        self._opening: dict[Generation, list[Carried]] = {}
+        self._opening: dict[Generation, list[RemoteJob]] = {}
         self._acting = False
         self._watched = self._cancelled = False
 
@@ -109,15 +109,15 @@ class RemoteExecutor(abc.ABC):
         return None
 
     @abc.abstractmethod
-    def _send(self, carried: Carried, client: Any) -> None:
+    def _send(self, carried: RemoteJob, client: Any) -> None:
         """Send it to one that `client` stands for, and note on it which; or `_give_up`. In the loop, never blocks."""
 
     @abc.abstractmethod
-    def _drop(self, carried: Carried) -> None:
+    def _drop(self, carried: RemoteJob) -> None:
         """Tell its carrier that nobody wants it."""
 
     @abc.abstractmethod
-    def _admit(self, carried: Carried) -> None:
+    def _admit(self, carried: RemoteJob) -> None:
         """Tell its carrier that it has the place that it asked for."""
 
     def receive(self, records: Iterable[Record], shift: float = 0.0) -> None:
@@ -136,7 +136,7 @@ class RemoteExecutor(abc.ABC):
                 self._move(kind, carried, told)
         self._scheduler.proceed()
 
-    def lose(self, lost: Iterable[Carried], reason: Reason) -> None:
+    def lose(self, lost: Iterable[RemoteJob], reason: Reason) -> None:
         """Who had these died. Those that may be run twice are sent once more, and the others fail."""
         for carried in lost:
             job, carried.carrier = carried.job, None
@@ -151,7 +151,7 @@ class RemoteExecutor(abc.ABC):
                 self._give_up(carried, (reason[0], unknown_outcome(reason[1], method)))
         self._scheduler.proceed()
 
-    def send_again(self, carried: Carried) -> None:
+    def send_again(self, carried: RemoteJob) -> None:
         """Send it as soon as it has a place with its own host."""
         job = carried.job
         self._leave_passage(carried)
@@ -159,10 +159,10 @@ class RemoteExecutor(abc.ABC):
             self._send_now(carried)
         else:
             self._scheduler.mailbox.put(vacate, job)
-            carried.passage = Passage(job, job.host, partial(self._send_now, carried))
+            carried.passage = SlotRequest(job, job.host, partial(self._send_now, carried))
             self._scheduler.mailbox.put(depart, carried.passage)
 
-    def _send_now(self, carried: Carried) -> None:
+    def _send_now(self, carried: RemoteJob) -> None:
         carried.passage = None
         generation = carried.job.generation
         if self._carried.get(carried.job.id) is carried and generation is not None:
@@ -171,7 +171,7 @@ class RemoteExecutor(abc.ABC):
     def _begin(self, _: Scheduler, job: Job) -> None:
         """Entry of the mailbox, after the one that lets it begin or does not."""
         self._due -= 1
-        carried = self._carried[job.id] = Carried(job)
+        carried = self._carried[job.id] = RemoteJob(job)
         generation = job.generation
         if not job.begun or generation is None or self._cancelled:
             self._give_up(carried, ENGINE_CANCELLED)
@@ -197,22 +197,22 @@ class RemoteExecutor(abc.ABC):
                 self._send(carried, generation.client)
         self._scheduler.proceed()
 
-    def _move(self, kind: Kind, carried: Carried, told: Any) -> None:
+    def _move(self, kind: Kind, carried: RemoteJob, told: Any) -> None:
         mailbox = self._scheduler.mailbox
         if kind is Kind.MOVE:
-            carried.passage = Passage(carried.job, told, partial(self._arrived, carried))
+            carried.passage = SlotRequest(carried.job, told, partial(self._arrived, carried))
             mailbox.put(depart, carried.passage)
         elif kind is Kind.REST:
             mailbox.put(vacate, carried.job)
         else:
             mailbox.put(slow_down, SlowDown(*told))
 
-    def _arrived(self, carried: Carried) -> None:
+    def _arrived(self, carried: RemoteJob) -> None:
         carried.passage = None
         if carried.carrier is not None:
             self._admit(carried)
 
-    def _leave_passage(self, carried: Carried) -> None:
+    def _leave_passage(self, carried: RemoteJob) -> None:
         if carried.passage is not None:
             self._scheduler.mailbox.put(arrive, carried.passage)
             carried.passage = None
@@ -225,13 +225,13 @@ class RemoteExecutor(abc.ABC):
             return replace(outcome, kind=kind, message=message)
         return outcome
 
-    def _give_up(self, carried: Carried, reason: Reason) -> None:
+    def _give_up(self, carried: RemoteJob, reason: Reason) -> None:
         """It ends here, for the reason that its owner gave, else for this one."""
         job = carried.job
         failure = AttemptFailed(*(job.cancel_error or reason))
         self._end(carried, describe_failure(job.request, job.recorder, failure))
 
-    def _end(self, carried: Carried, outcome: Outcome) -> None:
+    def _end(self, carried: RemoteJob, outcome: Outcome) -> None:
         """Leave the entry that it ended; the caller sees to it that it is acted on."""
         self._leave_passage(carried)
         carried.carrier = None

@@ -18,7 +18,7 @@ from fetch_engine.core.executor import Settings
 from fetch_engine.core.local_executor import LocalExecutor
 from fetch_engine.core.process_facts import FarFacts
 from fetch_engine.core.scheduler import Scheduler
-from fetch_engine.core.task import FetchTask, Finished, Job, Outcome
+from fetch_engine.core.task import CompletionQueue, FetchTask, Job, Outcome
 from fetch_engine.executors.records import (
     Kind,
     Order,
@@ -28,7 +28,7 @@ from fetch_engine.executors.records import (
     pack_outcome,
     unpack_request,
 )
-from fetch_engine.fetch.fetch import Place
+from fetch_engine.fetch.fetch import Slot
 from fetch_engine.fetch.host_backoff import HostBackoff, SlowDown
 from fetch_engine.model.results import Attempt, ErrorKind
 
@@ -46,7 +46,7 @@ class _Carried:
         self.told: Values = ()
 
 
-class FarEnd:
+class WorkerEngine:
     """One engine, with a shared session of its own that opens for the first order and closes when nothing is left.
 
     settings: limits are those of this end. emit: takes each record, in the loop; must neither block nor raise. Fetches
@@ -66,7 +66,7 @@ class FarEnd:
     ) -> None:
         self._emit = emit
         self._progress = progress
-        self._finished = Finished()
+        self._finished = CompletionQueue()
         self._carried: dict[int, _Carried] = {}  # by the id of the order
         self._own: dict[int, _Carried] = {}  # by the id of the handle
         self._asked: dict[int, anyio.Event] = {}  # by the id of the order: set when a place was given
@@ -162,7 +162,7 @@ class FarEnd:
                 carried.told = account
                 self._emit((Kind.PROGRESS, carried.id, carried.run, account))
 
-    def _place(self, _: Scheduler, job: Job) -> Place:
+    def _place(self, _: Scheduler, job: Job) -> Slot:
         carried = self._own[job.id]
         return _FarPlace(self._emit, carried.id, carried.run, self._asked, self._backoff)
 

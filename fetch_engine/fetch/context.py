@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fetch_engine.bodies.shared_folder import Sink
+from fetch_engine.bodies.shared_folder import SharedFolder
 from fetch_engine.bodies.spool import SpoolFolder
 from fetch_engine.fetch.host_backoff import HostBackoff
-from fetch_engine.fetch.loop_fairness import Turns
+from fetch_engine.fetch.loop_fairness import LoopFairness
 from fetch_engine.fetch.rate_limits import BytePacing
 from fetch_engine.fetch.retry import RetryBudgets, RetryPolicy
 from fetch_engine.files.name_claims import NameClaims
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fetch_engine.fetch.netrc import Netrc
 
 
-class Terms:
+class FetchContext:
     """What holds for all fetches of an engine, and what they share. Made in the loop.
 
     spool: for bodies longer than the preview. cookies: sent and stored by their rules; None neither sends nor stores.
@@ -34,7 +34,7 @@ class Terms:
         spool: SpoolFolder | None = None,
         cookies: CookieJar | None = None,
         netrc: Netrc | None = None,
-        sink: Sink | None = None,
+        sink: SharedFolder | None = None,
     ) -> None:
         self.cookies = cookies
         self.netrc = netrc
@@ -48,4 +48,4 @@ class Terms:
         self.backoff = HostBackoff(self.limits)  # for fetches without a place
         self.pacing = BytePacing(self.limits.byte_rate, self.limits.host_byte_rate)
         # Of all that have a long body to decode, one runs between two turns of the loop, and not each.
-        self.turns = Turns()
+        self.turns = LoopFairness()

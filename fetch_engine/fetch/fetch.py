@@ -11,7 +11,7 @@ import anyio
 
 from fetch_engine.bodies.saving import Saving
 from fetch_engine.bodies.sink import JoinFailed
-from fetch_engine.fetch.context import Terms
+from fetch_engine.fetch.context import FetchContext
 from fetch_engine.fetch.hop import HopRequest, first_hop
 from fetch_engine.fetch.host_backoff import HostBackoff, SlowDown
 from fetch_engine.fetch.receive import drain, header, receive
@@ -28,7 +28,7 @@ from fetch_engine.model.urls import parse_url
 RANGE_HEADERS = frozenset({"range", "if-range"})
 
 
-class Place(Protocol):
+class Slot(Protocol):
     """The place that a fetch has among those that run, as whoever schedules them gives it."""
 
     async def move(self, host: str) -> None:
@@ -45,7 +45,7 @@ class Place(Protocol):
 
 
 async def fetch(
-    request: FetchRequest, transport: Transport, terms: Terms, recorder: Recorder, place: Place | None = None
+    request: FetchRequest, transport: Transport, terms: FetchContext, recorder: Recorder, place: Slot | None = None
 ) -> FetchResult:
     """Fetch and return the response, whatever its status. Raises AttemptFailed, or the loop's cancellation.
 
@@ -107,7 +107,7 @@ class _Fetch:
     __slots__ = ("_host", "_place", "_recorder", "_request", "_saving", "_terms", "_timeouts", "_transport")
 
     def __init__(
-        self, request: FetchRequest, transport: Transport, terms: Terms, recorder: Recorder, place: Place | None
+        self, request: FetchRequest, transport: Transport, terms: FetchContext, recorder: Recorder, place: Slot | None
     ) -> None:
         self._request = request
         self._transport = transport
@@ -246,7 +246,7 @@ class _Fetch:
         told = self._told(hop.target.host, response)
         if told is None:
             return self._again(response.status, began)
-        place: Place | HostBackoff = self._place or self._terms.backoff
+        place: Slot | HostBackoff = self._place or self._terms.backoff
         rest = place.rest_for(told)
         again = None if rest is None else self._again(response.status, began, rest, told.host)
         if self._place is not None:

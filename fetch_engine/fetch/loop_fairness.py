@@ -7,7 +7,7 @@ import anyio
 NOTED = 0.05  # seconds; shorter ones nobody feels
 
 
-class Turns:
+class LoopFairness:
     """Shared by the fetches of a loop, so that of those that have long bodies to decode one runs at a time.
 
     It remembers the fetch that kept the loop for longest, until it is asked.

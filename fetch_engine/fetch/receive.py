@@ -14,7 +14,7 @@ from fetch_engine.bodies.downloads import Download
 from fetch_engine.bodies.saving import Saving
 from fetch_engine.bodies.sink import BodySink, check_size
 from fetch_engine.bodies.uploads import Upload
-from fetch_engine.fetch.context import Terms
+from fetch_engine.fetch.context import FetchContext
 from fetch_engine.fetch.decoders import Decoder, are_known, open_decoder
 from fetch_engine.fetch.loop_fairness import NOTED
 from fetch_engine.fetch.speed_floor import SpeedFloor
@@ -42,7 +42,7 @@ _WHOLE_RANGE = re.compile(r"bytes 0-([0-9]{1,18})/([0-9]{1,18})")
 async def receive(
     request: FetchRequest,
     response: WireResponse,
-    terms: Terms,
+    terms: FetchContext,
     recorder: Recorder,
     host: str,
     saving: Saving | None,
@@ -87,7 +87,7 @@ async def receive(
 async def _read(
     response: WireResponse,
     sink: BodySink,
-    terms: Terms,
+    terms: FetchContext,
     recorder: Recorder,
     host: str,
     floor: SpeedFloor | None = None,

@@ -9,7 +9,7 @@ from fetch_engine.model.errors import AttemptFailed
 from fetch_engine.model.limits import Limits, Timeouts
 from fetch_engine.model.recorder import Recorder
 from fetch_engine.model.results import ErrorKind
-from fetch_engine.model.wire import Head, Outgoing, RawHeaders
+from fetch_engine.model.wire import RawHeaders, RawRequest, ResponseHead
 
 MAX_INFORMATIONAL = 20
 
@@ -31,7 +31,7 @@ class Connection(Protocol):
 
     idle_since: float
 
-    async def send(self, request: Outgoing, timeouts: Timeouts, recorder: Recorder) -> tuple[Head, Exchange]:
+    async def send(self, request: RawRequest, timeouts: Timeouts, recorder: Recorder) -> tuple[ResponseHead, Exchange]:
         """Send the request and read the response's head. Raises AttemptFailed, and then has closed the exchange."""
         ...
 

@@ -17,7 +17,7 @@ from fetch_engine.model.errors import AttemptFailed
 from fetch_engine.model.limits import Limits, Timeouts
 from fetch_engine.model.recorder import Recorder
 from fetch_engine.model.results import ErrorKind
-from fetch_engine.model.wire import Head, Outgoing
+from fetch_engine.model.wire import RawRequest, ResponseHead
 from fetch_engine.net.failures import describe
 from fetch_engine.net.streams import ByteStream
 
@@ -74,7 +74,9 @@ class Http11Connection:
         self._left: int | None = None  # bytes of a body of a known length
         self._chunks: ChunkDecoder | None = None
 
-    async def send(self, request: Outgoing, timeouts: Timeouts, recorder: Recorder) -> tuple[Head, Http11Connection]:
+    async def send(
+        self, request: RawRequest, timeouts: Timeouts, recorder: Recorder
+    ) -> tuple[ResponseHead, Http11Connection]:
         """Send the request and read the response's head.
 
         Raises AttemptFailed, or ConnectionLost with `unsent` where not a byte of the request has left; the exchange
@@ -97,7 +99,7 @@ class Http11Connection:
         recorder.begin("receive")
         return head, self
 
-    async def _send(self, request: Outgoing) -> None:
+    async def _send(self, request: RawRequest) -> None:
         self._sent_before = self.stream.sent
         try:
             for data in encoded(request):
@@ -164,7 +166,7 @@ class Http11Connection:
             self._answered = True
             buffer += data
 
-    def _take_head(self, head: ReadHead) -> Head:
+    def _take_head(self, head: ReadHead) -> ResponseHead:
         if self._recorder is not None:
             for warning in head.warnings():
                 self._recorder.warn(warning)
@@ -180,7 +182,7 @@ class Http11Connection:
             self._left = head.length
         self._framed = head.length is not None or head.is_chunked
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in head.headers]
-        return Head(head.status, head.reason.encode("latin-1"), head.http_version, headers)
+        return ResponseHead(head.status, head.reason.encode("latin-1"), head.http_version, headers)
 
     async def read(self) -> bytes:
         """The next bytes of the body, none at its end. Raises AttemptFailed."""

@@ -22,7 +22,7 @@ from fetch_engine.http.http2_stream import Failure, Http2Exchange
 from fetch_engine.model.limits import Limits, Timeouts
 from fetch_engine.model.recorder import Recorder
 from fetch_engine.model.results import ErrorKind
-from fetch_engine.model.wire import Head, Outgoing
+from fetch_engine.model.wire import RawRequest, ResponseHead
 from fetch_engine.net.failures import describe
 from fetch_engine.net.streams import ByteStream, deadline_in
 
@@ -101,7 +101,9 @@ class Http2Connection:
             and len(self._exchanges) < self.h2.remote_settings.max_concurrent_streams
         )
 
-    async def send(self, request: Outgoing, timeouts: Timeouts, recorder: Recorder) -> tuple[Head, Http2Exchange]:
+    async def send(
+        self, request: RawRequest, timeouts: Timeouts, recorder: Recorder
+    ) -> tuple[ResponseHead, Http2Exchange]:
         """Send the request and read the response's head. Raises AttemptFailed, the exchange being closed then."""
         recorder.remote_address = self._stream.remote_address
         recorder.tls = self._stream.tls

@@ -18,7 +18,7 @@ from fetch_engine.model.limits import Timeouts
 from fetch_engine.model.numbers import status_code, whole_number
 from fetch_engine.model.recorder import Recorder
 from fetch_engine.model.results import ErrorKind
-from fetch_engine.model.wire import Head, Outgoing
+from fetch_engine.model.wire import RawRequest, ResponseHead
 
 if TYPE_CHECKING:
     from fetch_engine.http.http2 import Http2Connection
@@ -57,7 +57,7 @@ class Http2Exchange:
         self._connection: Http2Connection | None = connection
         self._timeouts = timeouts
         self._recorder = recorder
-        self._head: Head | None = None
+        self._head: ResponseHead | None = None
         self._informational = 0
         self._chunks: deque[tuple[bytes, int]] = deque()
         self._sent = False
@@ -65,7 +65,7 @@ class Http2Exchange:
         self._overhead = Overhead()
         self._ended = False
 
-    async def start(self, request: Outgoing) -> Head:
+    async def start(self, request: RawRequest) -> ResponseHead:
         """Send the request and read the response's head."""
         connection = self._connection
         assert connection is not None
@@ -160,7 +160,7 @@ class Http2Exchange:
             return ConnectionLost(message, unsent=unsent)
         return AttemptFailed(kind, f"{message} after {self._body_size} bytes of the body")
 
-    async def _send(self, connection: Http2Connection, request: Outgoing) -> None:
+    async def _send(self, connection: Http2Connection, request: RawRequest) -> None:
         fields = [
             (b":method", request.method),
             (b":authority", next((value for name, value in request.headers if name.lower() == b"host"), b"")),
@@ -201,7 +201,7 @@ class Http2Exchange:
     def _over(self) -> bool:
         return self._ended or self.failure is not None
 
-    def _read_head(self, fields: list[tuple[bytes, bytes]]) -> Head:
+    def _read_head(self, fields: list[tuple[bytes, bytes]]) -> ResponseHead:
         self._recorder.bytes_received += sum(len(name) + len(value) for name, value in fields) + _FRAME_HEADER
         given = next((bytes(value) for name, value in fields if name == b":status"), b"")
         try:
@@ -212,7 +212,7 @@ class Http2Exchange:
         if not all(map(_is_length, lengths)) or len(lengths) > 1:
             # h2 reads +5 and 1_0, and the first of two.
             raise AttemptFailed(ErrorKind.PROTOCOL, "bad Content-Length")
-        return Head(status, b"", "HTTP/2", [(bytes(n), bytes(v)) for n, v in fields if not n.startswith(b":")])
+        return ResponseHead(status, b"", "HTTP/2", [(bytes(n), bytes(v)) for n, v in fields if not n.startswith(b":")])
 
     def _give_back(self, connection: Http2Connection, size: int) -> None:
         if size and not connection.failed:

@@ -19,7 +19,7 @@ from fetch_engine.model.limits import Timeouts
 from fetch_engine.model.recorder import Recorder
 from fetch_engine.model.results import ErrorKind
 from fetch_engine.model.transport import WireRequest
-from fetch_engine.model.wire import Outgoing
+from fetch_engine.model.wire import RawRequest
 from fetch_engine.net.failures import describe
 
 _PORTS = {"http": 80, "https": 443}
@@ -89,7 +89,7 @@ class Library:
                 if url.scheme not in _PORTS:
                     message = f"{url.scheme!r} is neither http nor https"
                     raise AttemptFailed(ErrorKind.UNSUPPORTED_SCHEME, message, unsent=True)
-                outgoing = Outgoing(
+                outgoing = RawRequest(
                     request.method.encode("ascii"),
                     url.scheme,
                     url.raw_host.decode("ascii"),

@@ -17,7 +17,7 @@ from fetch_engine.model.limits import Limits, Timeouts
 from fetch_engine.model.recorder import Recorder
 from fetch_engine.model.transport import WireRequest, WireResponse
 from fetch_engine.model.transport_options import TransportOptions
-from fetch_engine.model.wire import Head
+from fetch_engine.model.wire import ResponseHead
 from fetch_engine.net.failures import describe
 
 __all__ = ["HttpxTransport", "TransportOptions", "open_httpx_transport"]
@@ -61,7 +61,7 @@ class _Response:
 
     __slots__ = ("_exchange", "_read", "headers", "http_version", "reason", "status")
 
-    def __init__(self, head: Head, exchange: Exchange) -> None:
+    def __init__(self, head: ResponseHead, exchange: Exchange) -> None:
         self.status = head.status
         self.reason = head.reason.decode("latin-1")
         self.http_version = head.http_version

@@ -18,7 +18,7 @@ from fetch_engine.model.methods import IDEMPOTENT
 from fetch_engine.model.recorder import Recorder
 from fetch_engine.model.results import ErrorKind
 from fetch_engine.model.transport_options import TransportOptions
-from fetch_engine.model.wire import Head, Outgoing
+from fetch_engine.model.wire import RawRequest, ResponseHead
 from fetch_engine.net.connect import Connector
 from fetch_engine.net.dial import Dialer
 from fetch_engine.net.origin import Origin
@@ -57,7 +57,9 @@ class ConnectionPool:
         """Connections kept for later."""
         return len(self._idle)
 
-    async def request(self, request: Outgoing, timeouts: Timeouts, recorder: Recorder) -> tuple[Head, Exchange]:
+    async def request(
+        self, request: RawRequest, timeouts: Timeouts, recorder: Recorder
+    ) -> tuple[ResponseHead, Exchange]:
         """Send `request` and read the head of its response.
 
         A kept connection that the server closed in the meantime is replaced once, if nothing of the request can have
@@ -133,7 +135,7 @@ class ConnectionPool:
             self._shared[origin] = kept
         return kept
 
-    def _routed(self, request: Outgoing) -> tuple[Outgoing, Origin]:
+    def _routed(self, request: RawRequest) -> tuple[RawRequest, Origin]:
         """The request as the next hop wants it, and where connections for it are kept."""
         if not 0 < request.port < 65536:
             raise AttemptFailed(ErrorKind.INVALID_URL, f"port {request.port} does not exist", unsent=True)

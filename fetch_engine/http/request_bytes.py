@@ -6,7 +6,7 @@ import re
 
 from fetch_engine.model.errors import AttemptFailed
 from fetch_engine.model.results import ErrorKind
-from fetch_engine.model.wire import Outgoing
+from fetch_engine.model.wire import RawRequest
 
 _ONE_WRITE = 64 * 1024
 _HEAD = re.compile(
@@ -15,7 +15,7 @@ _HEAD = re.compile(
 )
 
 
-def encoded(request: Outgoing) -> list[bytes]:
+def encoded(request: RawRequest) -> list[bytes]:
     """In pieces, a long body by itself. Raises AttemptFailed (protocol) where there is more in a part than it says."""
     fields = b"".join([b"%s: %s\r\n" % field for field in request.headers])
     head = b"%s %s HTTP/1.1\r\n%s\r\n" % (request.method, request.target, fields)

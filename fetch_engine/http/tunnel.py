@@ -8,7 +8,7 @@ from fetch_engine.model.errors import AttemptFailed
 from fetch_engine.model.limits import Limits, Timeouts
 from fetch_engine.model.recorder import Recorder
 from fetch_engine.model.results import ErrorKind
-from fetch_engine.model.wire import Outgoing
+from fetch_engine.model.wire import RawRequest
 
 if TYPE_CHECKING:
     from fetch_engine.net.streams import ByteStream
@@ -23,7 +23,7 @@ async def open_tunnel(
 
     authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     target = authority.encode("ascii")
-    request = Outgoing(b"CONNECT", "http", host, port, target, [(b"Host", target), *proxy.headers()])
+    request = RawRequest(b"CONNECT", "http", host, port, target, [(b"Host", target), *proxy.headers()])
     connection = Http11Connection(stream, limits, None)
     try:
         head, _ = await connection.send(request, Timeouts(None, None, None, None, None), recorder)

@@ -62,7 +62,7 @@ class FastRules:
         return self._proxies.find(parts.scheme, parts.hostname or "") is not None
 
 
-class Either:
+class RoutingTransport:
     """The fast transport for what it can do, and for the rest another one, opened when it is needed first.
 
     TLS is the other one's: that keeps its connections, and tells what they were made with.

@@ -8,7 +8,7 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 
 @dataclass(slots=True)  # not frozen: see WireRequest
-class Outgoing:
+class RawRequest:
     """A request ready for the wire. Nobody changes it. `target` is the request target in the form the next hop wants.
 
     insecure, proxy: as in WireRequest.
@@ -26,7 +26,7 @@ class Outgoing:
 
 
 @dataclass(slots=True)  # not frozen: see WireRequest
-class Head:
+class ResponseHead:
     """Status line and header fields of a response. Nobody changes it."""
 
     status: int

@@ -13,7 +13,7 @@ from fetch_engine.model.limits import Limits, Timeouts
 from fetch_engine.model.recorder import Recorder
 from fetch_engine.model.results import ErrorKind
 from fetch_engine.model.transport_options import TransportOptions
-from fetch_engine.net.dial import Dialer, Patience
+from fetch_engine.net.dial import ConnectDeadline, Dialer
 from fetch_engine.net.failures import describe
 from fetch_engine.net.origin import Origin
 from fetch_engine.net.proxies import Proxy
@@ -53,7 +53,7 @@ class Connector:
 
     async def check(self, host: str, port: int, timeouts: Timeouts, recorder: Recorder) -> None:
         """Whether a host behind a proxy may be reached; see `Dialer.check`. Raises AttemptFailed with `unsent` set."""
-        patience = Patience(timeouts.connect, timeouts.pool)
+        patience = ConnectDeadline(timeouts.connect, timeouts.pool)
         with patience.scope:
             await self._dialer.check(host, port, recorder, patience)
             return
@@ -66,7 +66,7 @@ class Connector:
         The caller has taken one socket from the budget; it goes back when the stream is closed, or when this fails.
         Raises AttemptFailed with `unsent` set.
         """
-        patience = Patience(timeouts.connect, timeouts.pool)
+        patience = ConnectDeadline(timeouts.connect, timeouts.pool)
         proxy = origin.proxy
         with patience.scope:
             if proxy is None:
@@ -84,7 +84,7 @@ class Connector:
         message = f"no connection to {where} within {timeouts.connect:g} s ({patience.doing})"
         raise AttemptFailed(ErrorKind.TIMEOUT_CONNECT, message, unsent=True)
 
-    async def _to_proxy(self, proxy: Proxy, recorder: Recorder, patience: Patience) -> ByteStream:
+    async def _to_proxy(self, proxy: Proxy, recorder: Recorder, patience: ConnectDeadline) -> ByteStream:
         try:
             return await self._dialer.dial(proxy.host, proxy.port, recorder, patience, is_proxy=True)
         except AttemptFailed as error:
@@ -94,7 +94,7 @@ class Connector:
         raise AttemptFailed(ErrorKind.PROXY, message, unsent=True)
 
     async def _prepare(
-        self, stream: ByteStream, origin: Origin, recorder: Recorder, patience: Patience
+        self, stream: ByteStream, origin: Origin, recorder: Recorder, patience: ConnectDeadline
     ) -> tuple[ByteStream, str | None]:
         scheme, host, port, proxy, insecure = origin
         if proxy is not None:
@@ -118,7 +118,7 @@ class Connector:
         return secure, secure.alpn
 
     async def _through_socks(
-        self, proxy: Proxy, stream: ByteStream, origin: Origin, recorder: Recorder, patience: Patience
+        self, proxy: Proxy, stream: ByteStream, origin: Origin, recorder: Recorder, patience: ConnectDeadline
     ) -> None:
         host = await self._dialer.check(origin.host, origin.port, recorder, patience)
         if proxy.scheme == "socks5":

@@ -36,7 +36,7 @@ class _Address:
         return f"[{host}]:{port}" if self.family == socket.AF_INET6 else f"{host}:{port}"
 
 
-class Patience:
+class ConnectDeadline:
     """How long one connection may take. `scope` ends the attempt; waiting for a descriptor stops that clock and
     has the pool timeout instead."""
 
@@ -89,7 +89,7 @@ class Dialer:
         return cls(budget, options.resolve, options.address_filter, options.connect_to, interface, family)
 
     async def dial(
-        self, host: str, port: int, recorder: Recorder, patience: Patience, *, is_proxy: bool = False
+        self, host: str, port: int, recorder: Recorder, patience: ConnectDeadline, *, is_proxy: bool = False
     ) -> SocketStream:
         """A connection to `host`, for which the caller has taken one socket from the budget.
 
@@ -114,7 +114,7 @@ class Dialer:
             raise AttemptFailed(ErrorKind.CONNECT, _why(connected, host, addresses), unsent=True)
         return SocketStream(connected, str(address), self.budget.release)
 
-    async def look_up(self, host: str, port: int, recorder: Recorder, patience: Patience) -> str:
+    async def look_up(self, host: str, port: int, recorder: Recorder, patience: ConnectDeadline) -> str:
         """The IP address of `host` that would be tried first. Raises AttemptFailed (dns, blocked, timeout-pool)."""
         addresses = await self._addresses(host, port, recorder, patience)
         return addresses[0].sockaddr[0]
@@ -126,7 +126,7 @@ class Dialer:
                 return other_host or host, other_port or port
         return host, port
 
-    async def check(self, host: str, port: int, recorder: Recorder, patience: Patience) -> str:
+    async def check(self, host: str, port: int, recorder: Recorder, patience: ConnectDeadline) -> str:
         """What a proxy may be told in place of this host: the host where nothing is filtered, else an address of it.
 
         The proxy may take any of its addresses, so none may be refused; and a name that is not known here nobody can
@@ -150,7 +150,7 @@ class Dialer:
         return addresses[0].sockaddr[0]
 
     async def _addresses(
-        self, host: str, port: int, recorder: Recorder, patience: Patience, *, is_filtered: bool = True
+        self, host: str, port: int, recorder: Recorder, patience: ConnectDeadline, *, is_filtered: bool = True
     ) -> list[_Address]:
         given = self.resolve.get((host, port), self.resolve.get(("*", port)))
         if given is None:
@@ -173,7 +173,7 @@ class Dialer:
     def _wanted_kind(self) -> str:
         return {None: "", socket.AF_INET: "IPv4 ", socket.AF_INET6: "IPv6 "}[self.family]
 
-    async def _look_up(self, host: str, patience: Patience) -> list[str]:
+    async def _look_up(self, host: str, patience: ConnectDeadline) -> list[str]:
         # A look-up opens descriptors that the budget does not see.
         most = min(max(self.budget.headroom // 4, 1), MOST_LOOKUPS)
         while True:
@@ -189,7 +189,7 @@ class Dialer:
                     raise AttemptFailed(ErrorKind.DNS, f"{host}: {text}", unsent=True) from None
             await patience.for_descriptor(self.budget)
 
-    async def connect(self, address: _Address, patience: Patience) -> socket.socket | int:
+    async def connect(self, address: _Address, patience: ConnectDeadline) -> socket.socket | int:
         """A connected socket, or the error number. A number, since a kept exception keeps its frames."""
         while True:
             try:
@@ -225,7 +225,7 @@ class _Race:
     Starts with one socket of the budget and takes one for each attempt that runs beside another; ends with one.
     """
 
-    def __init__(self, dialer: Dialer, addresses: Sequence[_Address], patience: Patience) -> None:
+    def __init__(self, dialer: Dialer, addresses: Sequence[_Address], patience: ConnectDeadline) -> None:
         self._dialer = dialer
         self._patience = patience
         self._addresses = addresses

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fetch_engine.model.errors import AttemptFailed
 from fetch_engine.model.results import ErrorKind
-from fetch_engine.model.wire import Outgoing, RawHeaders
+from fetch_engine.model.wire import RawHeaders, RawRequest
 from fetch_engine.net.no_proxy import DirectHosts, split_entries
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Proxy:
         """What the proxy is told besides the request."""
         return [] if self.authorization is None else [(b"Proxy-Authorization", self.authorization)]
 
-    def forwarded(self, request: Outgoing) -> Outgoing:
+    def forwarded(self, request: RawRequest) -> RawRequest:
         """A request for an http target as this proxy wants it (RFC 9112 section 3.2.2)."""
         host = f"[{request.host}]" if ":" in request.host else request.host
         port = "" if request.port == _DEFAULT_PORT[request.scheme] else f":{request.port}"
@@ -132,7 +132,7 @@ def _wanted(url: str) -> Proxy:
     raise AttemptFailed(ErrorKind.PROXY, why, unsent=True)
 
 
-def without_proxy_authorization(request: Outgoing) -> Outgoing:
+def without_proxy_authorization(request: RawRequest) -> RawRequest:
     """The request as a target may see it."""
     if not any(name.lower() == _AUTHORIZATION for name, _ in request.headers):
         return request

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from fetch_engine.executors.assignments import MOST_RUNS, QUARANTINE, Batch, Flights, Verdict
+from fetch_engine.executors.assignments import MOST_RUNS, QUARANTINE, Assignments, Batch, LossReason
 
 pytestmark = pytest.mark.once
 
@@ -19,7 +19,7 @@ class FlightsMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.flights = Flights()
+        self.flights = Assignments()
         self.now = 0.0
         self.next = 0
         self.alive: dict[int, bool] = {}  # id -> repeatable
@@ -89,7 +89,7 @@ class FlightsMachine(RuleBasedStateMachine):
         for one in there:
             del self.where[one]
             if one in verdicts:
-                assert verdicts[one] is not Verdict.UNKNOWN or not self.alive[one]
+                assert verdicts[one] is not LossReason.UNKNOWN or not self.alive[one]
                 self.finish(one)
             else:
                 assert self.alive[one]
@@ -133,7 +133,7 @@ TestFlights = FlightsMachine.TestCase
 def test_those_that_kill_workers_are_found_and_the_others_end(
     count: int, poisons: int, workers: int, chance: random.Random
 ) -> None:
-    flights = Flights()
+    flights = Assignments()
     poison = set(chance.sample(range(count), min(poisons, count)))
     for one in range(count):
         flights.add(one, repeatable=True)
@@ -158,7 +158,7 @@ def test_those_that_kill_workers_are_found_and_the_others_end(
                     done.add(one)
             deaths += 1
             verdicts = flights.leave(batch.worker, died=True)
-            assert set(verdicts.values()) <= {Verdict.POISON}
+            assert set(verdicts.values()) <= {LossReason.POISON}
             found |= set(verdicts)
             running = [one for one in running if one.worker != batch.worker]
             flights.join(f"w{workers + deaths}", 64)
@@ -172,18 +172,18 @@ def test_those_that_kill_workers_are_found_and_the_others_end(
 
 
 def test_one_that_is_lost_again_and_again_ends() -> None:
-    flights = Flights()
+    flights = Assignments()
     flights.add(1, repeatable=True)
     for run in range(MOST_RUNS):
         flights.join(f"w{run}", 10)
         (batch,) = flights.plan(0.0)
         verdicts = flights.leave(batch.worker, died=False)
-    assert verdicts == {1: Verdict.WORN_OUT}
+    assert verdicts == {1: LossReason.WORN_OUT}
     assert len(flights) == 0
 
 
 def test_few_go_together_many_are_spread() -> None:
-    flights = Flights()
+    flights = Assignments()
     flights.join("a", 100)
     flights.join("b", 100)
     for one in range(6):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fetch_engine import FetchEngine, Limits
-from fetch_engine.bodies.shared_folder import Sink
+from fetch_engine.bodies.shared_folder import SharedFolder
 from fetch_engine.executors.dask.executor import DaskExecutor
 from fetch_engine.model.results import ErrorKind, FetchError
 from tests.cluster.pages import Pages
@@ -32,8 +32,8 @@ def contents(pointer: str) -> bytes:
 
 async def test_the_result_has_a_pointer(cluster: Any, pages: Pages, place: str, tmp_path: Path) -> None:
     executor = DaskExecutor(cluster.scheduler_address)
-    assert await executor.check_sink(Sink(place)) is None
-    async with FetchEngine(executor=executor, sink=Sink(place), limits=Limits(preview_size=10)) as engine:
+    assert await executor.check_sink(SharedFolder(place)) is None
+    async with FetchEngine(executor=executor, sink=SharedFolder(place), limits=Limits(preview_size=10)) as engine:
         tasks = [engine.submit(f"{pages.base}/0/{size}/a.bin") for size in (0, 10, 300_000) for _ in range(10)]
         results = [await task for task in tasks]
     for result in results:
@@ -46,7 +46,9 @@ async def test_the_result_has_a_pointer(cluster: Any, pages: Pages, place: str, 
 async def test_what_is_run_again_lies_there_whole(cluster: Any, pages: Pages, place: str, tmp_path: Path) -> None:
     executor = DaskExecutor(cluster.scheduler_address)
     pages.held = asyncio.Event()
-    async with FetchEngine(executor=executor, sink=Sink(place), limits=Limits(per_host=20, preview_size=0)) as engine:
+    async with FetchEngine(
+        executor=executor, sink=SharedFolder(place), limits=Limits(per_host=20, preview_size=0)
+    ) as engine:
         tasks = [engine.submit(f"{pages.base}/0/5000/{number}") for number in range(40)]
         await until(lambda: pages.running == 20, 20.0)
         busiest = max(executor.cluster.workers, key=lambda one: one.fetches).name.split()[0]
@@ -61,7 +63,7 @@ async def test_what_is_run_again_lies_there_whole(cluster: Any, pages: Pages, pl
 
 async def test_what_cannot_be_written_fails_once(cluster: Any, pages: Pages, place: str, tmp_path: Path) -> None:
     (tmp_path / "sink").write_text("no folder")
-    async with FetchEngine(executor=DaskExecutor(cluster.scheduler_address), sink=Sink(place)) as engine:
+    async with FetchEngine(executor=DaskExecutor(cluster.scheduler_address), sink=SharedFolder(place)) as engine:
         ended = [task.outcome async for task in engine.as_completed(f"{pages.base}/0/9/{n}" for n in range(20))]
     assert [one.kind for one in ended if isinstance(one, FetchError)] == [ErrorKind.STORAGE] * 20
     assert sum(pages.hits.values()) == 20
@@ -75,7 +77,7 @@ async def test_dropped_in_the_midst_nothing_stays(cluster: Any, place: str, tmp_
 
     async with await asyncio.start_server(trickle, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        async with FetchEngine(executor=DaskExecutor(cluster.scheduler_address), sink=Sink(place)) as engine:
+        async with FetchEngine(executor=DaskExecutor(cluster.scheduler_address), sink=SharedFolder(place)) as engine:
             task = engine.submit(url)
             await until(lambda: bool(list(tmp_path.glob("sink/.*"))), 20.0)
             del task
@@ -83,7 +85,7 @@ async def test_dropped_in_the_midst_nothing_stays(cluster: Any, place: str, tmp_
 
 
 async def test_a_protocol_that_the_workers_do_not_have_is_told_at_the_start(cluster: Any) -> None:
-    why = await DaskExecutor(cluster.scheduler_address).check_sink(Sink("nonsense://u:s3cret@host/x"))
+    why = await DaskExecutor(cluster.scheduler_address).check_sink(SharedFolder("nonsense://u:s3cret@host/x"))
     assert why is not None
     assert "fsspec knows no protocol nonsense://" in why
     assert "s3cret" not in why

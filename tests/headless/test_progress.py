@@ -209,8 +209,8 @@ def test_a_message_takes_the_place_of_the_status(monkeypatch: pytest.MonkeyPatch
     terminal = Terminal()
     monkeypatch.setattr(print_error, "STDERR", terminal.slave)
     assert print_error.show_status("status")
-    print_error.complain("a message")
-    print_error.complain("another")
+    print_error.print_error("a message")
+    print_error.print_error("another")
     os.close(terminal.slave)
     while terminal.read():
         pass

@@ -17,7 +17,16 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from fetch_engine import FetchCancelled, FetchEngine, FetchError, FetchFailed, FetchResult, FetchTask, Finished, Limits
+from fetch_engine import (
+    CompletionQueue,
+    FetchCancelled,
+    FetchEngine,
+    FetchError,
+    FetchFailed,
+    FetchResult,
+    FetchTask,
+    Limits,
+)
 from fetch_engine.core.task import Job
 from tests.lifetimes.fake_transport import FakeWire
 from tests.lifetimes.recursion import at_depth
@@ -28,7 +37,7 @@ PATHS = ("ok", "hang", "fail", "status/404", "to/b.test/ok", "to/a.test/hang")
 ENOUGH = 60  # turns of the loop after which whatever can happen has happened
 
 
-class BadWatcher(Finished):
+class BadWatcher(CompletionQueue):
     """A completion queue with a bug."""
 
     def add(self, task_id: int, outcome: Any) -> None:

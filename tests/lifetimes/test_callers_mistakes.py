@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from fetch_engine import (
+    CompletionQueue,
     EngineClosed,
     FetchCancelled,
     FetchEngine,
@@ -24,7 +25,6 @@ from fetch_engine import (
     FetchFailed,
     FetchRequest,
     FetchResult,
-    Finished,
     Limits,
 )
 from fetch_engine.model.errors import AttemptFailed
@@ -50,7 +50,7 @@ class Unspeakable(Exception):
 ERRORS = [KeyError("x"), RecursionError(), MemoryError(), RuntimeError("Event loop is closed"), Unspeakable()]
 
 
-class Failing(Finished):
+class Failing(CompletionQueue):
     """A completion queue with a bug."""
 
     def __init__(self, error: Exception) -> None:

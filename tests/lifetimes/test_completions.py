@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from fetch_engine import EngineClosed, FetchEngine, FetchState, Limits
-from fetch_engine.core.as_completed import Completions
+from fetch_engine.core.as_completed import AsCompleted
 from tests.lifetimes.fake_transport import checked_wire
 from tests.lifetimes.waiting import all_let_go, turns, until
 
@@ -97,7 +97,7 @@ async def test_dropping_the_iterator_while_all_of_its_fetches_run() -> None:
             assert len(wire.cancelled) == 4
 
 
-async def consume_until(completed: Completions, condition: Callable[[int], bool]) -> None:
+async def consume_until(completed: AsCompleted, condition: Callable[[int], bool]) -> None:
     """Take what comes out, and give up waiting for more once the condition holds for their number."""
     count = 0
     deadline = anyio.current_time() + 5

@@ -15,7 +15,7 @@ from fetch_engine import FetchRequest, FetchResult, Limits, RetryPolicy, Timeout
 from fetch_engine.core.executor import Settings
 from fetch_engine.executors.outbox import Outbox
 from fetch_engine.executors.records import Kind, Order, Record, pack_request, unpack_account, unpack_outcome
-from fetch_engine.executors.worker_engine import FarEnd
+from fetch_engine.executors.worker_engine import WorkerEngine
 from fetch_engine.model.recorder import Recorder
 from tests.lifetimes.fake_transport import FakeWire, checked_wire
 from tests.lifetimes.waiting import until
@@ -30,10 +30,12 @@ def order(task_id: int, path: str, run: int = 1) -> Order:
 
 
 @asynccontextmanager
-async def opened(wire: FakeWire, records: list[Record], retries: int = 0, **options: Any) -> AsyncIterator[FarEnd]:
+async def opened(
+    wire: FakeWire, records: list[Record], retries: int = 0, **options: Any
+) -> AsyncIterator[WorkerEngine]:
     retry = RetryPolicy(retries=retries, delay=0.0)
     settings = Settings(Limits(concurrency=8, per_host=8), Timeouts(), retry, open_transport=wire.open)
-    far_end = FarEnd(settings, records.append, grace=0.0, **options)
+    far_end = WorkerEngine(settings, records.append, grace=0.0, **options)
     async with anyio.create_task_group() as group:
         await group.start(far_end.run)
         yield far_end

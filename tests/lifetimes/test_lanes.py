@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from fetch_engine import FetchEngine, FetchState, Limits
-from fetch_engine.core.host_queues import Lanes
+from fetch_engine.core.host_queues import HostQueues
 from tests.lifetimes.fake_transport import checked_wire
 from tests.lifetimes.waiting import all_let_go, turns, until
 
@@ -15,13 +15,13 @@ in_the_loop = [pytest.mark.anyio, pytest.mark.usefixtures("collector_off")]
 
 class TestLanes:
     def test_hosts_take_turns(self) -> None:
-        lanes: Lanes[str] = Lanes(concurrency=100, per_host=100)
+        lanes: HostQueues[str] = HostQueues(concurrency=100, per_host=100)
         for ticket in ("a1", "a2", "a3", "b1", "b2", "c1"):
             lanes.push(ticket[0], ticket)
         assert [lanes.pop() for _ in range(7)] == ["a1", "b1", "c1", "a2", "b2", "a3", None]
 
     def test_bounded_per_host(self) -> None:
-        lanes: Lanes[str] = Lanes(concurrency=100, per_host=2)
+        lanes: HostQueues[str] = HostQueues(concurrency=100, per_host=2)
         for ticket in ("a1", "a2", "a3", "b1"):
             lanes.push(ticket[0], ticket)
         assert [lanes.pop() for _ in range(4)] == ["a1", "b1", "a2", None]
@@ -31,7 +31,7 @@ class TestLanes:
         assert lanes.pop() == "a3"
 
     def test_bounded_in_all(self) -> None:
-        lanes: Lanes[str] = Lanes(concurrency=2, per_host=2)
+        lanes: HostQueues[str] = HostQueues(concurrency=2, per_host=2)
         for ticket in ("a1", "b1", "c1"):
             lanes.push(ticket[0], ticket)
         assert [lanes.pop() for _ in range(3)] == ["a1", "b1", None]
@@ -40,7 +40,7 @@ class TestLanes:
         assert lanes.running == 2
 
     def test_removed_and_ahead(self) -> None:
-        lanes: Lanes[str] = Lanes(concurrency=9, per_host=9)
+        lanes: HostQueues[str] = HostQueues(concurrency=9, per_host=9)
         for ticket in ("a1", "a2", "a3"):
             lanes.push("a", ticket)
         lanes.push("a", "a0", ahead=True)

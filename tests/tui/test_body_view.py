@@ -17,7 +17,7 @@ from tui.bridge.snapshot import FinishedRecord
 from tui.screen.app import DashboardApp
 from tui.screen.body import document
 from tui.screen.body.pace import Background
-from tui.screen.details import Subject
+from tui.screen.details import DetailsTarget
 from tui.screen.panels.details import DetailsPane
 
 pytestmark = pytest.mark.anyio
@@ -190,7 +190,7 @@ async def test_a_result_for_a_body_that_is_gone_is_dropped(monkeypatch: pytest.M
         pane = pilot.app.screen.query_one(DetailsPane)
         await until(entered.is_set)
         assert "putting it in form" in text_of(pane)
-        pane.show(Subject(second, second))
+        pane.show(DetailsTarget(second, second))
         await until(lambda: pane.body is not None and pane.body.document is not None)
         slow.set()
         await asyncio.sleep(0.05)

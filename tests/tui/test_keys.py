@@ -32,13 +32,13 @@ from tui.screen.screens.details import DetailsScreen
 from tui.screen.screens.help import HelpPane, HelpScreen
 from tui.screen.screens.history_search import HistorySearchScreen
 from tui.screen.screens.request_editor import RequestEditorScreen
-from tui.widgets.line_widget import Painted
+from tui.widgets.line_widget import LineWidget
 from tui.widgets.table import Table
 
 pytestmark = pytest.mark.anyio
 
 
-def text_of(widget: Painted) -> str:
+def text_of(widget: LineWidget) -> str:
     """What the widget shows."""
     return "\n".join(widget.render_line(y).text for y in range(widget.size.height))
 

@@ -16,7 +16,7 @@ from tui.screen.panels.details import DetailsPane
 from tui.screen.panels.done import DonePane
 from tui.screen.panels.url_bar import UrlBar
 from tui.widgets.frame import Frame
-from tui.widgets.line_widget import Painted
+from tui.widgets.line_widget import LineWidget
 from tui.widgets.table import Table
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +30,9 @@ def assert_sound(pilot: Pilot[None], size: tuple[int, int]) -> None:
     assert len(strips) == size[1]
     assert {strip.cell_length for strip in strips} == {size[0]}
     shown: list[Widget] = [
-        widget for widget in app.screen.query(Painted) if widget.display and widget.region.area and not _in_bar(widget)
+        widget
+        for widget in app.screen.query(LineWidget)
+        if widget.display and widget.region.area and not _in_bar(widget)
     ]
     shown += app.screen.query(UrlBar)
     for one, other in combinations(shown, 2):

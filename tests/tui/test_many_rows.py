@@ -12,7 +12,7 @@ from textual.widgets import DataTable
 from tests.tui.fake_link import FakeLink, active, busy, result, snapshot
 from tui.screen.app import DashboardApp
 from tui.screen.panels.done import DonePane
-from tui.widgets.line_widget import Painted
+from tui.widgets.line_widget import LineWidget
 
 pytestmark = pytest.mark.anyio
 
@@ -47,13 +47,13 @@ class Refreshes:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.lines: list[tuple[str, int]] = []
-        stock = Painted.refresh
+        stock = LineWidget.refresh
 
-        def refresh(widget: Painted, *regions: Region, **options: Any) -> Painted:
+        def refresh(widget: LineWidget, *regions: Region, **options: Any) -> LineWidget:
             self.lines += [(type(widget).__name__, region.y) for region in regions] or [(type(widget).__name__, -1)]
             return stock(widget, *regions, **options)
 
-        monkeypatch.setattr(Painted, "refresh", refresh)
+        monkeypatch.setattr(LineWidget, "refresh", refresh)
 
 
 async def test_only_lines_that_changed_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from tests.tui.fake_link import FakeLink, active, busy, failure, result, snapsho
 from tui.bridge.snapshot import FinishedRecord, HeldRow, SessionFacts, Snapshot
 from tui.rows.describe import glimpse, short_url
 from tui.screen.app import DashboardApp
-from tui.screen.details import Subject
+from tui.screen.details import DetailsTarget
 from tui.screen.panels.active import ActivePane
 from tui.screen.panels.details import DetailsPane
 from tui.screen.panels.refs import RefsPane
@@ -154,5 +154,5 @@ async def test_a_chosen_section_stays_when_the_subject_changes() -> None:
         await pilot.pause()
         pane = app.screen.query_one(DetailsPane)
         pane.action_section(1)
-        pane.show(Subject(result(2), result(2)))
+        pane.show(DetailsTarget(result(2), result(2)))
         assert pane.sections[pane.current].name == "Headers"

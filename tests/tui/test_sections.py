@@ -20,7 +20,7 @@ from tui.rows.finished_store import DoneRows
 from tui.screen.body.pace import Background, Pace, at_once
 from tui.screen.body.source import BodySource
 from tui.screen.body.view import BodyView
-from tui.screen.details import Section, Subject, of_record, sections_of
+from tui.screen.details import DetailsTarget, Section, of_record, sections_of
 from tui.screen.details.timing import waterfall
 from tui.screen.details.tls import DAY, tls_lines
 from tui.text.glyphs import ASCII, UNICODE
@@ -67,10 +67,10 @@ def test_the_tabs() -> None:
     assert list(sections(ended)) == ["Body", "Headers", "Timing", "TLS", "Redirects"]
     failed = failure(1, "http://h/", ErrorKind.DNS, "no such name")
     assert list(sections(failed)) == ["Error", "Timing", "TLS", "Redirects"]
-    names = [section.name for section in sections_of(Subject(ended, ended), UNICODE, small_body)]
+    names = [section.name for section in sections_of(DetailsTarget(ended, ended), UNICODE, small_body)]
     assert names[-1] == "Refs"
     row = active(3, "http://h/")
-    assert [section.name for section in sections_of(Subject(row), UNICODE, small_body)] == ["Fetch", "Refs"]
+    assert [section.name for section in sections_of(DetailsTarget(row), UNICODE, small_body)] == ["Fetch", "Refs"]
 
 
 def test_the_body_says_what_was_left_out() -> None:
@@ -280,14 +280,14 @@ def test_hops_name_their_own_connections() -> None:
 def test_refs_name_the_holders_or_say_that_there_are_none() -> None:
     row = HeldRow(1, "http://h/", "200", 3.0, False, ("list[0]", "global CACHE in app"))
 
-    def refs(subject: Subject) -> str:
+    def refs(subject: DetailsTarget) -> str:
         return text(sections_of(subject, UNICODE, small_body)[-1].lines(60))
 
-    assert "held by: global CACHE in app" in refs(Subject(row, result(1)))
-    assert "held by: global CACHE in app" in refs(Subject(result(1), result(1), held=row))
-    assert "let go of" in refs(Subject(result(1), result(1)))
-    assert "pinned by you" in refs(Subject(replace(row, pinned=True, by=())))
-    assert "until the fetch has ended" in refs(Subject(active(1, "http://h/"))).replace("\n", " ")
+    assert "held by: global CACHE in app" in refs(DetailsTarget(row, result(1)))
+    assert "held by: global CACHE in app" in refs(DetailsTarget(result(1), result(1), held=row))
+    assert "let go of" in refs(DetailsTarget(result(1), result(1)))
+    assert "pinned by you" in refs(DetailsTarget(replace(row, pinned=True, by=())))
+    assert "until the fetch has ended" in refs(DetailsTarget(active(1, "http://h/"))).replace("\n", " ")
 
 
 # wrapping

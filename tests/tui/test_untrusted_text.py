@@ -13,7 +13,7 @@ from tests.tui.fake_link import EVIL, FakeLink, active, failure, result, snapsho
 from tui.bridge.snapshot import FinishedRecord, HeldRow
 from tui.screen.app import DashboardApp
 from tui.screen.panels.details import DetailsPane
-from tui.widgets.line_widget import Painted
+from tui.widgets.line_widget import LineWidget
 
 pytestmark = pytest.mark.anyio
 
@@ -63,7 +63,7 @@ def screen_strips(app: DashboardApp) -> list[Strip]:
 async def look(app: DashboardApp) -> str:
     strips = screen_strips(app)
     assert_only_text(strips)
-    for widget in app.screen.query(Painted):
+    for widget in app.screen.query(LineWidget):
         assert_only_text([widget.render_line(y) for y in range(widget.size.height)])
     return "\n".join(strip.text for strip in strips)
 

@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 import anyio
 import pytest
 
-from fetch_engine.bodies.write_behind import AHEAD, BLOCK, Behind, Crew
+from fetch_engine.bodies.write_behind import AHEAD, BLOCK, WorkerThreads, WriteBehind
 
 pytestmark = [pytest.mark.anyio, pytest.mark.once]
 
 PIECE = bytes(64 * 1024)
 
 
-async def fill(behind: Behind, work: Callable[[Sequence[bytes]], None], size: int) -> None:
+async def fill(behind: WriteBehind, work: Callable[[Sequence[bytes]], None], size: int) -> None:
     """Add so many bytes as a body does."""
     for _ in range(size // len(PIECE)):
         behind.add(PIECE)
@@ -33,8 +33,8 @@ async def test_the_loop_goes_on_until_enough_is_ahead_of_a_thread_that_is_slow()
         allowed.wait(10)
         done.append(sum(map(len, pieces)))
 
-    crew = Crew("slow", 1)
-    behind = Behind(crew)
+    crew = WorkerThreads("slow", 1)
+    behind = WriteBehind(crew)
     await fill(behind, slow, BLOCK)
     assert not behind.is_free
     await fill(behind, slow, AHEAD - len(PIECE))  # waits for nobody
@@ -54,7 +54,7 @@ async def test_the_loop_goes_on_until_enough_is_ahead_of_a_thread_that_is_slow()
 
 async def test_the_pieces_keep_their_order() -> None:
     seen: list[bytes] = []
-    behind = Behind(Crew("ordered", 4))
+    behind = WriteBehind(WorkerThreads("ordered", 4))
     pieces = [number.to_bytes(4, "big") * 16_384 for number in range(100)]
     for piece in pieces:
         behind.add(piece)
@@ -72,8 +72,8 @@ async def test_what_the_disk_has_against_it_is_returned_once_and_a_bug_is_raised
     def a_bug(_: Sequence[bytes]) -> None:
         raise ValueError("bug")
 
-    crew = Crew("failing", 1)
-    behind = Behind(crew)
+    crew = WorkerThreads("failing", 1)
+    behind = WriteBehind(crew)
     behind.hand_over(full)
     error = await behind.settle()
     assert error is not None

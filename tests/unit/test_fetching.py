@@ -17,8 +17,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from fetch_engine.fetch.context import Terms
-from fetch_engine.fetch.fetch import Place, describe_failure, fetch
+from fetch_engine.fetch.context import FetchContext
+from fetch_engine.fetch.fetch import Slot, describe_failure, fetch
 from fetch_engine.fetch.host_backoff import HostBackoff, SlowDown
 from fetch_engine.fetch.receive import DRAIN_BYTES, SLICE_SECONDS
 from fetch_engine.fetch.retry import RetryPolicy
@@ -138,14 +138,14 @@ async def run(
     timeouts: Timeouts | None = None,
     retry: RetryPolicy | None = None,
     recorder: Recorder | None = None,
-    place: Place | None = None,
-    terms: Terms | None = None,
+    place: Slot | None = None,
+    terms: FetchContext | None = None,
 ) -> FetchResult | FetchError:
     request = FetchRequest(request) if isinstance(request, str) else request
     recorder = recorder or Recorder()
     recorder.start()
     try:
-        terms = terms or Terms(limits, timeouts, retry)
+        terms = terms or FetchContext(limits, timeouts, retry)
         return await fetch(request, transport or Scripted(list(answers)), terms, recorder, place)
     except AttemptFailed as failure:
         return describe_failure(request, recorder, failure)
@@ -387,7 +387,7 @@ async def test_bomb_lets_others_run() -> None:
 
 async def turn_length(bombs: int) -> float:
     """The median time, in seconds, of the turns of the loop in which something decoded, with so many bombs at once."""
-    body, terms = bomb(10_240), Terms(timeouts=Timeouts(total=0.5))
+    body, terms = bomb(10_240), FetchContext(timeouts=Timeouts(total=0.5))
     gaps: list[float] = []
 
     async def beat() -> None:
@@ -697,7 +697,7 @@ async def test_nothing_stays_behind_with_the_collector_off(answers: list[Answer]
 async def test_failure_refers_to_no_other_exception() -> None:
     answer = Answer(failure=Fault(ErrorKind.RESET, "reset"))
     with pytest.raises(AttemptFailed) as caught:
-        await fetch(FetchRequest("http://a.example/"), Scripted([answer]), Terms(), Recorder())
+        await fetch(FetchRequest("http://a.example/"), Scripted([answer]), FetchContext(), Recorder())
     assert caught.value.__context__ is None
 
 

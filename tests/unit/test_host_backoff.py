@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from fetch_engine.core.host_queues import Lanes
+from fetch_engine.core.host_queues import HostQueues
 from fetch_engine.fetch.host_backoff import FIRST_REST, FORGIVEN, LONGEST_COUNTED, LONGEST_REST, HostBackoff, SlowDown
 from fetch_engine.model.limits import Limits
 from tests.unit.test_lane_pace import Clock
@@ -136,7 +136,7 @@ class HostMachine(RuleBasedStateMachine):
         super().__init__()
         self.clock = Clock()
         self.backoff = HostBackoff(Limits(max_host_wait=20.0), self.clock)
-        self.lanes: Lanes[int] = Lanes(3, 2, clock=self.clock)
+        self.lanes: HostQueues[int] = HostQueues(3, 2, clock=self.clock)
         self.opens = 0.0  # nothing is sent before
         self.refused_until = 0.0
         self.since: dict[int, float] = {}  # who waits, and since when

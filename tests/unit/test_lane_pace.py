@@ -8,7 +8,7 @@ from collections import defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fetch_engine.core.host_queues import Lanes
+from fetch_engine.core.host_queues import HostQueues
 
 
 class Clock:
@@ -19,8 +19,8 @@ class Clock:
         return self.now
 
 
-def paced(clock: Clock, *, gap: float = 0.0, host_gap: float = 0.0, concurrency: int = 100) -> Lanes[str]:
-    return Lanes(concurrency, 100, gap=gap, host_gap=host_gap, clock=clock)
+def paced(clock: Clock, *, gap: float = 0.0, host_gap: float = 0.0, concurrency: int = 100) -> HostQueues[str]:
+    return HostQueues(concurrency, 100, gap=gap, host_gap=host_gap, clock=clock)
 
 
 def test_starts_keep_their_distance_in_all() -> None:
@@ -131,7 +131,7 @@ steps = st.lists(
 @given(steps, st.sampled_from([0.0, 0.5]), st.sampled_from([0.0, 0.7]))
 def test_no_start_too_early_and_none_forgotten(todo: list[tuple[str, str, float]], gap: float, host_gap: float) -> None:
     clock = Clock()
-    lanes: Lanes[int] = Lanes(3, 2, gap=gap, host_gap=host_gap, clock=clock)
+    lanes: HostQueues[int] = HostQueues(3, 2, gap=gap, host_gap=host_gap, clock=clock)
     pushed: dict[int, str] = {}
     started: list[tuple[float, str]] = []
     running: defaultdict[str, int] = defaultdict(int)

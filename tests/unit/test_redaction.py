@@ -45,13 +45,13 @@ from tui.headless.result_table import TableFormat
 from tui.options.parser import without_values
 from tui.rows.describe import glimpse, shown_url
 from tui.screen.copying import headers_of
-from tui.screen.details import Subject, headline
+from tui.screen.details import DetailsTarget, headline
 from tui.screen.details.facts import error_lines, header_lines
 from tui.screen.details.redirects import redirect_lines
 from tui.screen.details.timing import timing_lines
 from tui.text import print_error
 from tui.text.glyphs import ASCII
-from tui.text.print_error import complain
+from tui.text.print_error import print_error
 
 PARAMETERS = [
     "code", "access_token", "refresh_token", "id_token", "sig", "X-Amz-Signature", "X-Amz-Security-Token",
@@ -65,9 +65,9 @@ HEADERS = [
     "Ocp-Apim-Subscription-Key", "x-functions-key",
 ]  # fmt: skip
 SECRET = st.text(string.ascii_letters + string.digits, min_size=12, max_size=24).map(lambda text: f"q{text}7")
-Place = Callable[[str], str]
+Slot = Callable[[str], str]
 
-URLS: dict[str, Place] = {
+URLS: dict[str, Slot] = {
     "user": lambda s: f"http://{s}@h.example/",
     "password": lambda s: f"https://me:{s}@h.example:8443/x?y=1#z",
     "password of no URL": lambda s: f"http://me:{s}/x@h.example:99999/",
@@ -84,7 +84,7 @@ URLS: dict[str, Place] = {
     "coded twice": lambda s: f"http://h.example/?state={quote(quote(f'token={s}', safe=''), safe='')}",
 }
 FEW = {name: place for name, place in URLS.items() if not name.startswith(("query", "fragment"))}
-VALUES: dict[str, tuple[str, Place]] = {
+VALUES: dict[str, tuple[str, Slot]] = {
     **{name: (name, lambda s: s) for name in HEADERS},
     "cookie set": ("Set-Cookie", lambda s: f"id={s}; Path=/; HttpOnly"),
     "nameless cookie": ("Set-Cookie", lambda s: f"{s}; Secure"),
@@ -105,7 +105,7 @@ VALUES: dict[str, tuple[str, Place]] = {
     },
     "relative": ("Location", lambda s: f"/callback?code={s}#access_token={s}"),
 }
-BODIES: dict[str, Place] = {
+BODIES: dict[str, Slot] = {
     "form": lambda s: f"grant_type=x&code={s}&client_secret={s}",
     "json": lambda s: json.dumps({"a": [{"password": s}], "tokens": [s, {"b": s}]}),
     "json url": lambda s: json.dumps({"u": f"http://me:{s}@h.example/?token={s}"}),
@@ -175,7 +175,7 @@ def shown(request: FetchRequest, outcomes: list[FetchResult | FetchError]) -> di
             each.close()
         record = FinishedRecord(1, request.url, outcome, 1e9, (), request)
         made[f"outcome {kind}"] = str(asdict(masked_outcome(outcome)))
-        subject = Subject(record, record)
+        subject = DetailsTarget(record, record)
         lines = [headline(record), *redirect_lines(outcome, ASCII, 500), *timing_lines(outcome, ASCII, 500)]
         if isinstance(outcome, FetchResult):
             lines += header_lines(outcome, False, False, 500)
@@ -243,7 +243,7 @@ def test_no_complaint_no_argument_and_no_history_has_one(place: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tui.text.print_error.write_stderr", written.append)
         for message in (f"cannot read {url}: No such file", f"argument X: {url!r} is no number", f"({url})"):
-            complain(message)
+            print_error(message)
     assert not any(secret in line for line in written), written
     assert secret not in without_secrets(url)
     assert not any(secret in word for word in masked_arguments(("-i", url, f"--proxy={url}", f"-x{url}", "-e", url)))

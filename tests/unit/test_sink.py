@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from fetch_engine.bodies.shared_folder import Sink
+from fetch_engine.bodies.shared_folder import SharedFolder
 from fetch_engine.bodies.uploads import Store, lacking
 from fetch_engine.model.redaction import masked_arguments
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.once
 )  # fmt: skip
 def test_what_is_no_sink(place: str) -> None:
     with pytest.raises(ValueError, match=r".+") as caught:
-        Sink(place)
+        SharedFolder(place)
     assert "p/w" not in str(caught.value)
 
 
@@ -35,7 +35,7 @@ def test_what_is_no_sink(place: str) -> None:
     ],
 )
 def test_a_password_is_not_shown(place: str, shown: str) -> None:
-    sink = Sink(place)
+    sink = SharedFolder(place)
     assert sink.shown == shown
     assert "s3cret" not in repr(sink)
     assert pickle.loads(pickle.dumps(sink)) == sink
@@ -44,7 +44,7 @@ def test_a_password_is_not_shown(place: str, shown: str) -> None:
 
 
 def test_what_went_wrong_is_told_without_the_password() -> None:
-    sink = Sink("ftp://me:s%33cret@host/x")
+    sink = SharedFolder("ftp://me:s%33cret@host/x")
     store = Store(sink.place, sink.shown, sink.secrets)
     for text in (sink.place, "530 me:s%33cret refused", "530 s3cret is wrong"):
         assert "cret" not in store.reason(RuntimeError(text))

@@ -123,7 +123,7 @@ async def test_each_address_has_its_start_and_the_losers_are_closed(
     starts: list[tuple[str, float]] = []
     connect = dial.Dialer.connect
 
-    async def noted(dialer: dial.Dialer, address: Any, patience: dial.Patience) -> socket.socket | int:
+    async def noted(dialer: dial.Dialer, address: Any, patience: dial.ConnectDeadline) -> socket.socket | int:
         starts.append((address.sockaddr[0], anyio.current_time()))
         return await connect(dialer, address, patience)
 

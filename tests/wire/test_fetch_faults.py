@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import anyio
 import pytest
 
-from fetch_engine.fetch.context import Terms
+from fetch_engine.fetch.context import FetchContext
 from fetch_engine.fetch.fetch import describe_failure, fetch
 from fetch_engine.fetch.retry import RetryPolicy
 from fetch_engine.model.errors import AttemptFailed
@@ -45,7 +45,7 @@ async def run(
     recorder.start()
     with anyio.fail_after(60):
         try:
-            return await fetch(request, client.transport, Terms(limits, timeouts, retry), recorder)
+            return await fetch(request, client.transport, FetchContext(limits, timeouts, retry), recorder)
         except AttemptFailed as failure:
             return describe_failure(request, recorder, failure)
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import pytest
 
 from fetch_engine import FetchEngine, FetchRequest, Limits
-from fetch_engine.bodies.shared_folder import Sink
+from fetch_engine.bodies.shared_folder import SharedFolder
 from fetch_engine.model.results import ErrorKind, FetchError
 from fetch_engine.model.save_to import SaveTo
 from tests.lifetimes.waiting import until
@@ -73,7 +73,7 @@ def contents(pointer: str) -> bytes:
 
 
 async def outcomes(place: str, *requests: str | FetchRequest) -> list[Any]:
-    async with FetchEngine(sink=Sink(place), limits=Limits(preview_size=100)) as engine:
+    async with FetchEngine(sink=SharedFolder(place), limits=Limits(preview_size=100)) as engine:
         tasks = [engine.submit(one) for one in requests]
         await engine.join()
         return [task.outcome for task in tasks]
@@ -108,7 +108,7 @@ async def test_of_a_body_that_breaks_off_nothing_stays(url: str, server: Server,
 
 async def test_cancelled_in_the_midst_nothing_stays(url: str, server: Server, place: str, tmp_path: Path) -> None:
     server.hold = True
-    async with FetchEngine(sink=Sink(place)) as engine:
+    async with FetchEngine(sink=SharedFolder(place)) as engine:
         task = engine.submit(f"{url}/a")
         await until(lambda: bool(list(tmp_path.glob("in/sink/.*"))), 10.0)
         task.cancel()

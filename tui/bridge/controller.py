@@ -14,7 +14,7 @@ from typing import Protocol
 
 import anyio
 
-from fetch_engine import FetchEngine, FetchRequest, FetchResult, FetchTask, Finished
+from fetch_engine import CompletionQueue, FetchEngine, FetchRequest, FetchResult, FetchTask
 from fetch_engine.core.worker_facts import ClusterFacts
 from fetch_engine.model.redaction import masked_text
 from fetch_engine.model.requests import as_new
@@ -93,7 +93,7 @@ class Controller:
         self._accounts: dict[int, Account] = {}
         self._waiting = Backlog()
         self._source: Source | None = None
-        self._finished = Finished()
+        self._finished = CompletionQueue()
         self._ended: list[FinishedRecord] = []  # since the last snapshot: no fetch is shown both running and done
         self._counting = Counting(fail_on)
         self._earlier = earlier

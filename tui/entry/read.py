@@ -23,7 +23,7 @@ Add = AddUrls | AddRequests | AddGlob
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ParsedInput:
     """commands: what to send; none if nothing can be added. count: of the fetches they start.
 
     complaint: why nothing is added, or what was not taken. summary: what the line stands for, where it does not show.
@@ -38,11 +38,11 @@ class Entry:
     request: FetchRequest | None = None
 
 
-def read_entry(line: str, edited: FetchRequest | None = None) -> Entry:
+def read_entry(line: str, edited: FetchRequest | None = None) -> ParsedInput:
     """Read an entered line. `edited`: the request that is made of its URL, if it is no curl command."""
     line = line.strip()
     if not line:
-        return Entry()
+        return ParsedInput()
     if is_curl_command(line):
         return _of_curl(parse_curl(line))
     try:
@@ -50,15 +50,15 @@ def read_entry(line: str, edited: FetchRequest | None = None) -> Entry:
             return of_request(replace(edited, url=line))
         glob = parse_glob(line)
     except GlobError as error:
-        return Entry(complaint=_refusal(str(error)))
+        return ParsedInput(complaint=_refusal(str(error)))
     if glob.count > 1:
         summary = f"{glob.count:,} URLs"
-        return Entry((AddGlob(glob),), glob.count, summary=summary, kept=without_secrets(line))
+        return ParsedInput((AddGlob(glob),), glob.count, summary=summary, kept=without_secrets(line))
     url = complete_scheme(glob[0])
-    return Entry((AddUrls((url,)),), 1, kept=without_secrets(line))
+    return ParsedInput((AddUrls((url,)),), 1, kept=without_secrets(line))
 
 
-def read_entries(lines: Iterable[str]) -> Entry:
+def read_entries(lines: Iterable[str]) -> ParsedInput:
     """Read each of several lines; those that come to nothing are counted in the complaint."""
     commands: list[Add] = []
     urls: list[str] = []
@@ -85,24 +85,24 @@ def read_entries(lines: Iterable[str]) -> Entry:
     if urls:
         commands.append(AddUrls(tuple(urls)))
     complaint = f"{refused:,} of the lines left out; the first: {first_complaint}" if refused else ""
-    return Entry(tuple(commands), count, complaint, f"{count:,} URLs")
+    return ParsedInput(tuple(commands), count, complaint, f"{count:,} URLs")
 
 
-def of_request(request: FetchRequest) -> Entry:
+def of_request(request: FetchRequest) -> ParsedInput:
     """The entry for a request made in the editor; its URL may hold globs. Raises GlobError."""
     add, count = _add(request)
     kept = curl_command(request, globs=True)
-    return Entry((add,), count, summary=_summary(request, count), kept=kept, request=request)
+    return ParsedInput((add,), count, summary=_summary(request, count), kept=kept, request=request)
 
 
-def to_edit(line: str, make_request: Callable[[str], FetchRequest]) -> Entry:
+def to_edit(line: str, make_request: Callable[[str], FetchRequest]) -> ParsedInput:
     """An entry with the one request that a line stands for, or with a complaint."""
     if not is_curl_command(line):
-        return Entry(request=make_request(line.strip()))
+        return ParsedInput(request=make_request(line.strip()))
     entry = read_entry(line)
     if entry.request is not None or not entry.commands:
         return entry
-    return Entry(complaint="a command with several URLs cannot be edited as one request")
+    return ParsedInput(complaint="a command with several URLs cannot be edited as one request")
 
 
 def one_line(text: str) -> str:
@@ -119,9 +119,9 @@ def one_line(text: str) -> str:
     return f"{line} {_collapsed(split.rest)}".rstrip()
 
 
-def _of_curl(command: CurlCommand) -> Entry:
+def _of_curl(command: CurlCommand) -> ParsedInput:
     if command.missing:
-        return Entry(complaint=_refusal("; ".join(command.missing)))
+        return ParsedInput(complaint=_refusal("; ".join(command.missing)))
     if not command.globs:
         command = replace(command, requests=tuple(replace(r, url=escape_glob(r.url)) for r in command.requests))
     commands: list[Add] = []
@@ -132,9 +132,9 @@ def _of_curl(command: CurlCommand) -> Entry:
             commands.append(add)
             count += number
     except GlobError as error:
-        return Entry(complaint=_refusal(str(error)))
+        return ParsedInput(complaint=_refusal(str(error)))
     first = command.requests[0]
-    return Entry(
+    return ParsedInput(
         tuple(commands),
         count,
         complaint=f"not taken: {', '.join(command.ignored)}" if command.ignored else "",

@@ -13,7 +13,7 @@ from fetch_engine.store.file import RunLocks
 from fetch_engine.store.place import is_there
 from fetch_engine.store.reader import Reader, RunFacts, StoreError
 from tui.run.resume import store_path, why_unreadable
-from tui.text.print_error import complain, printable
+from tui.text.print_error import print_error, printable
 
 URL_CELLS = 100  # longer ones are cut
 COLUMNS = ("run", "started", "state", "ok", "failed", "left", "first URL")
@@ -30,7 +30,7 @@ def print_history() -> int:
                 runs = [run for run in reader.runs() if run.asked or run.inputs]
             alive = _alive(path, runs)
     except (StoreError, OSError) as error:
-        complain(why_unreadable(error))
+        print_error(why_unreadable(error))
         return 1
     try:
         for line in table(runs, alive):

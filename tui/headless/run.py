@@ -17,7 +17,7 @@ import anyio
 import anyio.abc
 
 from fetch_engine import FetchEngine, FetchTask, Timeouts
-from fetch_engine.core.as_completed import Completions
+from fetch_engine.core.as_completed import AsCompleted
 from fetch_engine.fetch.host_backoff import HostRest
 from fetch_engine.model.limits import KIB
 from fetch_engine.outputs.accounts import Account, Format
@@ -42,7 +42,7 @@ from tui.run.journal import Journal
 from tui.run.report_files import end_reports, open_reports
 from tui.run.resume import open_run
 from tui.text.host_lines import announce, announce_rest, kept_waiting
-from tui.text.print_error import complain, write_stderr
+from tui.text.print_error import print_error, write_stderr
 
 PATIENCE = 2.0  # seconds for a reader that does not read, once a signal has asked for the end
 LAST_RESORT = 10.0  # seconds from a signal to the end, whatever still hangs (a name look-up cannot be cancelled)
@@ -159,14 +159,14 @@ class HeadlessRun:
             self._counting.add(account.outcome)
             results.put_nowait(account)
 
-    async def _write_results(self, completions: Completions, results: Results) -> None:
+    async def _write_results(self, completions: AsCompleted, results: Results) -> None:
         async for task in completions:
             account = self._account(task)
             del task  # not to be held while the next one is awaited
             await results.put(account)
         await results.drain()
 
-    async def _write_finished(self, completions: Completions, results: Results, *, is_due: bool) -> None:
+    async def _write_finished(self, completions: AsCompleted, results: Results, *, is_due: bool) -> None:
         """What had ended before the signal but was held back by a slow reader."""
         accounts = []
         with anyio.CancelScope(deadline=-1):
@@ -182,7 +182,7 @@ class HeadlessRun:
         self._journal.finished(task.request, task.id, outcome, time.time())
         self.fetches += 1
         if self._counting.add(outcome) and not self._outputs:
-            complain(failure_line(task.request, outcome))
+            print_error(failure_line(task.request, outcome))
         since = time.perf_counter() - task.submitted - outcome.elapsed
         return Account(task.request, outcome, time.time() - since)
 
@@ -240,20 +240,20 @@ def run(options: Options) -> int:
             opened = open_run(
                 replace(options, urls=(*given_urls(options), *demo_urls)),
                 _open,
-                lambda problem: complain(f"this run is not saved any further: {problem}"),
+                lambda problem: print_error(f"this run is not saved any further: {problem}"),
                 partial(request_for, options, timeouts=timeouts),
-                complain,
+                print_error,
                 Output(options.format, *outputs[0]) if wanted else None,
             )
         except ValueError as error:
-            complain(str(error))
+            print_error(str(error))
             return 2
         preview_size = 64 * KIB if with_bodies else 0
         engine = engine_for(
             options, preview_size=preview_size, first_id=opened.first_id, announce=opened.journal.announce
         )
         for note in opened.notes:
-            complain(note)
+            print_error(note)
         window = max(MIN_WINDOW, 2 * options.concurrency)
         show_progress = is_wanted(silent=options.silent)
         work = HeadlessRun(
@@ -286,17 +286,17 @@ def run(options: Options) -> int:
                 work.last_resort.cancel()
     source = opened.requests
     if source.error is not None:
-        complain(f"reading URLs failed: {source.error}")
+        print_error(f"reading URLs failed: {source.error}")
     unsaved = save_jar(options.access, engine)
     if unsaved is not None:
-        complain(unsaved)
+        print_error(unsaved)
     if work.lost is not None:
         kept = "what is not finished is kept for --resume" if opened.journal.run else "nothing of the run is kept"
-        complain(f"{work.lost}: given up; {kept}")
+        print_error(f"{work.lost}: given up; {kept}")
     for problem in unwritten:
-        complain(problem)
+        print_error(problem)
     if work.problem is not None:
-        complain(f"{work.problem}, after {work.fetches} results")
+        print_error(f"{work.problem}, after {work.fetches} results")
     account = ExitReport.of(
         engine,
         fetches=work.fetches,
@@ -308,7 +308,7 @@ def run(options: Options) -> int:
     if options.exit_report:
         write_stderr(account.as_json())
     else:
-        complain(account.as_text())
+        print_error(account.as_text())
     if work.signal is not None:
         return 128 + work.signal
     if not account.clean:

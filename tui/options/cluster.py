@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from tui.options.table import Options
-from tui.text.print_error import complain
+from tui.text.print_error import print_error
 
 if TYPE_CHECKING:
     from fetch_engine import FetchEngine
@@ -48,7 +48,7 @@ def check_cluster(options: Options) -> None:
     if executor is None:
         return
     if executor.address.warning is not None:
-        complain(f"warning: {executor.address.warning}")
+        print_error(f"warning: {executor.address.warning}")
     sink = options.save.sink
     why = asyncio.run(executor.check())
     if why is not None:
@@ -69,5 +69,5 @@ async def watch_cluster(engine: FetchEngine, give_up: Callable[[str], None]) -> 
             return
         if cluster.problem != told:
             told = cluster.problem
-            complain(f"{told}; waiting for it" if told else "the cluster is there again")
+            print_error(f"{told}; waiting for it" if told else "the cluster is there again")
         await anyio.sleep(LOOK)

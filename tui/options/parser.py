@@ -7,7 +7,7 @@ import re
 import sys
 from typing import Any, NoReturn
 
-from tui.text.print_error import complain
+from tui.text.print_error import print_error
 
 PROGRAM = "weakfetch-tui"
 
@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
         _show(self.format_help())
 
     def error(self, message: str) -> NoReturn:
-        complain(f"{without_values(message)}\nTry '{PROGRAM} --help'.")
+        print_error(f"{without_values(message)}\nTry '{PROGRAM} --help'.")
         sys.exit(2)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fetch_engine.bodies.shared_folder import Sink
+    from fetch_engine.bodies.shared_folder import SharedFolder
 
 
 STDOUT_NAME = "-"
@@ -34,7 +34,7 @@ class Save:
     sync: bool = False
     checksum: str | None = None
     raw: bool = False
-    sink: Sink | None = None
+    sink: SharedFolder | None = None
 
     @property
     def saves(self) -> bool:
@@ -82,11 +82,11 @@ def add_save_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _sink(text: str) -> Sink:
-    from fetch_engine.bodies.shared_folder import Sink
+def _sink(text: str) -> SharedFolder:
+    from fetch_engine.bodies.shared_folder import SharedFolder
 
     try:
-        return Sink(text)
+        return SharedFolder(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -31,7 +31,7 @@ from tui.options.types import (
     size,
     time_limit,
 )
-from tui.text.print_error import complain
+from tui.text.print_error import print_error
 
 P = TypeVar("P", bound=Parser)
 EPILOG = """\
@@ -297,7 +297,7 @@ def parse(
     try:
         given, keys, fixed = with_settings(parser, make_parser(Checker), line(argv), environ, of_run)
     except ConfigError as error:
-        complain(str(error))
+        print_error(str(error))
         sys.exit(2)
     inputs = [*given.inputs, *(url for url in given.urls if url == "-")]
     urls = [*(url for url in given.urls if url != "-"), *argv[end + 1 :]]

@@ -26,7 +26,7 @@ Open = Callable[[str], int]
 """Opens a list of URLs by its name; raises ValueError."""
 
 
-class Rest:
+class RemainingWork:
     """What is left of a run: its requests without a result, and its lists from where it had got to.
 
     inputs: the run's lists with those that were added. urls: the given ones that are new. left_out: requests of which

@@ -32,7 +32,7 @@ from tui.run.engine_options import request_for
 from tui.run.inputs import RunInputs, UrlList, described
 from tui.run.journal import Journal
 from tui.run.list_fetch import source_for
-from tui.run.remaining import Open, Rest
+from tui.run.remaining import Open, RemainingWork
 
 
 def store_path() -> Path:
@@ -174,7 +174,7 @@ def _resume(
         raise ValueError(why_unreadable(error)) from None
     try:
         with Reader(path) as reader:
-            rest = Rest(options, reader, chosen(reader, locks, options.resume or 0), open_list, make_request)
+            rest = RemainingWork(options, reader, chosen(reader, locks, options.resume or 0), open_list, make_request)
             number, place, fetch = reader.next_numbers(rest.run)
             known = look_up(reader.sittings(rest.run), place)
             finished = reader.finished_places(rest.run, ((0, place),))

@@ -10,7 +10,7 @@ from fetch_engine.model.redaction import masked_text, masked_url
 from fetch_engine.model.requests import FetchRequest
 from tui.bridge.snapshot import HeldRow
 from tui.screen.body.source import BodySource
-from tui.screen.details import Subject
+from tui.screen.details import DetailsTarget
 from tui.text.body_text import decode_body
 from tui.text.plain_text import size
 from tui.text.secrets import open_value
@@ -46,19 +46,19 @@ def _through_tmux(app: App[Any], text: str) -> None:
         driver.write("\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\")
 
 
-def url_of(subject: Subject, *, secrets: bool) -> str:
+def url_of(subject: DetailsTarget, *, secrets: bool) -> str:
     """The URL as it was given; its secrets masked unless asked for."""
     return subject.row.url if secrets else masked_url(subject.row.url)
 
 
-def curl_of(subject: Subject, *, secrets: bool) -> str:
+def curl_of(subject: DetailsTarget, *, secrets: bool) -> str:
     """The request as a curl command; secrets replaced unless asked for."""
     source = subject.record or subject.row
     request = None if isinstance(source, HeldRow) else source.request
     return curl_command(request or FetchRequest(subject.row.url), secrets=secrets)
 
 
-def headers_of(subject: Subject, *, secrets: bool) -> str:
+def headers_of(subject: DetailsTarget, *, secrets: bool) -> str:
     """Status line and headers of the response, "" without any."""
     result = subject.result
     if result is None or not result.headers:
@@ -72,7 +72,7 @@ def headers_of(subject: Subject, *, secrets: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def body_of(subject: Subject) -> str | None:
+def body_of(subject: DetailsTarget) -> str | None:
     """The text of the body, a little more than can be copied; None where it is none. Reads a file."""
     result = subject.result
     if result is None or not result.body_size:

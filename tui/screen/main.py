@@ -34,7 +34,7 @@ from tui.run.resume import OpenRun, open_run, store_path
 from tui.terminal import setup
 from tui.terminal.ending_signals import EndingSignals
 from tui.terminal.gc_pauses import Pauses
-from tui.text.print_error import complain, write_stderr
+from tui.text.print_error import print_error, write_stderr
 
 if TYPE_CHECKING:
     from fetch_engine import FetchTask
@@ -47,7 +47,7 @@ def run_dashboard(options: Options) -> int:
     """Show the dashboard until the user leaves, then print the exit report; returns the exit code."""
     reason = setup.why_not()
     if reason is not None:
-        complain(reason)
+        print_error(reason)
         return 2
     try:
         fail_on(options)
@@ -64,7 +64,7 @@ def run_dashboard(options: Options) -> int:
                 opened.requests.close()
                 opened.journal.close()
     except ValueError as error:
-        complain(str(error))
+        print_error(str(error))
         return 2
 
 
@@ -126,18 +126,18 @@ class _Run:
     def _end_stuck(self, thread: EngineThread, app: DashboardApp, number: int) -> None:
         """What else happens when the app has ended, while it is stuck; in another thread, which then exits."""
         setup.abandon(app)
-        complain("the screen did not react to the signal; ended without it")
+        print_error("the screen did not react to the signal; ended without it")
         thread.on_failure = None  # it would wait for the screen
         self._tell(thread, 128 + number, ended=self._stop(thread))
 
     def _tell(self, thread: EngineThread, code: int, *, ended: bool) -> int:
         """Say what is to be said when the screen is gone; returns the exit code."""
         for line in (*self._opened.notes, *self._opened.journal.warnings):
-            complain(line)
+            print_error(line)
         if self._opened.requests.error is not None:
-            complain(f"reading URLs failed: {self._opened.requests.error}")
+            print_error(f"reading URLs failed: {self._opened.requests.error}")
         if thread.failure is not None or not ended or thread.engine is None:
-            complain(thread.failure or "the engine did not end; what it had finished is lost")
+            print_error(thread.failure or "the engine did not end; what it had finished is lost")
             return code or 1
         return self._report(thread, code)
 
@@ -177,7 +177,7 @@ class _Run:
             self._choices.save()
             kept.close()
             if kept.error is not None:
-                complain(f"the history of URLs could not be kept: {kept.error}")
+                print_error(f"the history of URLs could not be kept: {kept.error}")
 
     async def _run_app(self, app: DashboardApp, signals: EndingSignals) -> int:
         Pauses(lambda: app.last_key).start()
@@ -201,10 +201,10 @@ class _Run:
         if self._options.exit_report:
             write_stderr(report.as_json())
         else:
-            complain(report.as_text())
+            print_error(report.as_text())
         unsaved = save_jar(self._options.access, engine)
         if unsaved is not None:
-            complain(unsaved)
+            print_error(unsaved)
         if code or not report.clean:
             return code or 3
         # Some fetches of the demo fail by design.

@@ -10,7 +10,7 @@ from textual.dom import DOMNode
 
 from tui.screen import copying
 from tui.screen.body.source import BodySource, of_how_much
-from tui.screen.details import Subject
+from tui.screen.details import DetailsTarget
 from tui.screen.outside import NoProgram, editor_command, pager_command, show_body
 from tui.screen.saving import default_name, write_body
 from tui.screen.screens.ask import AskScreen
@@ -24,7 +24,7 @@ class RecordActions(DOMNode):
 
     secrets = False  # whether copies hold credentials
 
-    def acted_on(self) -> Subject | None:
+    def acted_on(self) -> DetailsTarget | None:
         """The fetch that keys act on, None without one."""
         raise NotImplementedError
 
@@ -43,7 +43,7 @@ class RecordActions(DOMNode):
             choices.append(("b", "body", amount(result.body_size)))
         self.app.push_screen(CopyScreen(choices), partial(self._copy, subject))
 
-    def _copy(self, subject: Subject, what: str | None) -> None:
+    def _copy(self, subject: DetailsTarget, what: str | None) -> None:
         if what == "URL":
             self._say(copying.copy(self.app, copying.url_of(subject, secrets=self.secrets), "URL"))
         elif what == "curl command":
@@ -53,7 +53,7 @@ class RecordActions(DOMNode):
         elif what == "body":
             self.app.run_worker(self._copy_body(subject), exit_on_error=True)
 
-    async def _copy_body(self, subject: Subject) -> None:
+    async def _copy_body(self, subject: DetailsTarget) -> None:
         text = await asyncio.to_thread(copying.body_of, subject)
         if text is None:
             self._say("the body is not text; s saves it", bad=True)
@@ -131,7 +131,7 @@ class RecordActions(DOMNode):
         if said:
             self._say(said, bad=True)
 
-    def _with_body(self) -> Subject | None:
+    def _with_body(self) -> DetailsTarget | None:
         subject = self.acted_on()
         if subject is None:
             return None

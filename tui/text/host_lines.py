@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from tui.text.print_error import complain_now
+from tui.text.print_error import print_error_now
 
 if TYPE_CHECKING:
     from fetch_engine.core.hosts import Hosts
@@ -54,7 +54,7 @@ async def announce(hosts: Hosts, is_wanted: Callable[[HostRest], bool]) -> None:
     while True:
         await hosts.wait()
         while (rest := hosts.pop()) is not None:
-            while is_wanted(rest) and not complain_now(notice(rest)):  # noqa: ASYNC110 - no event tells of room there
+            while is_wanted(rest) and not print_error_now(notice(rest)):  # noqa: ASYNC110 - no event tells of room there
                 await anyio.sleep(AGAIN)
 
 
@@ -62,4 +62,4 @@ def announce_rest(hosts: Hosts, is_wanted: Callable[[HostRest], bool]) -> None:
     """Say what `announce` has not come to, as far as standard error takes it now."""
     while (rest := hosts.pop()) is not None:
         if is_wanted(rest):
-            complain_now(notice(rest))
+            print_error_now(notice(rest))

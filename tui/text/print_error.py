@@ -22,7 +22,7 @@ class _Status:
 _status = _Status()
 
 
-def complain(message: str) -> None:
+def print_error(message: str) -> None:
     """Say it, each line under the program's name, secrets of URLs masked and what cannot be printed escaped.
 
     A reader that is gone is no error.
@@ -40,8 +40,8 @@ def without_secrets(line: str) -> str:
     return masked_text(line)
 
 
-def complain_now(message: str) -> bool:
-    """As `complain` in one line. False, and nothing is said, where standard error takes nothing now."""
+def print_error_now(message: str) -> bool:
+    """As `print_error` in one line. False, and nothing is said, where standard error takes nothing now."""
     try:
         poll = select.poll()
         poll.register(STDERR, select.POLLOUT)

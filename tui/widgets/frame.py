@@ -10,7 +10,7 @@ from textual.reactive import reactive
 
 from tui.text.plain_text import fit
 from tui.text.spans import Line, Span
-from tui.widgets.line_widget import CURSOR, END, Painted
+from tui.widgets.line_widget import CURSOR, END, LineWidget
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Extent:
     total: int
 
 
-class Frame(Painted, can_focus=True):
+class Frame(LineWidget, can_focus=True):
     """A pane. Subclasses give title and content; `joins` and `closes` say whether panes stand above and below it."""
 
     ABOUT: ClassVar[str] = ""  # what the help says of it

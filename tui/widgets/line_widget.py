@@ -61,7 +61,7 @@ class _Row(Strip):
         return [self] if cuts == [self.cell_length] else super().divide(cuts)
 
 
-class Painted(Widget):
+class LineWidget(Widget):
     """Base of all that shows lines. Subclasses say what stands in a line; only the lines on screen are kept."""
 
     ALLOW_SELECT = False

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from tui.text.spans import Line
 
-Place = tuple[int, int]
+Slot = tuple[int, int]
 """A logical line, and one of the rows it is wrapped into."""
 
 
@@ -48,7 +48,7 @@ class Scroll:
         self.page = page
         self.width = 1
         self.height = 1
-        self.top: Place = (0, 0)
+        self.top: Slot = (0, 0)
 
     def resize(self, width: int, height: int) -> None:
         """Take the size of the window, in cells."""
@@ -100,11 +100,11 @@ class Scroll:
     def _rows(self, line: int) -> Sequence[Line]:
         return self.page.rows(line, self.width)
 
-    def _last_top(self) -> Place:
+    def _last_top(self) -> Slot:
         count = self._count
         return self._after((count - 1, len(self._rows(count - 1)) - 1), 1 - self.height) if count else (0, 0)
 
-    def _after(self, place: Place, by: int) -> Place:
+    def _after(self, place: Slot, by: int) -> Slot:
         """The place `by` rows below, or above; at the end of the page the end."""
         line, row = place
         row += by

@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 from distributed import Client
 
-from fetch_engine.bodies.shared_folder import Sink
+from fetch_engine.bodies.shared_folder import SharedFolder
 from fetch_engine.core.worker_facts import versions_here
 from fetch_engine.executors.dask import worker as dask_worker
 from fetch_engine.executors.dask.tls import lacking_certificates
@@ -46,7 +46,7 @@ async def check(address: str) -> str | None:
     return f"no worker of it can be used: {misfits[0]}" if misfits and len(misfits) == len(found) else None
 
 
-async def check_sink(address: str, sink: Sink) -> str | None:
+async def check_sink(address: str, sink: SharedFolder) -> str | None:
     """Why the workers of this scheduler can write nothing there; None if nothing is known to be in the way."""
     if sink.protocol is None:
         return None
@@ -54,7 +54,7 @@ async def check_sink(address: str, sink: Sink) -> str | None:
     if client is None:
         return why
     try:
-        found = await asyncio.wait_for(client.run(Sink.problem, sink, on_error="ignore"), ANSWER_LIMIT)
+        found = await asyncio.wait_for(client.run(SharedFolder.problem, sink, on_error="ignore"), ANSWER_LIMIT)
     except (OSError, TimeoutError):
         return None
     finally:

@@ -23,7 +23,7 @@ from fetch_engine.model.errors import AttemptFailed
 from fetch_engine.model.results import ErrorKind
 
 if TYPE_CHECKING:
-    from fetch_engine.bodies.shared_folder import Sink
+    from fetch_engine.bodies.shared_folder import SharedFolder
     from fetch_engine.executors.dask.local import LocalCluster
     from fetch_engine.executors.dask.session import DaskSession
 
@@ -82,7 +82,7 @@ class DaskExecutor:
 
         return await check(self.address.url)
 
-    async def check_sink(self, sink: Sink) -> str | None:
+    async def check_sink(self, sink: SharedFolder) -> str | None:
         """Why the workers can write nothing there, as far as can be told before a fetch; as `check`."""
         if self.address.url is None:
             return sink.problem()

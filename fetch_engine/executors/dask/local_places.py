@@ -7,15 +7,15 @@ from collections.abc import Callable
 import anyio
 
 from fetch_engine.core.scheduler import Scheduler
-from fetch_engine.core.slots import JobPlace
+from fetch_engine.core.slots import LocalSlot
 from fetch_engine.core.task import Job
-from fetch_engine.executors.assignments import Flights
+from fetch_engine.executors.assignments import Assignments
 
 
 class DaskPlaces:
     """Waits for places, for one fetch one at a time. wake: called when one more waits for a worker."""
 
-    def __init__(self, scheduler: Scheduler, flights: Flights, wake: Callable[[], None]) -> None:
+    def __init__(self, scheduler: Scheduler, flights: Assignments, wake: Callable[[], None]) -> None:
         self._scheduler = scheduler
         self._flights = flights
         self._wake = wake
@@ -43,6 +43,6 @@ class DaskPlaces:
 
     async def _take(self, job: Job, host: str, taken: Callable[[], None]) -> None:
         with anyio.CancelScope() as self._waiting[job.id]:
-            await JobPlace(self._scheduler, job).move(host)
+            await LocalSlot(self._scheduler, job).move(host)
             del self._waiting[job.id]
             taken()

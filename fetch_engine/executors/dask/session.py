@@ -1,6 +1,6 @@
 """The fetches of one generation of the shared session, on the workers of a Dask cluster.
 
-Its ledger (`Flights`) is the only truth about what has ended: a connection that is lost, a worker that dies, an
+Its ledger (`Assignments`) is the only truth about what has ended: a connection that is lost, a worker that dies, an
 outcome that comes twice change nothing but who runs what.
 """
 
@@ -23,7 +23,7 @@ from fetch_engine.core.scheduler import Scheduler
 from fetch_engine.core.slots import slow_down, vacate
 from fetch_engine.core.task import Job, Outcome
 from fetch_engine.core.worker_facts import WorkerFacts
-from fetch_engine.executors.assignments import Batch, Flights, Verdict
+from fetch_engine.executors.assignments import Assignments, Batch, LossReason
 from fetch_engine.executors.dask.client import connect
 from fetch_engine.executors.dask.link import DaskLink
 from fetch_engine.executors.dask.local_places import DaskPlaces
@@ -75,7 +75,7 @@ class DaskSession:
         self._waits = waits
         self._jobs: dict[int, Job] = {}
         self._batches: dict[int, Batch] = {}  # of each fetch that is on a worker
-        self.flights = Flights()
+        self.flights = Assignments()
         self._link: DaskLink | None = None
         self._awake = asyncio.Event()
         self._places = DaskPlaces(scheduler, self.flights, self._awake.set)
@@ -303,7 +303,7 @@ class DaskSession:
                 outcome = replace(outcome, kind=job.cancel_error[0], message=job.cancel_error[1])
             ended.append((job, replace(with_rest(outcome, job.recorder), carried_by=worker)))
 
-    def _settle(self, verdicts: dict[int, Verdict], worker: str) -> None:
+    def _settle(self, verdicts: dict[int, LossReason], worker: str) -> None:
         ended: list[tuple[Job, Outcome]] = []
         for job_id, verdict in verdicts.items():
             job = self._jobs[job_id]

@@ -23,7 +23,7 @@ from fetch_engine.core.executor import Settings
 from fetch_engine.core.local_executor import LocalExecutor
 from fetch_engine.core.worker_facts import Versions, versions_here
 from fetch_engine.executors.records import Kind, Order, Record
-from fetch_engine.executors.worker_engine import FarEnd
+from fetch_engine.executors.worker_engine import WorkerEngine
 from fetch_engine.fetch.rate_limits import BytePacing
 
 HOOK = "weakfetch-tui"
@@ -157,7 +157,7 @@ class Session:
         self._settings = settings
         self._lost_after = lost_after
         self._heard_at = time.monotonic()
-        self.far = FarEnd(settings, self._emit, is_paced=False, progress=PROGRESS, grace=GRACE)
+        self.far = WorkerEngine(settings, self._emit, is_paced=False, progress=PROGRESS, grace=GRACE)
         self._of: dict[int, _Flight] = {}  # by the id of a fetch
         self._flights: weakref.WeakValueDictionary[int, _Flight] = weakref.WeakValueDictionary()
         self._highest = 0  # number of a batch that came

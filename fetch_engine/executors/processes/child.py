@@ -23,7 +23,7 @@ from fetch_engine.executors.processes.child_process import LEFT_TO_THE_PARENT
 from fetch_engine.executors.records import Record
 from fetch_engine.executors.spool_guest import SpoolGuest
 from fetch_engine.executors.work import Work
-from fetch_engine.executors.worker_engine import FarEnd
+from fetch_engine.executors.worker_engine import WorkerEngine
 
 MOST_RECORDS = 128  # in one message
 PAUSE = 0.002  # seconds between two messages, so that what ends meanwhile goes with one
@@ -45,7 +45,7 @@ class _Child:
         settings = work.settings
         if work.spool is not None:
             settings = settings.with_spool(SpoolGuest(*work.spool))
-        far_end = FarEnd(settings, self._outbox.put, is_paced=work.is_paced)
+        far_end = WorkerEngine(settings, self._outbox.put, is_paced=work.is_paced)
         async with anyio.create_task_group() as group:
             await group.start(far_end.run)
             await self._frames.send(([], far_end.facts()))
@@ -57,7 +57,7 @@ class _Child:
                 group.cancel_scope.cancel()
         await self._send([], far_end.facts())
 
-    async def _obey(self, far_end: FarEnd, messages: list[Any]) -> None:
+    async def _obey(self, far_end: WorkerEngine, messages: list[Any]) -> None:
         while True:
             for message in messages:
                 if message is None:
@@ -76,7 +76,7 @@ class _Child:
             await self._send(await self._outbox.take(MOST_RECORDS), None)
             await anyio.sleep(PAUSE)
 
-    async def _tell_facts(self, far_end: FarEnd) -> None:
+    async def _tell_facts(self, far_end: WorkerEngine) -> None:
         told = None
         while True:
             facts = far_end.facts()

@@ -24,7 +24,7 @@ from fetch_engine.core.task import Job, Outcome
 from fetch_engine.executors.frames import Frames
 from fetch_engine.executors.processes.child_process import ChildProcess
 from fetch_engine.executors.records import Order, pack_request
-from fetch_engine.executors.remote import Carried, RemoteExecutor
+from fetch_engine.executors.remote import RemoteExecutor, RemoteJob
 from fetch_engine.executors.work import Work
 from fetch_engine.model.results import ErrorKind, FetchResult
 
@@ -121,18 +121,18 @@ class ProcessExecutor(RemoteExecutor):
         self.ended += 1
         self.lost += lost
 
-    def _send(self, carried: Carried, client: Any) -> None:
+    def _send(self, carried: RemoteJob, client: Any) -> None:
         children: _Children = client
         if children.problem is not None:
             self._give_up(carried, (ErrorKind.CONNECT, children.problem))
         else:
             children.pick().order(carried)
 
-    def _drop(self, carried: Carried) -> None:
+    def _drop(self, carried: RemoteJob) -> None:
         child: _Child = carried.carrier
         child.drop(carried)
 
-    def _admit(self, carried: Carried) -> None:
+    def _admit(self, carried: RemoteJob) -> None:
         child: _Child = carried.carrier
         child.admit(carried)
 
@@ -142,7 +142,7 @@ class ProcessExecutor(RemoteExecutor):
             spool.adopt(outcome.body_path, outcome.body_size)
         return super()._accepted(job, outcome)
 
-    def _end(self, carried: Carried, outcome: Outcome) -> None:
+    def _end(self, carried: RemoteJob, outcome: Outcome) -> None:
         child: _Child | None = carried.carrier
         if child is not None:
             child.carried.discard(carried)
@@ -207,7 +207,7 @@ class _Child:
         self._rest = memoryview(b"")  # what its socket did not take yet
         self._is_due = self._is_ready = self._is_up = False
         self._ending = self._told_to_end = False
-        self.carried: set[Carried] = set()
+        self.carried: set[RemoteJob] = set()
         self.facts = FarFacts()
         self.gone = anyio.Event()
 
@@ -216,18 +216,18 @@ class _Child:
         """0 before it was started."""
         return self._process.pid
 
-    def order(self, carried: Carried) -> None:
+    def order(self, carried: RemoteJob) -> None:
         job = carried.job
         carried.carrier = self
         self.carried.add(carried)
         self._orders.append((job.id, carried.run, job.recorder.submitted, pack_request(job.request)))
         self._wake()
 
-    def drop(self, carried: Carried) -> None:
+    def drop(self, carried: RemoteJob) -> None:
         self._drops.append(carried.job.id)
         self._wake()
 
-    def admit(self, carried: Carried) -> None:
+    def admit(self, carried: RemoteJob) -> None:
         self._places.append(carried.job.id)
         self._wake()
 

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from tui.screen.details.tabs import headline, of_record, sections_of
-from tui.screen.details.target import Section, Subject
+from tui.screen.details.target import DetailsTarget, Section
 
-__all__ = ["Section", "Subject", "headline", "of_record", "sections_of"]
+__all__ = ["DetailsTarget", "Section", "headline", "of_record", "sections_of"]

@@ -6,14 +6,14 @@ import textwrap
 
 from tui.bridge.snapshot import ActiveRow, HeldRow
 from tui.rows.describe import shown_url
-from tui.screen.details.target import Subject
+from tui.screen.details.target import DetailsTarget
 from tui.text.glyphs import Glyphs
 from tui.text.plain_text import duration
 from tui.text.spans import Line
 from tui.widgets.wrapping import pairs
 
 
-def refs_lines(subject: Subject, glyphs: Glyphs, width: int) -> list[Line]:
+def refs_lines(subject: DetailsTarget, glyphs: Glyphs, width: int) -> list[Line]:
     """As it was when this was asked: the holders, nearest first."""
     row = subject.row
     held = row if isinstance(row, HeldRow) else subject.held

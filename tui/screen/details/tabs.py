@@ -11,7 +11,7 @@ from tui.rows.describe import outcome_code
 from tui.screen.details.facts import active_lines, error_lines, header_lines
 from tui.screen.details.redirects import redirect_lines
 from tui.screen.details.refs import refs_lines
-from tui.screen.details.target import Section, Subject, section
+from tui.screen.details.target import DetailsTarget, Section, section
 from tui.screen.details.timing import timing_lines
 from tui.screen.details.tls import tls_lines
 from tui.text.glyphs import Glyphs
@@ -24,7 +24,7 @@ MakeBody = Callable[[FetchResult, bool], Page]
 """The page of a result's body; the flag says that its record was trimmed."""
 
 
-def sections_of(subject: Subject, glyphs: Glyphs, body: MakeBody, *, secrets: bool = False) -> list[Section]:
+def sections_of(subject: DetailsTarget, glyphs: Glyphs, body: MakeBody, *, secrets: bool = False) -> list[Section]:
     """All there is to say about it, the most telling first. secrets: show them."""
     sections: list[Section] = []
     if isinstance(subject.row, ActiveRow):

@@ -14,7 +14,7 @@ Outcome = FetchResult | FetchError
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class DetailsTarget:
     """What details are asked of: a row, and the record of its fetch where there is one.
 
     trimmed: the record lost its headers and most of its body. held: its handle, where it was alive at that time.

@@ -14,7 +14,7 @@ from tui.rows.describe import short_url
 from tui.screen.body.pace import Background
 from tui.screen.body.source import BodySource
 from tui.screen.body.view import BodyView
-from tui.screen.details import Section, Subject, headline, sections_of
+from tui.screen.details import DetailsTarget, Section, headline, sections_of
 from tui.screen.record_actions import RecordActions
 from tui.screen.screens.ask import AskScreen
 from tui.text.spans import Line
@@ -34,7 +34,7 @@ class DetailsPane(Wheel, Frame, RecordActions):
 
     def __init__(self) -> None:
         super().__init__(id="details")
-        self.subject: Subject | None = None
+        self.subject: DetailsTarget | None = None
         self.sections: list[Section] = []
         self.current = 0
         self.secrets = False
@@ -47,7 +47,7 @@ class DetailsPane(Wheel, Frame, RecordActions):
         self._searching = Background()
         self._last_search = ""
 
-    def show(self, subject: Subject) -> None:
+    def show(self, subject: DetailsTarget) -> None:
         """Take another subject; a section that was chosen stays the same where the new subject has it too."""
         if subject == self.subject:
             return
@@ -78,7 +78,7 @@ class DetailsPane(Wheel, Frame, RecordActions):
             self._scroll.settle()
             self.repaint()
 
-    def acted_on(self) -> Subject | None:
+    def acted_on(self) -> DetailsTarget | None:
         return self.subject
 
     # painting

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tui.keys.table import Hint
 from tui.text.spans import Line
-from tui.widgets.line_widget import Painted
+from tui.widgets.line_widget import LineWidget
 
 
-class Footer(Painted):
+class Footer(LineWidget):
     """Hints in the order given; where not all fit, those before the last two go first."""
 
     def __init__(self, hints: list[Hint] | None = None) -> None:

@@ -8,12 +8,12 @@ from tui.bridge.snapshot import Snapshot
 from tui.text.meter import ScreenCost
 from tui.text.plain_text import rate
 from tui.text.spans import Line
-from tui.widgets.line_widget import Painted
+from tui.widgets.line_widget import LineWidget
 
 LONG = 110  # from this width on words are written out
 
 
-class StatusLine(Painted):
+class StatusLine(LineWidget):
     """Counts that go on whatever the rest of the screen does."""
 
     def __init__(self) -> None:

@@ -19,13 +19,13 @@ from fetch_engine import FetchRequest
 from fetch_engine.curl.command import is_curl_command
 from fetch_engine.curl.globbing import escape_glob
 from tui.entry.history import EntryHistory, SeenHosts
-from tui.entry.read import MOST_UNASKED, Entry, of_request, one_line, read_entries, read_entry, to_edit
+from tui.entry.read import MOST_UNASKED, ParsedInput, of_request, one_line, read_entries, read_entry, to_edit
 from tui.entry.request_draft import Draft
 from tui.entry.secret_mask import SecretMask
 from tui.keys.table import bindings
 from tui.text.plain_text import fit, safe
 from tui.text.spans import Line
-from tui.widgets.line_widget import Painted
+from tui.widgets.line_widget import LineWidget
 
 if TYPE_CHECKING:
     from tui.screen.screens.request_editor import Edited
@@ -56,7 +56,7 @@ class UrlInput(Input):
     class Entered(Message):
         """What was entered comes to this. unasked: how many URLs are fetched without a question."""
 
-        def __init__(self, entry: Entry, unasked: int = MOST_UNASKED) -> None:
+        def __init__(self, entry: ParsedInput, unasked: int = MOST_UNASKED) -> None:
             super().__init__()
             self.entry = entry
             self.unasked = unasked
@@ -219,16 +219,16 @@ class UrlInput(Input):
 
     # what stands in the field
 
-    def _read(self) -> Entry:
+    def _read(self) -> ParsedInput:
         try:
             edited = None
             if self.draft is not None and self.value.strip():
                 edited = replace(self.draft, url=self.value).request()
         except ValueError as error:
-            return Entry(complaint=f"nothing added: {error}")
+            return ParsedInput(complaint=f"nothing added: {error}")
         return read_entry(self.value, edited)
 
-    def _enter(self, entry: Entry) -> None:
+    def _enter(self, entry: ParsedInput) -> None:
         self.history.add(entry.kept)
         self._hosts.note(entry.kept)
         self._recalled = len(self.history)
@@ -273,12 +273,12 @@ class UrlBar(Vertical):
         self.query_one(UrlNotice).say(message.text, message.role)
 
 
-class _Prompt(Painted):
+class _Prompt(LineWidget):
     def line(self, y: int, width: int) -> Line:
         return [(" URL ", "head"), (self.glyphs.prompt, "key")]
 
 
-class UrlNotice(Painted):
+class UrlNotice(LineWidget):
     """One line that is there only while it says something."""
 
     def __init__(self) -> None:
@@ -296,7 +296,7 @@ class UrlNotice(Painted):
         return [(f"       {fit(self.text, width - 8)} ", self.role)]
 
 
-class UrlFacts(Painted):
+class UrlFacts(LineWidget):
     """How many URLs can be recalled, and how many of the fetches that may run at once do."""
 
     def __init__(self) -> None:
@@ -315,7 +315,7 @@ class UrlFacts(Painted):
         return [(text.rjust(width), "faint")]
 
 
-def _read_command(text: str) -> tuple[str, Entry]:
+def _read_command(text: str) -> tuple[str, ParsedInput]:
     line = one_line(text)
     return line, read_entry(line)
 

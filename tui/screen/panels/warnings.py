@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from tui.text.plain_text import fit, safe
 from tui.text.spans import Line, Span
 from tui.widgets.frame import Frame
-from tui.widgets.line_widget import Painted
+from tui.widgets.line_widget import LineWidget
 
 MOST_LINES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class WarningSummary:
     """lines: one for each lint that has something to say, bugs of ours first, of which there are `bugs`.
 
     row: what there is to say of the selected row, whose number is `id`.
@@ -31,11 +31,11 @@ class WarningsBox(Frame, can_focus=False):
 
     def __init__(self) -> None:
         super().__init__(id="warnings")
-        self.told = Told()
+        self.told = WarningSummary()
         self.joins = True
         self._lines: list[Line] = []
 
-    def show(self, told: Told) -> None:
+    def show(self, told: WarningSummary) -> None:
         """Take the newest lines."""
         self.told = told
         self._wrap()
@@ -62,14 +62,14 @@ class WarningsBox(Frame, can_focus=False):
         return self._lines[y] if y < len(self._lines) else []
 
 
-class WarningLine(Painted):
+class WarningLine(LineWidget):
     """What there is to say of the selected row, or else the first line and how many more there are."""
 
     def __init__(self) -> None:
         super().__init__(id="warning-line")
-        self.told = Told()
+        self.told = WarningSummary()
 
-    def show(self, told: Told) -> None:
+    def show(self, told: WarningSummary) -> None:
         """Take the newest lines."""
         self.told = told
         self.repaint()
@@ -91,9 +91,9 @@ class WarningLine(Painted):
 HIDE: Line = [("W", "key"), (" hide", "faint")]
 
 
-def _line(widget: Painted, told: Told, at: int) -> Span:
+def _line(widget: LineWidget, told: WarningSummary, at: int) -> Span:
     return f"{widget.glyphs.warning} {safe(told.lines[at])}", "bad" if at < told.bugs else "warn"
 
 
-def _of_row(widget: Painted, told: Told, at: int) -> Span:
+def _of_row(widget: LineWidget, told: WarningSummary, at: int) -> Span:
     return f"{widget.glyphs.prompt} #{told.id} {safe(told.row[at])}", "key"

@@ -15,7 +15,7 @@ from tui.keys.table import bindings
 from tui.screen.screens.once import ClosesOnce
 from tui.text.plain_text import safe
 from tui.text.spans import Line
-from tui.widgets.line_widget import Painted
+from tui.widgets.line_widget import LineWidget
 
 
 class AskInput(Input):
@@ -39,7 +39,7 @@ class AskInput(Input):
         self.replace(safe(" ".join(event.text.split("\n")), 4096).strip(), *self.selection)
 
 
-class _Label(Painted):
+class _Label(LineWidget):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.text = text

@@ -27,10 +27,10 @@ from tui.bridge.snapshot import (
     TogglePin,
 )
 from tui.entry.commands import AddRequests, AddUrls
-from tui.entry.read import Entry
+from tui.entry.read import ParsedInput
 from tui.keys.table import bindings, hints
 from tui.run.counts import fetches
-from tui.screen.details import Subject
+from tui.screen.details import DetailsTarget
 from tui.screen.next_warning import next_warned
 from tui.screen.panels.active import ActivePane
 from tui.screen.panels.details import DetailsPane
@@ -39,7 +39,7 @@ from tui.screen.panels.footer import Footer
 from tui.screen.panels.refs import RefsPane
 from tui.screen.panels.status import StatusLine
 from tui.screen.panels.url_bar import UrlBar, UrlFacts, UrlInput
-from tui.screen.panels.warnings import Told, WarningLine, WarningsBox
+from tui.screen.panels.warnings import WarningLine, WarningsBox, WarningSummary
 from tui.screen.record_actions import RecordActions
 from tui.screen.screens.confirm import ConfirmScreen
 from tui.screen.screens.details import DetailsScreen
@@ -203,7 +203,9 @@ class DashboardScreen(SizedNow, Screen[None], RecordActions):
     def _show_warnings(self) -> None:
         snapshot, row = self._app.snapshot, self._table().selected
         lines = () if snapshot is None else snapshot.warnings
-        told = Told(lines, 0 if snapshot is None else snapshot.bugs, row.id if row else 0, row.warnings if row else ())
+        told = WarningSummary(
+            lines, 0 if snapshot is None else snapshot.bugs, row.id if row else 0, row.warnings if row else ()
+        )
         box, line = self.query_one(WarningsBox), self.query_one(WarningLine)
         beside = self.has_class("-wide") and not self.has_class("-full")
         shown = bool(lines) and not self._quiet
@@ -246,7 +248,7 @@ class DashboardScreen(SizedNow, Screen[None], RecordActions):
         elif details.subject.row.id != row.id and self._rest is None:
             self._rest = self.set_timer(FOLLOW, self._show_details)
 
-    def _subject(self) -> Subject | None:
+    def _subject(self) -> DetailsTarget | None:
         """What the selected row stands for, as a frozen copy."""
         table, done = self._table(), self._app.done
         row = table.selected
@@ -255,10 +257,10 @@ class DashboardScreen(SizedNow, Screen[None], RecordActions):
         if isinstance(row, FinishedRecord):
             whole, trimmed = done.whole(table.rows.key(table.cursor.place))
             held = self._app.snapshot.held if self._app.snapshot is not None else ()
-            return Subject(whole, whole, trimmed, next((each for each in held if each.id == whole.id), None))
-        return Subject(row, done.find(row.id) if isinstance(row, HeldRow) else None)
+            return DetailsTarget(whole, whole, trimmed, next((each for each in held if each.id == whole.id), None))
+        return DetailsTarget(row, done.find(row.id) if isinstance(row, HeldRow) else None)
 
-    def acted_on(self) -> Subject | None:
+    def acted_on(self) -> DetailsTarget | None:
         return self._subject()
 
     def _show_details(self) -> None:
@@ -294,7 +296,7 @@ class DashboardScreen(SizedNow, Screen[None], RecordActions):
         else:
             self._start(entry)
 
-    def _start(self, entry: Entry) -> None:
+    def _start(self, entry: ParsedInput) -> None:
         for command in entry.commands:
             self._app.send(command)
 

@@ -9,7 +9,7 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from tui.keys.table import bindings, hints
-from tui.screen.details import Subject
+from tui.screen.details import DetailsTarget
 from tui.screen.panels.details import DetailsPane
 from tui.screen.panels.footer import Footer
 from tui.screen.screens.once import ClosesOnce
@@ -20,7 +20,7 @@ class DetailsScreen(ClosesOnce, Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("back")]
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: DetailsTarget) -> None:
         super().__init__()
         self._subject = subject
 

@@ -20,7 +20,7 @@ from tui.screen.panels.footer import Footer
 from tui.screen.screens.once import ClosesOnce
 from tui.text.plain_text import fit, safe, size
 from tui.text.spans import Line
-from tui.widgets.line_widget import Painted
+from tui.widgets.line_widget import LineWidget
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Edited:
     send: bool
 
 
-class EditorLine(Painted):
+class EditorLine(LineWidget):
     """One line of ours between the fields: a name, and words beside it."""
 
     def __init__(self, name: str, words: str = "", *, id: str | None = None, classes: str | None = None) -> None:
