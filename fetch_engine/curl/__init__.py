@@ -1,0 +1,1 @@
+"""curl's command lines and globs, read and written. Imports fetch and model."""

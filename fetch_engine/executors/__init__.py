@@ -1,0 +1,1 @@
+"""Fetches that run elsewhere, and what child processes and clusters share. Imports core and below."""

@@ -1,0 +1,1 @@
+"""What goes wrong with fetches, handles, loop and session, found in frozen facts. Imports core and model."""

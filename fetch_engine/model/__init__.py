@@ -1,0 +1,1 @@
+"""Values and words that everything else shares: requests, results, errors, limits, URLs. Imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""Results as NDJSON, CSV, HAR and JUnit. Imports fetch and model."""

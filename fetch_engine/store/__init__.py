@@ -1,0 +1,1 @@
+"""Runs kept in SQLite: written, read, resumed, pruned. Imports model."""

@@ -1,0 +1,1 @@
+"""Text for a terminal: cut, made safe, measured, in parts with roles. Imports the engine alone."""

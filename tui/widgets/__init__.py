@@ -1,0 +1,1 @@
+"""Widgets that paint lines: table, frame, cursor, pages. Imports rows, keys, text."""

@@ -1,0 +1,1 @@
+"""Fetches in child processes. Imports executors and core."""
