@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from tui.run.gc_at_start import collector_rests
-from tui.text.print_error import print_error
+from tui.text.stderr import print_error
 
 
 def main(argv: Sequence[str] | None = None) -> int:

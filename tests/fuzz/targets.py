@@ -165,7 +165,7 @@ def config(data: bytes) -> None:
     """Options, or exit code 2 after a plain message that names the file or the variable."""
     with contextlib.ExitStack() as stack:
         said: list[str] = []
-        stack.enter_context(mock.patch("tui.text.print_error.write_stderr", said.append))
+        stack.enter_context(mock.patch("tui.text.stderr.write_stderr", said.append))
         name, equals, value = _text(data).replace("\0", "").partition("=")
         if equals and name.startswith("WEAKFETCH_"):
             path, environ, place = os.devnull, {name: value}, name

@@ -21,7 +21,7 @@ from tests.headless.program import start
 from tests.wire.servers import Connection, RawServer
 from tui.demo.server import demo_server
 from tui.headless.progress_line import Progress, ProgressLine
-from tui.text import print_error
+from tui.text import stderr
 
 pytestmark = pytest.mark.once
 
@@ -207,10 +207,10 @@ async def test_what_is_left_and_the_rate(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_message_takes_the_place_of_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
-    monkeypatch.setattr(print_error, "STDERR", terminal.slave)
-    assert print_error.show_status("status")
-    print_error.print_error("a message")
-    print_error.print_error("another")
+    monkeypatch.setattr(stderr, "STDERR", terminal.slave)
+    assert stderr.show_status("status")
+    stderr.print_error("a message")
+    stderr.print_error("another")
     os.close(terminal.slave)
     while terminal.read():
         pass
@@ -227,7 +227,7 @@ def test_a_terminal_that_takes_nothing_is_not_waited_for(monkeypatch: pytest.Mon
             os.write(writing, b"x" * 4096)
     except BlockingIOError:
         pass
-    monkeypatch.setattr(print_error, "STDERR", writing)
-    assert not print_error.show_status("text")
+    monkeypatch.setattr(stderr, "STDERR", writing)
+    assert not stderr.show_status("text")
     os.close(reading)
     os.close(writing)

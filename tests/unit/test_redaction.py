@@ -49,9 +49,9 @@ from tui.screen.details import DetailsTarget, headline
 from tui.screen.details.facts import error_lines, header_lines
 from tui.screen.details.redirects import redirect_lines
 from tui.screen.details.timing import timing_lines
-from tui.text import print_error
+from tui.text import stderr
 from tui.text.glyphs import ASCII
-from tui.text.print_error import print_error
+from tui.text.stderr import print_error
 
 PARAMETERS = [
     "code", "access_token", "refresh_token", "id_token", "sig", "X-Amz-Signature", "X-Amz-Security-Token",
@@ -241,7 +241,7 @@ def test_no_complaint_no_argument_and_no_history_has_one(place: str) -> None:
     url = URLS[place](secret)
     written: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tui.text.print_error.write_stderr", written.append)
+        patch.setattr("tui.text.stderr.write_stderr", written.append)
         for message in (f"cannot read {url}: No such file", f"argument X: {url!r} is no number", f"({url})"):
             print_error(message)
     assert not any(secret in line for line in written), written
@@ -263,7 +263,7 @@ def test_no_complaint_no_argument_and_no_history_has_one(place: str) -> None:
     ).map("".join)
 )  # fmt: skip
 def test_complaints_are_masked_by_the_same_rules(text: str) -> None:
-    assert print_error.without_secrets(text) == masked_text(text)
+    assert stderr.without_secrets(text) == masked_text(text)
 
 
 @pytest.mark.parametrize("name", ["Set-Cookie", "X-Api-Key", "X-Echo"])

@@ -13,7 +13,7 @@ from fetch_engine.store.file import RunLocks
 from fetch_engine.store.place import is_there
 from fetch_engine.store.reader import Reader, RunFacts, StoreError
 from tui.run.resume import store_path, why_unreadable
-from tui.text.print_error import print_error, printable
+from tui.text.stderr import print_error, printable
 
 URL_CELLS = 100  # longer ones are cut
 COLUMNS = ("run", "started", "state", "ok", "failed", "left", "first URL")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import anyio
 
 from tui.text.plain_text import duration
-from tui.text.print_error import STDERR, show_status
+from tui.text.stderr import STDERR, show_status
 
 EVERY = 0.5  # seconds between two redraws
 SPAN = 5.0  # seconds that the rate is taken over

@@ -42,7 +42,7 @@ from tui.run.journal import Journal
 from tui.run.report_files import end_reports, open_reports
 from tui.run.resume import open_run
 from tui.text.host_lines import announce, announce_rest, kept_waiting
-from tui.text.print_error import print_error, write_stderr
+from tui.text.stderr import print_error, write_stderr
 
 PATIENCE = 2.0  # seconds for a reader that does not read, once a signal has asked for the end
 LAST_RESORT = 10.0  # seconds from a signal to the end, whatever still hangs (a name look-up cannot be cancelled)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from tui.text.print_error import printable
+from tui.text.stderr import printable
 
 _HOST = r"(\[[^\]]*\]|[^:\[\]]*)"
 _RESOLVE = re.compile(_HOST + r":([0-9]{1,5}):(.+)", re.DOTALL)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from tui.options.table import Options
-from tui.text.print_error import print_error
+from tui.text.stderr import print_error
 
 if TYPE_CHECKING:
     from fetch_engine import FetchEngine

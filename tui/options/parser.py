@@ -7,7 +7,7 @@ import re
 import sys
 from typing import Any, NoReturn
 
-from tui.text.print_error import print_error
+from tui.text.stderr import print_error
 
 PROGRAM = "weakfetch-tui"
 

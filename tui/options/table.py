@@ -31,7 +31,7 @@ from tui.options.types import (
     size,
     time_limit,
 )
-from tui.text.print_error import print_error
+from tui.text.stderr import print_error
 
 P = TypeVar("P", bound=Parser)
 EPILOG = """\

@@ -34,7 +34,7 @@ from tui.run.resume import OpenRun, open_run, store_path
 from tui.terminal import setup
 from tui.terminal.ending_signals import EndingSignals
 from tui.terminal.gc_pauses import Pauses
-from tui.text.print_error import print_error, write_stderr
+from tui.text.stderr import print_error, write_stderr
 
 if TYPE_CHECKING:
     from fetch_engine import FetchTask

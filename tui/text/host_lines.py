@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from tui.text.print_error import print_error_now
+from tui.text.stderr import print_error_now
 
 if TYPE_CHECKING:
     from fetch_engine.core.hosts import Hosts
