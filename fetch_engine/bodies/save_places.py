@@ -10,11 +10,9 @@ from fetch_engine.bodies.partial import Partial
 from fetch_engine.files.file_names import file_name, numbered
 from fetch_engine.files.name_claims import Claim, NameClaims
 from fetch_engine.files.output_files import OutputPlace, find_place
+from fetch_engine.model.save_to import SaveTo
 
 MOST_NUMBERS = 10_000  # of one name
-
-
-from fetch_engine.model.save_to import SaveTo
 
 
 def known_name(save: SaveTo, url: str) -> str | None:
