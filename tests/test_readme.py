@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
@@ -45,7 +46,7 @@ def folder(tmp_path: Path, server: str) -> Path:
     return tmp_path
 
 
-USE = [line.partition(" # ")[0].rstrip() for line in block("Use", "sh").splitlines()]
+USE = [line.partition(" # ")[0].rstrip() for line in block("Reference", "sh").splitlines()]
 
 
 def runnable(command: str, server: str) -> str:
@@ -79,8 +80,79 @@ def test_each_dashboard_command_opens_and_leaves(command: str, server: str, fold
     assert code == (1 if "missing" in command else 0)
 
 
+def recipe(heading: str) -> str:
+    """The commands of a recipe."""
+    section = README.split(f"\n### {heading}\n")[1].split("\n### ")[0]
+    return section.split("```sh\n")[1].split("```")[0]
+
+
+def test_the_recipe_for_a_list_opens_the_dashboard_and_its_filter_finds_what_failed(server: str, folder: Path) -> None:
+    (folder / "urls.txt").write_text(f"{server}/fast\n{server}/status/404\n")
+    command = runnable(recipe("Fetch a list and see what failed"), server)
+    with PtyTerminal(["sh", "-c", f"cd {folder} && {command}"], size=(100, 24)) as terminal:
+        terminal.wait_for(lambda: re.search(r"Done 2\b", terminal.text), LIMIT)
+        terminal.wait_for(lambda: "/fast" in terminal.text and "/status/404" in terminal.text, LIMIT)
+        terminal.send("2")
+        terminal.send("/")
+        terminal.send("!code:200\r")
+        terminal.wait_for(lambda: "/fast" not in terminal.text and "/status/404" in terminal.text, LIMIT)
+        terminal.send("q")
+        assert terminal.wait_exit(LIMIT) == 1
+
+
+def test_the_recipe_for_scripts_prints_what_failed(server: str, folder: Path) -> None:
+    (folder / "urls.txt").write_text(f"{server}/fast\n{server}/status/404\n")
+    done = run_recipe("Run it from a script", server, folder)
+    said, line = done.stdout.splitlines()
+    assert said == "some URLs failed"
+    assert json.loads(line)["status"] == 404
+
+
+def test_the_recipe_for_saving_saves_and_can_be_run_again(server: str, folder: Path) -> None:
+    for _ in range(2):
+        done = run_recipe("Save files and resume broken downloads", server, folder)
+        assert done.returncode == 0, done.stderr
+        assert statuses(folder) == [200, 200]
+        assert sorted(one.name for one in (folder / "downloads").iterdir()) == ["fast", "json"]
+
+
+def test_the_recipe_for_a_gentle_run_does_its_work(server: str, folder: Path) -> None:
+    done = run_recipe("Be gentle to a host", server, folder)
+    assert done.returncode == 0, done.stderr
+    assert statuses(folder) == [200, 200]
+
+
+def test_the_recipe_for_an_interrupted_run_fetches_the_rest(server: str, folder: Path) -> None:
+    (folder / "urls.txt").write_text(f"{server}/fast\n{server}/slow?s=5\n")
+    first, second = runnable(recipe("Continue an interrupted run"), server).splitlines()
+    with subprocess.Popen(["sh", "-c", f"exec {first}"], cwd=folder, stderr=subprocess.PIPE) as run:
+        try:
+            until = time.monotonic() + LIMIT
+            while not ((folder / "results.ndjson").exists() and statuses(folder)):
+                assert time.monotonic() < until
+                time.sleep(0.05)
+        finally:
+            run.kill()
+    assert statuses(folder) == [200]
+    done = subprocess.run(["sh", "-c", second], cwd=folder, capture_output=True, check=False, timeout=LIMIT)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in (folder / "results.ndjson").read_text().splitlines()]
+    assert [(line["index"], line["status"]) for line in lines] == [(1, 200), (2, 200)]
+
+
+def run_recipe(heading: str, server: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = runnable(recipe(heading), server)
+    done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, check=False, text=True, timeout=LIMIT)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def statuses(folder: Path) -> list[int]:
+    return [json.loads(line)["status"] for line in (folder / "results.ndjson").read_text().splitlines()]
+
+
 def test_the_demo_command_opens_the_dashboard_and_leaves_nothing(tmp_path: Path) -> None:
-    assert ".venv/bin/weakfetch-tui --demo" in block("Try it", "sh")
+    assert ".venv/bin/weakfetch-tui --demo" in block("Install and try it", "sh")
     with PtyTerminal([*PROGRAM.split(), "--demo"], size=(80, 24)) as terminal:
         terminal.wait_for(lambda: re.search(r"Done [3-9]", terminal.text), LIMIT)
         terminal.send("q")
@@ -91,7 +163,7 @@ def test_the_demo_command_opens_the_dashboard_and_leaves_nothing(tmp_path: Path)
 
 
 def test_the_result_line_starts_with_the_keys_that_are_promised(server: str) -> None:
-    promised = json.loads(block("Use", "json"))
+    promised = json.loads(block("Reference", "json"))
     done = subprocess.run(
         [*PROGRAM.split(), "--headless", f"{server}/fast"], capture_output=True, check=False, timeout=LIMIT
     )
@@ -141,7 +213,7 @@ def test_pictures_and_links_lead_somewhere() -> None:
 
 def test_the_settings_are_taken(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
-    file.write_text(block("Use", "toml"))
+    file.write_text(block("Reference", "toml"))
     options = parse(["--config", str(file), "http://a.test/"], stdout_is_terminal=True, environ={})
     assert (options.theme, options.concurrency, options.max_time) == ("contrast", 32, 60)
     assert options.headers == (("Accept", "text/html"),)
