@@ -66,6 +66,12 @@ def assert_drawn(pilot: Pilot[None], size: tuple[int, int]) -> None:
     assert {strip.cell_length for strip in strips} == {size[0]}
 
 
+def test_the_palette_is_drawn_however_narrow_the_terminal_gets() -> None:
+    sizes = [(width, height) for height in (12, 5) for width in range(12, 0, -1)]
+    asyncio.run(draw("one", ["ctrl+p", "e", *sizes, (80, 24)]))
+    asyncio.run(draw("one", [(1, 10), "ctrl+p", "e", *reversed(sizes)]))
+
+
 # An example takes a second: without shrinking, a failure is told at once.
 @settings(
     max_examples=30,

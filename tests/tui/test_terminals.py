@@ -22,7 +22,7 @@ WALK = (  # to every screen and back: what is typed, and what is seen then
     ("?", "esc back"),
     (ESCAPE, "1 Active"),
     (":", "Search for commands"),
-    (ESCAPE, "1 Active"),
+    (ESCAPE, "2 Done"),  # which the palette covers
     ("X", "Sure?"),
     (ESCAPE, "1 Active"),
     ("/", "/"),
