@@ -36,14 +36,14 @@ import os, sys
 from tests.tui.fake_link import FakeLink, result, snapshot
 from tui.screen.app import DashboardApp
 import asyncio
-from tui import terminal
+from tui.terminal.setup import run_app
 
 body = ("first line\\n" + "x\\n" * 5000 + "last \\x1b[31mline\\n").encode()
 path = sys.argv[1] + "/spooled"
 open(path, "wb").write(body)
 record = result(1, "http://h/note", body=body[:100], size=len(body), content_type="text/plain", body_path=path)
 app = DashboardApp(FakeLink(snapshot(done=1), [record]))
-sys.exit(asyncio.run(terminal.run_app(app)))
+sys.exit(asyncio.run(run_app(app)))
 """
 
 VIEWER = """
