@@ -91,7 +91,7 @@ class CurlOperation:
             if text is None:
                 continue
             if not re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{0,9})?", text):
-                missing.append(f"{option} is no number of seconds")
+                missing.append(f"{option}: invalid number of seconds")
             else:
                 values[name] = float(text) or None
         return Timeouts(**values)

@@ -119,7 +119,7 @@ class CurlReader:
         elif not colon and value.endswith(";") and TOKEN.fullmatch(value[:-1]):
             self.operation.headers.append((value[:-1], ""))
         elif not colon or not TOKEN.fullmatch(name):
-            self.ignored.append("a header that is none")
+            self.ignored.append("a malformed header")
         elif name.lower() in TRANSPORT_HEADERS:
             self.ignored.append(f"{name} (the connection sets it)")
         elif text:

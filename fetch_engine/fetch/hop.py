@@ -55,7 +55,7 @@ def first_hop(request: FetchRequest, target: Target, more: Headers = ()) -> HopR
     9.1) or that the transport sets itself.
     """
     if not TOKEN.fullmatch(request.method):
-        raise AttemptFailed(ErrorKind.PROTOCOL, "the request method is no HTTP token")
+        raise AttemptFailed(ErrorKind.PROTOCOL, "invalid request method: not an HTTP token")
     if request.raw:
         more = (*more, ("Accept-Encoding", "identity"))
     headers = _completed(request.headers, more) if request.headers or more else _default_headers()
@@ -101,7 +101,7 @@ def user_agent() -> str:
 
 def _checked(name: str, value: str) -> tuple[str, str]:
     if not TOKEN.fullmatch(name):
-        raise AttemptFailed(ErrorKind.PROTOCOL, "a request header's name is no HTTP token")
+        raise AttemptFailed(ErrorKind.PROTOCOL, "malformed request header: its name is not an HTTP token")
     if name.lower() in TRANSPORT_HEADERS:
         raise AttemptFailed(ErrorKind.PROTOCOL, f"request header {name} cannot be given, the connection sets it")
     if not _VALUE.fullmatch(value):

@@ -240,7 +240,7 @@ def keep_access(descriptor: int, path: str) -> None:
 def replace(path: str, place: str) -> None:
     """Rename over a file or a link, but over nothing else."""
     if _is_special(_status(place)):
-        raise FileExistsError(errno.EEXIST, "what is there now is no file", place)
+        raise FileExistsError(errno.EEXIST, "not a regular file", place)
     os.replace(path, place)
 
 

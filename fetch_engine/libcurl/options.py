@@ -65,7 +65,7 @@ class RequestOptions:
 
     def _reshape(self, method: str, has_body: bool, insecure: bool, fresh: bool) -> None:
         if not TOKEN.fullmatch(method):
-            raise AttemptFailed(ErrorKind.PROTOCOL, "not a valid request: the method is no HTTP token", unsent=True)
+            raise AttemptFailed(ErrorKind.PROTOCOL, "invalid request method: not an HTTP token", unsent=True)
         curl = self._curl
         curl.unsetopt(pycurl.CUSTOMREQUEST)
         curl.setopt(pycurl.HTTPGET, 1)

@@ -137,7 +137,7 @@ def resolve(base: Target, location: str) -> Target:
         try:
             location = urljoin(base.url, location)
         except ValueError:
-            raise _invalid("no valid reference") from None
+            raise _invalid("invalid reference") from None
     target = _parse_absolute(location)
     if target.fragment is None and base.fragment is not None:
         return replace(target, fragment=base.fragment)
@@ -211,7 +211,7 @@ def _parse(scheme: str, text: str) -> Target:
         # Dot segments and percent encoding are all that is left to do.
         url, hash_sign, fragment = str(httpx.URL(f"{scheme}://{netloc}{slash}{rest}")).partition("#")
     except (httpx.InvalidURL, ValueError):
-        raise _invalid("no valid URL") from None
+        raise _invalid("invalid URL") from None
     end = len(f"{scheme}://{netloc}")
     if not url.startswith("/", end):  # httpx leaves none of a path such as `/..`
         url = f"{url[:end]}/{url[end:]}"
@@ -224,14 +224,14 @@ def _check_characters(text: str) -> None:
     if _CONTROL.search(text):
         raise _invalid("control character in the URL")
     if _SURROGATE.search(text):
-        raise _invalid("not valid Unicode")
+        raise _invalid("invalid Unicode")
 
 
 def _split_port(text: str) -> tuple[str, str]:
     if text.startswith("["):
         host, bracket, port = text.rpartition("]")
         if not bracket or (port and not port.startswith(":")):
-            raise _invalid("no valid IPv6 address")
+            raise _invalid("invalid IPv6 address")
         return host + bracket, port[1:]
     host, _, port = text.partition(":")
     return host, port
@@ -256,18 +256,18 @@ def _host(text: str) -> tuple[str, str]:
         try:
             address = ipaddress.IPv6Address(text[1:-1]).compressed
         except ValueError:
-            raise _invalid("no valid IPv6 address") from None
+            raise _invalid("invalid IPv6 address") from None
         return address, f"[{address}]"
     host = text.lower() if text.isascii() else _idna(text)
     labels = host.removesuffix(".").split(".")
     if len(host) > _LONGEST_HOST or not all(_LABEL.fullmatch(label) for label in labels):
-        raise _invalid("no valid host name")
+        raise _invalid("invalid host name")
     if _NUMBER.fullmatch(labels[-1]):
         # The system's resolver reads 127.1, 0x7f.1 and 2130706433 as addresses; a filter of addresses would not.
         try:
             ipaddress.IPv4Address(host)
         except ValueError:
-            raise _invalid("no valid IPv4 address (four decimal numbers)") from None
+            raise _invalid("invalid IPv4 address (expected four decimal numbers)") from None
     return host, host
 
 
@@ -275,11 +275,11 @@ def _idna(host: str) -> str:
     from fetch_engine.model.idn import IdnError, to_ascii  # here, as its tables take long to load
 
     if len(host) > _LONGEST_HOST:
-        raise _invalid("no valid host name")
+        raise _invalid("invalid host name")
     try:
         return to_ascii(host)
     except IdnError:
-        raise _invalid("no valid international host name") from None
+        raise _invalid("invalid internationalized host name") from None
 
 
 def _basic(userinfo: str) -> str:

@@ -66,5 +66,5 @@ def local_end(options: TransportOptions) -> tuple[Interface | None, socket.Addre
         return None, family
     interface = Interface.parse(options.interface)
     if interface.family is not None and family not in (None, interface.family):
-        raise ValueError(f"{options.interface} is no IPv{options.ip_version} address")
+        raise ValueError(f"not an IPv{options.ip_version} address: {options.interface}")
     return interface, interface.family or family

@@ -46,7 +46,7 @@ class Proxy:
         try:
             port = parts.port or _DEFAULT_PORT[parts.scheme]
         except ValueError:  # its words would hold what stands there, and that may be a password
-            raise ValueError("the proxy's port is no number from 1 to 65535") from None
+            raise ValueError("the proxy's port must be a number from 1 to 65535") from None
         authorization = login = None
         if parts.username is not None:
             user = urllib.parse.unquote_to_bytes(parts.username)

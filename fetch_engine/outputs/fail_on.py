@@ -50,5 +50,7 @@ class FailOn:
 def _kinds(word: str) -> set[ErrorKind]:
     named = {kind for kind in ErrorKind if word in ("errors", kind) or kind.startswith(f"{word}-")}
     if not word or not named:
-        raise ValueError(f"{word!r} is no status, no class as 4xx, no kind of error as timeout, nor errors or none")
+        raise ValueError(
+            f"unknown outcome {word!r}: expected a status, a class (4xx), a kind of error (timeout), errors or none"
+        )
     return named

@@ -159,7 +159,7 @@ def check_tables(database: sqlite3.Connection, path: Path) -> None:
     found = {(table, column) for table, column in database.execute(_COLUMNS)}
     if missing := _expected() - found:
         table, column = min(missing)
-        raise DamagedStore(f"{path}: is not a store of this program: there is no {column} in {table}")
+        raise DamagedStore(f"{path}: not a store of this program: {table} has no column {column}")
 
 
 _COLUMNS = (

@@ -102,7 +102,7 @@ def test_requests_are_made_while_they_come(site: Site) -> None:
         assert process.stdin
         process.stdin.write(b"3\n")  # as a URL it would be invalid in another way
         process.stdin.flush()
-        assert next_line(process)["error"]["message"] == "line 1: no JSON object"
+        assert next_line(process)["error"]["message"] == "line 1: not a JSON object"
         for name in "ab":
             process.stdin.write(json.dumps({"url": f"{site.url}/{name}"}).encode() + b"\n")
             process.stdin.flush()

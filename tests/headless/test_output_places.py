@@ -257,7 +257,7 @@ def test_a_reader_that_leaves_ends_the_body(server: str) -> None:
         (["-c", "-", "http://a"], "name a file"),
         (["-o", "x", "http://a/[1-2]"], "would name 2 files; #1"),
         (["-o", "x#2", "http://a/{a,b,c}/[1-2]"], "would name 3 files"),
-        (["-o", "#1", "http://a/{..,b}"], "'..' names no file"),
+        (["-o", "#1", "http://a/{..,b}"], "not a file name: '..'"),
         (["--checksum", "md5:" + "0" * 32, "http://a/[1-2]"], "exactly one URL"),
         (["-o", "../x", "--output-dir", "d", "http://a"], "no '..'"),
         (["-o", "/x", "--output-dir", "d", "http://a"], "is relative"),

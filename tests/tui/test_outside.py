@@ -24,7 +24,7 @@ def test_the_pager_shows_no_raw_control_characters() -> None:
 
 
 def test_what_cannot_be_run_is_named() -> None:
-    with pytest.raises(NoProgram, match=r"no program 'no-such-pager', which \$PAGER names"):
+    with pytest.raises(NoProgram, match=r"program not found: 'no-such-pager' \(from \$PAGER\)"):
         pager_command({"PAGER": "no-such-pager -x"})
     with pytest.raises(NoProgram, match=r"\$VISUAL cannot be understood"):
         editor_command({"VISUAL": "vi 'x", "EDITOR": "vi"})

@@ -51,7 +51,7 @@ def test_an_error_is_told_before_the_screen_is_drawn(tmp_path: Path) -> None:
     with run(tmp_path, "mouse = true\n\nfps = 0\n") as terminal:
         assert terminal.wait_exit() == 2
         assert b"\x1b" not in terminal.raw
-        assert b"config.toml:3: fps: '0' is no number" in terminal.raw
+        assert b"config.toml:3: fps: invalid number (0.1 to 60): '0'" in terminal.raw
 
 
 def test_what_is_changed_in_the_program_is_kept(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_a_command_becomes_its_request(text: str, request_: FetchRequest) -> Non
         ("curl \"h/", ['a " is never closed']),
         ("curl $'h/\\", ["a $' is never closed"]),
         ("curl ^\r\n h/", ["this is a command for cmd.exe; copy it as cURL for bash"]),
-        ("curl -m soon h/", ["--max-time is no number of seconds"]),
+        ("curl -m soon h/", ["--max-time: invalid number of seconds"]),
         ("curl -X 'A B' h/", ["the method is not valid"]),
         ("curl -H 'Cookie: ***' https://***@h/", ["the value of Cookie was left out where it was copied",
                                                    "user and password of the URL were left out where it was copied"]),
@@ -131,7 +131,7 @@ def test_what_is_essential_and_cannot_be_taken_is_named(text: str, missing: list
         ("curl h/ && curl i/", ["what follows the command"]),
         ("curl h/\ncurl i/", ["what follows the command"]),
         ("curl h/ -H 'Connection: close' -H ':authority: h' -A ''",
-         ["Connection (the connection sets it)", "a header that is none", "sending no User-Agent"]),
+         ["Connection (the connection sets it)", "a malformed header", "sending no User-Agent"]),
     ],
 )  # fmt: skip
 def test_the_rest_that_is_not_taken_is_named(text: str, ignored: list[str]) -> None:

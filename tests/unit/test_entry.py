@@ -112,7 +112,7 @@ def test_a_draft_that_nobody_changed_makes_the_same_request(request: FetchReques
     [
         ({"method": "A B"}, "the method is not valid"),
         ({"url": " "}, "there is no URL"),
-        ({"headers": "A: b\n\nc"}, "line 3 of the headers is no 'Name: value'"),
+        ({"headers": "A: b\n\nc"}, "malformed header in line 3: expected 'Name: value'"),
         ({"headers": "Content-Length: 3"}, "Content-Length cannot be given, the connection sets it"),
         ({"headers": "Cookie: ***"}, "Cookie has no value that *** could stand for"),
     ],

@@ -318,7 +318,7 @@ def test_fail_on(text: str, failing: list[int | ErrorKind], passing: list[int | 
 
 @pytest.mark.parametrize("text", ["", "oops", "4x", "4xx,", "none,404", "time", "99", "6xx"])
 def test_fail_on_refuses_what_it_does_not_know(text: str) -> None:
-    with pytest.raises(ValueError, match="is no status"):
+    with pytest.raises(ValueError, match="unknown outcome"):
         FailOn.parse(text)
 
 

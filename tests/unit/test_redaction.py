@@ -242,7 +242,7 @@ def test_no_complaint_no_argument_and_no_history_has_one(place: str) -> None:
     written: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tui.text.stderr.write_stderr", written.append)
-        for message in (f"cannot read {url}: No such file", f"argument X: {url!r} is no number", f"({url})"):
+        for message in (f"cannot read {url}: No such file", f"argument X: invalid number: {url!r}", f"({url})"):
             print_error(message)
     assert not any(secret in line for line in written), written
     assert secret not in without_secrets(url)

@@ -101,7 +101,7 @@ def test_local_ends_that_are_none() -> None:
     for text in ("", "nosuchdevice0", "300.1.1.1", "lo\0", "x" * 100):
         with pytest.raises(ValueError, match="neither an IP address nor a network interface"):
             local_end(TransportOptions(interface=text))
-    with pytest.raises(ValueError, match="is no IPv6 address"):
+    with pytest.raises(ValueError, match="not an IPv6 address"):
         local_end(TransportOptions(interface="127.0.0.1", ip_version=6))
     assert local_end(TransportOptions(ip_version=6)) == (None, socket.AF_INET6)
     assert local_end(TransportOptions(interface="::1"))[1] is socket.AF_INET6

@@ -89,7 +89,7 @@ class Exchange:
         try:
             value = float(self.query.get(name, default))
         except ValueError:
-            raise BadQuery(f"{name} is no number") from None
+            raise BadQuery(f"{name} must be a number") from None
         if not 0 <= value <= most:
             raise BadQuery(f"{name} must be between 0 and {most:g}")
         return value

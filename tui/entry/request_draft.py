@@ -53,7 +53,7 @@ class Draft:
             if not line.strip():
                 continue
             if not colon or not TOKEN.fullmatch(name):
-                raise ValueError(f"line {number} of the headers is no 'Name: value'")
+                raise ValueError(f"malformed header in line {number}: expected 'Name: value'")
             if name.lower() in TRANSPORT_HEADERS:
                 raise ValueError(f"{name} cannot be given, the connection sets it")
             known = next((pair for pair in before if pair[0].lower() == name.lower() and _shown(pair) == value), None)

@@ -78,12 +78,12 @@ class RequestSplitter(LineSplitter):
 def _read(asked: Any) -> AskedUrl:
     """Raises ValueError."""
     if not isinstance(asked, dict):
-        raise ValueError("no JSON object")  # noqa: TRY004 - of the text, not of a caller
+        raise ValueError("not a JSON object")  # noqa: TRY004 - of the text, not of a caller
     unknown = [key for key in asked if key not in KEYS]
     if unknown:
         raise ValueError(f"unknown key {', '.join(repr(key[:40]) for key in unknown[:5])}; known are {', '.join(KEYS)}")
     if not isinstance(asked.get("url"), str):
-        raise ValueError("no 'url', or one that is no text")  # noqa: TRY004
+        raise ValueError("'url' is missing or not a string")  # noqa: TRY004
     if not _is_id(asked.get("id")):
         raise ValueError("invalid 'id': expected text, a number, true, false or null")
     headers = _headers(asked.get("headers"))
@@ -104,7 +104,7 @@ def _refuse(constant: str) -> NoReturn:
 def _text(asked: dict[str, Any], key: str) -> str | None:
     value = asked.get(key)
     if value is not None and not isinstance(value, str):
-        raise ValueError(f"'{key}' is no text")
+        raise ValueError(f"'{key}' must be a string")
     return value
 
 
@@ -121,7 +121,7 @@ def _headers(given: Any) -> Headers:
         pairs = [given]
     for pair in pairs:
         if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(each, str) for each in pair)):
-            raise ValueError("'headers' is neither an object of texts nor a list of pairs of texts")
+            raise ValueError("'headers' must be an object of strings or a list of [name, value] pairs")
     return tuple((name, value) for name, value in pairs)
 
 
@@ -133,8 +133,8 @@ def _body(asked: dict[str, Any]) -> bytes | None:
         try:
             return base64.b64decode(coded, validate=True)
         except ValueError:
-            raise ValueError("'body_base64' is no base64") from None
+            raise ValueError("invalid base64 in 'body_base64'") from None
     try:
         return None if text is None else text.encode()
     except UnicodeEncodeError:
-        raise ValueError("'body' is no valid Unicode") from None
+        raise ValueError("invalid Unicode in 'body'") from None

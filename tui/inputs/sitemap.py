@@ -52,7 +52,7 @@ class SitemapReader:
             except _Refused as refusal:
                 self.error = f"the sitemap is refused: {refusal}"
             except expat.ExpatError as error:
-                self.error = f"no valid sitemap: {expat.ErrorString(error.code)}, line {error.lineno}"
+                self.error = f"invalid sitemap: {expat.ErrorString(error.code)}, line {error.lineno}"
         urls, self._urls = self._urls, []
         return urls
 

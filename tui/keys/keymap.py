@@ -39,8 +39,8 @@ def keymap(settings: Sequence[KeySetting]) -> dict[str, tuple[str, ...]]:
     for setting in settings:
         if (key := table.get(setting.id)) is None:
             near = get_close_matches(setting.id, table, 1)
-            hint = f"; is {near[0]} meant?" if near else "; the help of the dashboard names them"
-            raise _error(setting, f"there is no such id{hint}")
+            hint = f"; did you mean {near[0]}?" if near else "; the dashboard's help lists them"
+            raise _error(setting, f"unknown key id{hint}")
         keys = tuple(_key(setting, text) for text in setting.keys)
         _check(setting, key, keys)
         table[setting.id] = replace(key, keys=keys)
@@ -75,7 +75,7 @@ def _key(setting: KeySetting, text: str) -> str:
     prefix, _, rest = name.rpartition("+")
     if rest in _SHIFTED and prefix in ("shift", "ctrl", "ctrl+shift") and name != "ctrl+tab":
         return name
-    raise _error(setting, f"{text!r} is no key, as x, X, f5, ctrl+x, pgup or space")
+    raise _error(setting, f"unknown key {text!r} (examples: x, X, f5, ctrl+x, pgup, space)")
 
 
 def _find_clash(setting: KeySetting, table: dict[str, Key]) -> None:

@@ -199,20 +199,20 @@ def _first_wins(pairs: Sequence[tuple[HostAndPort, T]]) -> dict[HostAndPort, T]:
 def _resolve(text: str) -> tuple[HostAndPort, tuple[str, ...]]:
     match = _RESOLVE.fullmatch(text.removeprefix("+"))
     if match is None or not match[1] or match[1].startswith("-"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT:ADDRESS")
+        raise argparse.ArgumentTypeError(f"invalid HOST:PORT:ADDRESS: {text!r}")
     addresses = []
     for address in match[3].split(","):
         try:
             addresses.append(str(ipaddress.ip_address(address.strip("[]"))))
         except ValueError:
-            raise argparse.ArgumentTypeError(f"{address!r} is no IP address") from None
+            raise argparse.ArgumentTypeError(f"invalid IP address: {address!r}") from None
     return (_host(match[1]), int(match[2])), tuple(addresses)
 
 
 def _connect_to(text: str) -> tuple[HostAndPort, HostAndPort]:
     match = _CONNECT_TO.fullmatch(text)
     if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no HOST1:PORT1:HOST2:PORT2")
+        raise argparse.ArgumentTypeError(f"invalid HOST1:PORT1:HOST2:PORT2: {text!r}")
     return (_host(match[1]), int(match[2] or 0)), (_host(match[3]), int(match[4] or 0))
 
 
@@ -223,4 +223,4 @@ def _host(text: str) -> str:
     try:
         return ipaddress.IPv6Address(text[1:-1]).compressed
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no IPv6 address") from None
+        raise argparse.ArgumentTypeError(f"invalid IPv6 address: {text!r}") from None

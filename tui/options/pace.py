@@ -99,7 +99,7 @@ def _rate(text: str) -> float:
         seconds = float(match[2] or 1) * _SECONDS[match[3] or "s"]
         value = float(match[1]) / seconds if seconds else 0.0
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no rate, as 10/s, 100/m or 1/2s")
+        raise argparse.ArgumentTypeError(f"invalid rate: {text!r} (examples: 10/s, 100/m, 1/2s)")
     return value
 
 
@@ -107,7 +107,7 @@ def _speed(text: str) -> float:
     match = _SPEED.fullmatch(text)
     value = 0.0 if match is None else float(match[1]) * _UNITS[match[2].upper()]
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no speed in bytes a second, as 500, 100K or 1M")
+        raise argparse.ArgumentTypeError(f"invalid speed in bytes per second: {text!r} (examples: 500, 100K, 1M)")
     return value
 
 
@@ -119,7 +119,7 @@ def _statuses(text: str) -> frozenset[int]:
     except ValueError:
         found = None
     if found is None or found.kinds:
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of statuses, as 429,5xx or 520-524")
+        raise argparse.ArgumentTypeError(f"invalid list of statuses: {text!r} (example: 429,5xx,520-524)")
     return found.statuses
 
 
@@ -139,5 +139,5 @@ def _seconds(text: str) -> float | None:
     except ValueError:
         value = -1.0
     if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+        raise argparse.ArgumentTypeError(f"invalid number of seconds: {text!r}")
     return value or None

@@ -166,7 +166,7 @@ def _check_output(given: Any, output: str) -> None:
     if given.remote_name or given.remote_header_name:
         raise ValueError("argument -o/--output: not with -O or -J, which name the file themselves")
     if not names_file(output):
-        raise ValueError(f"argument -o/--output: {output!r} names no file")
+        raise ValueError(f"argument -o/--output: not a file name: {output!r}")
     if output == STDOUT_NAME:
         if given.continue_at is not None or given.fsync or given.output_dir is not None or given.resume is not None:
             raise ValueError("argument -o/--output: '-' goes with neither -C, --fsync, --output-dir nor --resume")

@@ -156,7 +156,7 @@ def merge_headers(*layers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], 
 def _setting(name: str, value: object, check: Check) -> Setting:
     """Raises ValueError."""
     if name not in SETTINGS:
-        raise ValueError(f"there is no such setting{_nearest(name)}")
+        raise ValueError(f"unknown setting{_nearest(name)}")
     if name in SWITCHES:
         if not isinstance(value, bool):
             raise ValueError("must be true or false")
@@ -177,7 +177,7 @@ def _nearest(name: str) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(name, [*SETTINGS, "keys"], 1)
-    return f"; is {near[0]} meant?" if near else ""
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _type_name(value: object) -> str:

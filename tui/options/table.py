@@ -109,7 +109,7 @@ class Options:
 def _report(text: str) -> tuple[str, str]:
     name, _, path = text.partition(":")
     if name not in FORMATS or not path:
-        raise argparse.ArgumentTypeError(f"{text!r} is no FORMAT:FILE with one of the formats {', '.join(FORMATS)}")
+        raise argparse.ArgumentTypeError(f"invalid FORMAT:FILE: {text!r} (formats: {', '.join(FORMATS)})")
     return name, path
 
 

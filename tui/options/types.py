@@ -35,15 +35,15 @@ def number(convert: Callable[[str], T], accept: Callable[[T], bool], what: str) 
                 return value
         except ValueError:
             pass
-        raise argparse.ArgumentTypeError(f"{text!r} is no {what}")
+        raise argparse.ArgumentTypeError(f"invalid {what}: {text!r}")
 
     return check
 
 
 seconds = number(float, lambda value: 0 <= value < math.inf, "number of seconds")
-count = number(int, lambda value: value >= 0, "number from 0 up")
-positive = number(int, lambda value: value > 0, "number from 1 up")
-fps = number(float, lambda value: 0.1 <= value <= 60, "number between 0.1 and 60")
+count = number(int, lambda value: value >= 0, "number (0 or more)")
+positive = number(int, lambda value: value > 0, "number (1 or more)")
+fps = number(float, lambda value: 0.1 <= value <= 60, "number (0.1 to 60)")
 
 
 def run_id(text: str) -> int:
@@ -57,13 +57,13 @@ def time_limit(text: str) -> float | None:
 def size(text: str) -> int:
     match = re.fullmatch(r"([0-9]+)([KMGT]?)", text.upper())
     if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size, as 500, 10K or 1G")
+        raise argparse.ArgumentTypeError(f"invalid size: {text!r} (examples: 500, 10K, 1G)")
     return int(match[1]) * _UNITS[match[2]]
 
 
 def method(text: str) -> str:
     if not _TOKEN.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no method")
+        raise argparse.ArgumentTypeError(f"invalid method: {text!r}")
     return text
 
 

@@ -179,7 +179,7 @@ def given_urls(options: Options) -> Iterator[str]:
         for place, url in enumerate(glob):
             output = glob.named(options.save.output, place)
             if not names_file(output):
-                raise ValueError(f"argument -o/--output: {output!r} names no file")
+                raise ValueError(f"argument -o/--output: not a file name: {output!r}")
             yield AskedUrl.of(url, output=output)
 
 

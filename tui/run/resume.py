@@ -227,7 +227,7 @@ def chosen(reader: Reader, locks: RunLocks, wanted: int) -> RunFacts:
     if wanted:
         facts = reader.run(wanted)
         if facts is None:
-            raise ValueError(f"there is no run {wanted}; --history lists them")
+            raise ValueError(f"no such run: {wanted}; --history lists them")
         if not locks.take(wanted):
             raise ValueError(f"run {wanted} is still running")
         return facts

@@ -109,10 +109,10 @@ def _command(variable: str, value: str, defaults: tuple[str, ...]) -> list[str]:
     if not command:
         found = next((name for name in defaults if shutil.which(name)), None)
         if found is None:
-            raise NoProgram(f"${variable} is not set, and there is no {' or '.join(defaults)}")
+            raise NoProgram(f"${variable} is not set, and {' or '.join(defaults)} not found")
         return [found]
     if shutil.which(command[0]) is None:
-        raise NoProgram(f"there is no program {command[0]!r}, which ${variable} names")
+        raise NoProgram(f"program not found: {command[0]!r} (from ${variable})")
     return command
 
 

@@ -87,7 +87,7 @@ class RecordActions(DOMNode):
         if yes and os.path.lexists(path):
             is_file = os.path.isfile(path) or not os.path.exists(path)
             what = ("There is a file of this name. Overwrite it?", "overwrite")
-            question, verb = what if is_file else ("What has this name is no file. Write to it?", "write")
+            question, verb = what if is_file else ("This is not a regular file. Write to it?", "write")
             self.app.push_screen(ConfirmScreen(question, verb), partial(self._overwrite, source, path))
         elif yes:
             self.app.run_worker(self._save(source, path, overwrite=False))

@@ -51,7 +51,7 @@ class ProcessExecutor(RemoteExecutor):
     def prepare(self, settings: Settings) -> None:
         super().prepare(settings)
         if not sys.executable:
-            raise ValueError("there is no interpreter to start other processes with")
+            raise ValueError("no Python interpreter to start other processes with")
         try:
             pickle.dumps(self._work())
         except (pickle.PicklingError, TypeError, AttributeError) as error:
