@@ -4,7 +4,7 @@ import re
 import sys
 import tomllib
 
-EXTRAS = ("uvloop", "trio", "fast", "httpx2", "dask", "sink")
+EXTRAS = ("uvloop", "trio", "fast", "dask", "sink")
 
 with open("pyproject.toml", "rb") as file:
     project = tomllib.load(file)["project"]

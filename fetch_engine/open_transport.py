@@ -34,7 +34,7 @@ def http_opener(options: TransportOptions | None, limits: Limits) -> Callable[[]
 
     async def open_transport() -> Transport:
         try:
-            return await open_httpx() if given.client in ("httpx", "httpx2") else await _open(given, limits, open_httpx)
+            return await open_httpx() if given.client == "httpx" else await _open(given, limits, open_httpx)
         except ValueError as error:
             why = str(error)
         raise AttemptFailed(ErrorKind.CONNECT, why, unsent=True)

@@ -1,4 +1,4 @@
-"""A transport of httpx, or of httpx2, over our own connections: the same code on either library.
+"""A transport of httpx over our own connections.
 
 It is asked without a client in between: cookies, redirects, credentials and proxies are the engine's, and what is left
 of a client would only cost time.
@@ -7,10 +7,10 @@ of a client would only cost time.
 from __future__ import annotations
 
 import functools
-import importlib
 import re
 from collections.abc import AsyncIterator
-from typing import Any, Literal
+
+import httpx
 
 from fetch_engine.http.exchange import Exchange
 from fetch_engine.http.pool import ConnectionPool
@@ -54,93 +54,81 @@ class Chunks:
         raise AttemptFailed(*failure)
 
 
-class Library:
-    """httpx, or what has its API, and what is made of its classes."""
+class PoolTransport(httpx.AsyncBaseTransport):
+    """Takes the requests that `make_request` makes to a pool of connections."""
 
-    def __init__(self, httpx: Any) -> None:
-        self.httpx = httpx
-        # Parsing is a third of what a request costs; of most lists, all URLs are of a few origins.
-        self._origin = functools.lru_cache(_MOST_ORIGINS)(httpx.URL)
+    def __init__(self, pool: ConnectionPool) -> None:
+        self._pool = pool
 
-        class Nothing(httpx.AsyncByteStream):  # type: ignore[misc]
-            async def __aiter__(self) -> AsyncIterator[bytes]:
-                return
-                yield b""
-
-        class Body(httpx.AsyncByteStream):  # type: ignore[misc]
-            """The body for whoever uses httpx's own interface."""
-
-            def __init__(self, exchange: Exchange) -> None:
-                self._exchange = exchange
-
-            def __aiter__(self) -> AsyncIterator[bytes]:
-                return Chunks(self._exchange)
-
-            async def aclose(self) -> None:
-                self._exchange.close()
-
-        class PoolTransport(httpx.AsyncBaseTransport):  # type: ignore[misc]
-            def __init__(self, pool: ConnectionPool) -> None:
-                self._pool = pool
-
-            async def handle_async_request(self, request: Any) -> Any:
-                url, extensions = request.url, request.extensions
-                wire = extensions["wire"]
-                if url.scheme not in _PORTS:
-                    message = f"{url.scheme!r} is neither http nor https"
-                    raise AttemptFailed(ErrorKind.UNSUPPORTED_SCHEME, message, unsent=True)
-                outgoing = RawRequest(
-                    request.method.encode("ascii"),
-                    url.scheme,
-                    url.raw_host.decode("ascii"),
-                    _PORTS[url.scheme] if url.port is None else url.port,
-                    extensions.get("target", url.raw_path),
-                    request.headers.raw,
-                    wire.body,
-                    wire.insecure,
-                    wire.proxy,
-                )
-                head, exchange = await self._pool.request(outgoing, extensions["timeouts"], extensions["recorder"])
-                return httpx.Response(
-                    head.status,
-                    headers=head.headers,
-                    stream=Body(exchange),
-                    extensions={"head": head, "exchange": exchange},
-                )
-
-            async def aclose(self) -> None:
-                self._pool.close()
-
-        self.nothing = Nothing()
-        self.transport = PoolTransport
-
-    def request(self, wire: WireRequest, timeouts: Timeouts, recorder: Recorder) -> Any:
-        """For a transport of `transport`. Raises InvalidURL of the library."""
-        extensions = {"wire": wire, "timeouts": timeouts, "recorder": recorder}
-        parts = _ORIGIN_AND_TARGET.fullmatch(wire.url)
-        if parts is None:
-            url = self.httpx.URL(wire.url)
-        else:
-            url = self._origin(parts[1])
-            extensions["target"] = parts[2].encode("ascii")
-        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in wire.headers]
-        if not any(name.lower() == b"host" for name, _ in headers):
-            # httpx would add it too, but fails over names that IDNA 2008 has no words for.
-            headers.insert(0, (b"Host", url.netloc))
-        if not wire.body and wire.method in _BODILESS:
-            # Given a stream, httpx adds no header.
-            return self.httpx.Request(wire.method, url, headers=headers, stream=self.nothing, extensions=extensions)
-        request = self.httpx.Request(
-            wire.method, url, headers=headers, content=wire.body or None, extensions=extensions
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Raises AttemptFailed, and what the pool raises. The response's extensions have its head and its exchange."""
+        url, extensions = request.url, request.extensions
+        wire = extensions["wire"]
+        if url.scheme not in _PORTS:
+            raise AttemptFailed(ErrorKind.UNSUPPORTED_SCHEME, f"{url.scheme!r} is neither http nor https", unsent=True)
+        outgoing = RawRequest(
+            request.method.encode("ascii"),
+            url.scheme,
+            url.raw_host.decode("ascii"),
+            _PORTS[url.scheme] if url.port is None else url.port,
+            extensions.get("target", url.raw_path),
+            request.headers.raw,
+            wire.body,
+            wire.insecure,
+            wire.proxy,
         )
-        request.method = wire.method  # httpx turns it to upper case; methods are case-sensitive
-        return request
+        head, exchange = await self._pool.request(outgoing, extensions["timeouts"], extensions["recorder"])
+        return httpx.Response(
+            head.status,
+            headers=head.headers,
+            stream=_Body(exchange),
+            extensions={"head": head, "exchange": exchange},
+        )
 
-    @classmethod
-    @functools.cache
-    def of(cls, name: Literal["httpx", "httpx2"]) -> Library:
-        """By its name. Raises ValueError if it is not installed."""
-        try:
-            return cls(importlib.import_module(name))
-        except ModuleNotFoundError:
-            raise ValueError(f"{name} is not installed") from None
+    async def aclose(self) -> None:
+        self._pool.close()
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body for whoever uses httpx's own interface."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return Chunks(self._exchange)
+
+    async def aclose(self) -> None:
+        self._exchange.close()
+
+
+class _Nothing(httpx.AsyncByteStream):
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        return
+        yield b""
+
+
+_NOTHING = _Nothing()
+# Parsing is a third of what a request costs; of most lists, all URLs are of a few origins.
+_origin = functools.lru_cache(_MOST_ORIGINS)(httpx.URL)
+
+
+def make_request(wire: WireRequest, timeouts: Timeouts, recorder: Recorder) -> httpx.Request:
+    """A request for `PoolTransport`. Raises httpx.InvalidURL."""
+    extensions = {"wire": wire, "timeouts": timeouts, "recorder": recorder}
+    parts = _ORIGIN_AND_TARGET.fullmatch(wire.url)
+    if parts is None:
+        url = httpx.URL(wire.url)
+    else:
+        url = _origin(parts[1])
+        extensions["target"] = parts[2].encode("ascii")
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in wire.headers]
+    if not any(name.lower() == b"host" for name, _ in headers):
+        # httpx would add it too, but fails over names that IDNA 2008 has no words for.
+        headers.insert(0, (b"Host", url.netloc))
+    if not wire.body and wire.method in _BODILESS:
+        # Given a stream, httpx adds no header.
+        return httpx.Request(wire.method, url, headers=headers, stream=_NOTHING, extensions=extensions)
+    request = httpx.Request(wire.method, url, headers=headers, content=wire.body or None, extensions=extensions)
+    request.method = wire.method  # httpx turns it to upper case; methods are case-sensitive
+    return request

@@ -1,4 +1,4 @@
-"""The default transport: one of httpx over our own connections; or of httpx2, which has the same API."""
+"""The default transport: one of httpx over our own connections."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any
 
 from fetch_engine.http.exchange import Exchange
-from fetch_engine.http.httpx_adapter import Chunks, Library
+from fetch_engine.http.httpx_adapter import Chunks, PoolTransport, make_request
 from fetch_engine.http.pool import ConnectionPool
 from fetch_engine.model.capabilities import HTTPX
 from fetch_engine.model.errors import AttemptFailed
@@ -34,12 +33,11 @@ class HttpxTransport:
     """A `Transport` (see `protocol`) with one pool of connections. Must be used in one event loop."""
 
     capabilities = HTTPX
+    name = "httpx"
 
     def __init__(self, options: TransportOptions, limits: Limits, context: ssl.SSLContext) -> None:
         self.pool = ConnectionPool(options, limits, context)
-        self.name = "httpx2" if options.client == "httpx2" else "httpx"
-        self._library = Library.of(self.name)
-        self._carrier = self._library.transport(self.pool)
+        self._carrier = PoolTransport(self.pool)
 
     @property
     def connections(self) -> int:
@@ -50,7 +48,7 @@ class HttpxTransport:
         self, request: WireRequest, timeouts: Timeouts, recorder: Recorder
     ) -> AbstractAsyncContextManager[WireResponse]:
         recorder.transport = self.name
-        return _Exchange(self._library, self._carrier, request, timeouts, recorder)
+        return _Exchange(self._carrier, request, timeouts, recorder)
 
     async def aclose(self) -> None:
         await self._carrier.aclose()
@@ -75,12 +73,9 @@ class _Response:
 class _Exchange:
     """The block in which one response is read."""
 
-    __slots__ = ("_carrier", "_exchange", "_library", "_recorder", "_request", "_timeouts")
+    __slots__ = ("_carrier", "_exchange", "_recorder", "_request", "_timeouts")
 
-    def __init__(
-        self, library: Library, carrier: Any, request: WireRequest, timeouts: Timeouts, recorder: Recorder
-    ) -> None:
-        self._library = library
+    def __init__(self, carrier: PoolTransport, request: WireRequest, timeouts: Timeouts, recorder: Recorder) -> None:
         self._carrier = carrier
         self._request = request
         self._timeouts = timeouts
@@ -89,7 +84,7 @@ class _Exchange:
 
     async def __aenter__(self) -> _Response:
         try:
-            request = self._library.request(self._request, self._timeouts, self._recorder)
+            request = make_request(self._request, self._timeouts, self._recorder)
             response = await self._carrier.handle_async_request(request)
         except AttemptFailed:
             raise

@@ -144,7 +144,7 @@ class FetchResult:
     spool, from which it may be gone by now. In a sink: where the worker sees it, a path or a URL without password.
     not_spooled: why a body that was to be spooled is not.
     retried: the attempts before the last. carried_by: the worker that it ran on, None where the engine is.
-    transport: what carried the last hop: httpx, httpx2 or fast. warnings: what was wrong with the last hop's response,
+    transport: what carried the last hop: httpx or fast. warnings: what was wrong with the last hop's response,
     and borne: header lines that were dropped, a coding that nobody knows. retry_after: the seconds that the Retry-After
     of a response from 400 on asks for.
     """

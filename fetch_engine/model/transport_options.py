@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 TlsVersion = Literal["1.2", "1.3"]
-Client = Literal["auto", "httpx", "httpx2", "fast"]
+Client = Literal["auto", "httpx", "fast"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,10 @@ class TransportOptions:
     address_filter: told each IP address before it is connected to; False refuses it (kind `blocked`).
     interface: local IP address or name of a network device that connections leave from. ip_version: use addresses of
     this version of IP only. max_sockets: at most so many at once; None for what the limit of descriptors allows.
-    client: what carries requests. httpx2 and fast have to be installed; auto is fast where it is and where a request
-    needs nothing that it lacks, else httpx.
+    client: what carries requests. fast has to be installed; auto is fast where it is and where a request needs nothing
+    that it lacks, else httpx.
+
+    Raises ValueError for a client that does not exist.
     """
 
     verify: bool = True
@@ -47,3 +49,7 @@ class TransportOptions:
     ip_version: Literal[4, 6] | None = None
     max_sockets: int | None = None
     client: Client = "httpx"
+
+    def __post_init__(self) -> None:
+        if self.client not in get_args(Client):
+            raise ValueError(f"invalid client: {self.client!r} (choose from {', '.join(get_args(Client))})")

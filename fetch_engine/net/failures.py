@@ -131,7 +131,7 @@ def _known(error: BaseException) -> tuple[ErrorKind, str] | None:
         if isinstance(error, base):
             return kind, text
     for base in type(error).__mro__:
-        if base.__module__.partition(".")[0] in ("httpx", "httpx2", "httpcore") and base.__name__ in _HTTP:
+        if base.__module__.partition(".")[0] in ("httpx", "httpcore") and base.__name__ in _HTTP:
             kind, text = _HTTP[base.__name__]
             return kind, f"{text}: {error}" if str(error) else text
     return None

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-PACKAGES = ("weakfetch-tui", "textual", "httpx", "httpcore", "anyio", "uvloop", "aiohttp", "pycurl", "httpx2")
+PACKAGES = ("weakfetch-tui", "textual", "httpx", "httpcore", "anyio", "uvloop", "aiohttp", "pycurl")
 PROGRAMS = {"curl": "--version", "aria2c": "--version", "wget2": "--version", "oha": "--version", "nginx": "-v"}
 
 

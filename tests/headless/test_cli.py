@@ -67,6 +67,7 @@ def test_help_and_usage_load_neither_screen_nor_engine(argument: str) -> None:
         (["--resume", "--demo"], "--resume"),
         (["--head", "http://a/"], "--head"),
         (["--format", "xml", "http://a/"], "--format"),
+        (["--transport", "httpx2", "http://a/"], "argument --transport: httpx2 was removed; use httpx\n"),
         (["--report", "csv", "http://a/"], "--report"),
         (["--report", "csv:/nothing/here", "http://a/"], "/nothing/here"),
         (["--fail-on", "4xx,oops", "http://a/"], "--fail-on"),

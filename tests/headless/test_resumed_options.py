@@ -203,6 +203,17 @@ def test_options_that_are_damaged_are_told(folder: Path) -> None:
         assert reader.runs() == []
 
 
+def test_a_run_over_a_transport_that_was_removed_goes_on_over_another(capfd: pytest.CaptureFixture[str]) -> None:
+    begun("--transport", "httpx", "-j", "3")
+    with closing(sqlite3.connect(store_path())) as database, database:
+        database.execute("UPDATE runs SET options = replace(options, '\"httpx\"', '\"httpx2\"')")
+    with pytest.raises(SystemExit):
+        resumed()
+    assert "argument --transport: httpx2 was removed; use httpx\n" in capfd.readouterr().err
+    again = resumed("--transport", "httpx")
+    assert (again.transport, again.concurrency) == ("httpx", 3)
+
+
 def test_bodies_are_saved_where_the_first_run_would_have(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with counting_server() as server:
         options = given("--output-dir", "out", f"{server.url}/name")

@@ -110,7 +110,6 @@ WAYS = [
     pytest.param((_ASYNCIO, "httpx"), id="asyncio"),
     pytest.param((_UVLOOP, "httpx"), id="uvloop"),
     pytest.param((_TRIO, "httpx"), id="trio"),
-    pytest.param((_UVLOOP, "httpx2"), id="httpx2-uvloop", marks=pytest.mark.once),
     pytest.param((_ASYNCIO, "fast"), id="fast-asyncio", marks=pytest.mark.once),
     pytest.param((_UVLOOP, "fast"), id="fast-uvloop"),
     pytest.param((_UVLOOP, "auto"), id="auto-uvloop", marks=pytest.mark.once),

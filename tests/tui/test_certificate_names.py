@@ -71,7 +71,7 @@ async def test_the_screen_shows_them_without_control_characters(context: ssl.SSL
     assert shown.isprintable()
 
 
-@pytest.mark.parametrize("transport", ["httpx", "httpx2", "fast"])
+@pytest.mark.parametrize("transport", ["httpx", "fast"])
 def test_errors_and_results_have_none(context: ssl.SSLContext, transport: str) -> None:
     with RawServer(echoing, tls=context) as server:
         done = subprocess.run(

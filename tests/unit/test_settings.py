@@ -185,6 +185,8 @@ ERRORS: list[tuple[str | bytes, str]] = [
     ("header = [\n 'A: 1',\n 'B',\n]\nfps = 3", "1: header: malformed header: expected 'Name: value'"),
     ("fps = 1\nheader = [\n 3,\n]\n", "2: header: malformed header: expected 'Name: value'"),
     ("theme = 'pink'", "1: theme: invalid choice: 'pink' (choose from "),
+    ("transport = 'httpx2'", "1: transport: httpx2 was removed; use httpx"),
+    ("transport = 'curl'", "1: transport: invalid choice: 'curl' (choose from "),
     ("fps = 1\n\nkey = '/dev/null'\n", "3: key: it needs cert"),
     ("fps = 1\nproxy = 'http://user:secret@h:no/'\n", "2: proxy: the proxy's port must be a number from 1 to 65535"),
     ("cert = '/no/such'", "1: cert: cannot read /no/such: No such file or directory"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
@@ -27,7 +26,6 @@ WAYS = [
     pytest.param((_ASYNCIO, "httpx"), id="asyncio"),
     pytest.param((_UVLOOP, "httpx"), id="uvloop", marks=pytest.mark.once),
     pytest.param((_TRIO, "httpx"), id="trio", marks=pytest.mark.once),
-    pytest.param((_UVLOOP, "httpx2"), id="httpx2-uvloop", marks=pytest.mark.once),
     pytest.param((_ASYNCIO, "fast"), id="fast-asyncio", marks=pytest.mark.once),
     pytest.param((_UVLOOP, "fast"), id="fast-uvloop"),
 ]
@@ -163,8 +161,6 @@ async def open_client(
             client = Client(FastTransport(options or TransportOptions(), limits or Limits()))
         else:
             context = plain_context if options is None else build_ssl_context(options)
-            if transport_name == "httpx2":
-                options = dataclasses.replace(options or TransportOptions(), client="httpx2")
             client = Client(open_httpx_transport(options, limits or Limits(), context))
         opened.append(client)
         return client

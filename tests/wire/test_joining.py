@@ -25,7 +25,7 @@ from fetch_engine.model.transport_options import TransportOptions
 
 from .servers import Connection, RawServer
 
-CLIENTS = ("httpx", "httpx2", "fast")
+CLIENTS = ("httpx", "fast")
 REFUSALS = {
     "400": "Bad Request",
     "401": "Unauthorized",

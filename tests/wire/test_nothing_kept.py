@@ -20,7 +20,7 @@ from tests.wire.servers import RawServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.once]
 
-Transport = Literal["httpx", "httpx2", "fast"]
+Transport = Literal["httpx", "fast"]
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def mixed(url: str, count: int) -> Iterator[FetchRequest | str]:
         )
 
 
-@pytest.mark.parametrize("transport", ["httpx", "httpx2", "fast"])
+@pytest.mark.parametrize("transport", ["httpx", "fast"])
 async def test_objects_do_not_grow_with_a_mix_of_everything(transport: Transport) -> None:
     options = TransportOptions(client=transport, trust_env=False)
     limits = Limits(concurrency=32, per_host=32, preview_size=0)

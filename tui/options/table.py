@@ -30,6 +30,7 @@ from tui.options.types import (
     seconds,
     size,
     time_limit,
+    transport,
 )
 from tui.text.stderr import print_error
 
@@ -43,7 +44,7 @@ Exit codes: 0 every URL got a response below 400; 1 some did not, or results cou
 3 something was still alive at the end; 130, 129, 143 after SIGINT, SIGHUP, SIGTERM."""
 THEMES = ("auto", "dark", "light", "ansi", "contrast")
 LIST_FORMS = ("auto", "lines", "ndjson", "sitemap")
-CLIENTS: tuple[Literal["auto", "httpx", "httpx2", "fast"], ...] = ("auto", "httpx", "httpx2", "fast")
+CLIENTS: tuple[Literal["auto", "httpx", "fast"], ...] = ("auto", "httpx", "fast")
 FORMATS = ("ndjson", "csv", "table", "har", "junit")
 
 
@@ -103,7 +104,7 @@ class Options:
     globoff: bool = False
     processes: int | None = None  # None: in this one
     cluster: str | None = None  # address of a Dask scheduler, or local[:N]
-    transport: Literal["auto", "httpx", "httpx2", "fast"] = "auto"
+    transport: Literal["auto", "httpx", "fast"] = "auto"
 
 
 def _report(text: str) -> tuple[str, str]:
@@ -268,7 +269,7 @@ def make_parser(kind: type[P]) -> P:
     group.add_argument("--cert", type=readable, metavar="FILE", help="client certificate")
     group.add_argument("--key", type=readable, metavar="FILE", help="its private key")
     group.add_argument(
-        "--transport", choices=CLIENTS, default="auto",
+        "--transport", type=transport, choices=CLIENTS, default="auto",
         help="what carries requests; auto (default): fast where it is installed and can do what is asked for, else"
         " httpx",
     )  # fmt: skip

@@ -50,6 +50,13 @@ def run_id(text: str) -> int:
     return count(text) if text else 0
 
 
+def transport(text: str) -> str:
+    """A transport by its name, which argparse checks; of one that is gone this says so."""
+    if text == "httpx2":
+        raise argparse.ArgumentTypeError("httpx2 was removed; use httpx")
+    return text
+
+
 def time_limit(text: str) -> float | None:
     return seconds(text) or None
 

@@ -216,8 +216,6 @@ def _check(transport: TransportOptions) -> None:
 
 
 def _check_client(transport: TransportOptions) -> None:
-    if transport.client == "httpx2" and importlib.util.find_spec("httpx2") is None:
-        raise ValueError("argument --transport: httpx2 is not installed: pip install 'weakfetch-tui[httpx2]'")
     if transport.client != "fast":
         return
     if importlib.util.find_spec(FAST_MODULE) is None:
