@@ -300,6 +300,7 @@ def test_safe_url(text: str, safe: str) -> None:
         ("xn--ls8h.ü.de", "xn--ls8h.xn--tda.de"),
         ("-ü-.de", "xn-----xka.de"),
         ("الأردن.jo", "xn--igbhzh7gpa.jo"),
+        ("\u10a0\u10a1.ge", "xn--rkjc.ge"),  # Georgian capitals: refused before Unicode 16
         ("क्‍ष.in", "xn--11b2ezcw70k.in"),
         ("１２７。0.0.1", "127.0.0.1"),
     ],
