@@ -53,64 +53,82 @@ class Access:
 
 def add_access_options(parser: argparse.ArgumentParser) -> None:
     """Tell the parser about them."""
-    group = parser.add_argument_group("credentials and cookies, as in curl")
+    group = parser.add_argument_group("credentials and cookies (as in curl)")
     group.add_argument(
         "-u", "--user", metavar="USER:PASSWORD",
-        help=f"basic authentication; ${USER} keeps it out of the list of processes",
+        help=f"basic authentication; set ${USER} instead to keep it out of the process list",
     )  # fmt: skip
-    group.add_argument("--oauth2-bearer", metavar="TOKEN", help=f"bearer authentication, or ${BEARER}")
+    group.add_argument(
+        "--oauth2-bearer",
+        metavar="TOKEN",
+        help=f"bearer authentication; set ${BEARER} instead to keep it out of the process list",
+    )
     group.add_argument(
         "-n",
         "--netrc",
         action=argparse.BooleanOptionalAction,
         default=False,
-        help="take users and passwords from ~/.netrc",
+        help="read user names and passwords from ~/.netrc",
     )
-    group.add_argument("--netrc-file", metavar="FILE", help="take them from FILE")
+    group.add_argument("--netrc-file", metavar="FILE", help="read them from FILE")
     group.add_argument(
         "-b", "--cookie", dest="cookies", action="append", default=[], metavar="NAME=VALUE|FILE",
-        help="send these cookies, or read them from FILE and keep those that servers set; '' only keeps",
+        help="send these cookies, or load cookies from FILE and keep those that servers set; '' starts with none",
     )  # fmt: skip
-    group.add_argument("-c", "--cookie-jar", metavar="FILE", help="keep cookies, and write them to FILE at the end")
+    group.add_argument("-c", "--cookie-jar", metavar="FILE", help="keep cookies and write them to FILE at the end")
 
-    group = parser.add_argument_group("trust and route, as in curl")
+    group = parser.add_argument_group("TLS and routing (as in curl)")
     group.add_argument(
-        "--ca-native", action=argparse.BooleanOptionalAction, default=False, help="trust what the system trusts"
+        "--ca-native",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="trust the CA certificates of the system",
     )
     versions = group.add_mutually_exclusive_group()
     versions.add_argument(
-        "--tlsv1.2", dest="min_tls", action="store_const", const="1.2", default="1.2", help="TLS 1.2 or later (default)"
+        "--tlsv1.2",
+        dest="min_tls",
+        action="store_const",
+        const="1.2",
+        default="1.2",
+        help="use TLS 1.2 or later (default)",
     )
-    versions.add_argument("--tlsv1.3", dest="min_tls", action="store_const", const="1.3", help="TLS 1.3 or later")
-    group.add_argument("--tls-max", choices=["1.2", "1.3", "default"], default="1.3", help="TLS up to this version")
+    versions.add_argument("--tlsv1.3", dest="min_tls", action="store_const", const="1.3", help="use TLS 1.3 or later")
     group.add_argument(
-        "--noproxy", metavar="LIST", help="hosts, domains, addresses and networks reached without a proxy; '*': all"
+        "--tls-max", choices=["1.2", "1.3", "default"], default="1.3", help="maximum TLS version (default: 1.3)"
+    )
+    group.add_argument(
+        "--noproxy", metavar="LIST", help="hosts, domains, addresses and networks to reach without a proxy; '*' for all"
     )
     group.add_argument(
         "--resolve", type=_resolve, action="append", default=[], metavar="HOST:PORT:ADDRESS[,ADDRESS]",
-        help="use these addresses for HOST; '*' is any host",
+        help="use these addresses for HOST; '*' matches any host",
     )  # fmt: skip
     group.add_argument(
         "--connect-to", type=_connect_to, action="append", default=[], metavar="HOST1:PORT1:HOST2:PORT2",
-        help="connect to HOST2 in place of HOST1; what is empty stays",
+        help="connect to HOST2:PORT2 instead of HOST1:PORT1; an empty HOST1 or PORT1 matches any,"
+        " an empty HOST2 or PORT2 changes nothing",
     )  # fmt: skip
-    group.add_argument("--interface", metavar="NAME", help="local address or device that connections leave from")
+    group.add_argument("--interface", metavar="NAME", help="local address or network interface to connect from")
     group.add_argument(
         "--deny-private", action=argparse.BooleanOptionalAction, default=False,
         help="refuse addresses that are not public (loopback, private, link-local, metadata), also after redirects",
     )  # fmt: skip
     group.add_argument(
-        "--same-host", action=argparse.BooleanOptionalAction, default=False, help="follow no redirect to another host"
+        "--same-host",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="do not follow redirects to other hosts",
     )
     group.add_argument(
         "--location-trusted",
         action=argparse.BooleanOptionalAction,
         default=False,
-        help="send credentials and secret headers of -H (X-Api-Key, ...) to other origins on redirects, too",
+        help="also send credentials and secret headers of -H (X-Api-Key, ...) to other origins on redirects",
     )
     addresses = group.add_mutually_exclusive_group()
-    addresses.add_argument("-4", "--ipv4", dest="ip_version", action="store_const", const=4, help="IPv4 only")
-    addresses.add_argument("-6", "--ipv6", dest="ip_version", action="store_const", const=6, help="IPv6 only")
+    addresses.add_argument("-4", "--ipv4", dest="ip_version", action="store_const", const=4, help="use IPv4 only")
+    addresses.add_argument("-6", "--ipv6", dest="ip_version", action="store_const", const=6, help="use IPv6 only")
 
 
 def credential_headers(given: Any, environ: Mapping[str, str], headers: Headers) -> Headers:

@@ -38,39 +38,50 @@ class Pace:
 
 def add_pace_options(parser: argparse.ArgumentParser) -> None:
     """Tell the parser about them."""
-    group = parser.add_argument_group("pace")
-    group.add_argument("--rate", type=_rate, metavar="N/U", help="requests started, as 10/s, 100/m or 1/2s; default: s")
-    group.add_argument("--host-rate", type=_rate, metavar="N/U", help="the same for each host")
-    group.add_argument("--limit-rate", type=_speed, metavar="SPEED", help="bytes a second of all fetches; K, M, G")
-    group.add_argument("--host-limit-rate", type=_speed, metavar="SPEED", help="the same for each host")
+    group = parser.add_argument_group("rate limits and retries")
     group.add_argument(
-        "--retry-max-time", type=_seconds, metavar="SECONDS", help="start no retry later than this after the first try"
+        "--rate", type=_rate, metavar="N/U", help="maximum request rate, e.g. 10/s, 100/m or 1/2s (default unit: s)"
+    )
+    group.add_argument("--host-rate", type=_rate, metavar="N/U", help="maximum request rate per host")
+    group.add_argument(
+        "--limit-rate", type=_speed, metavar="SPEED", help="maximum bytes per second in total; suffixes K, M, G"
+    )
+    group.add_argument("--host-limit-rate", type=_speed, metavar="SPEED", help="maximum bytes per second per host")
+    group.add_argument(
+        "--retry-max-time",
+        type=_seconds,
+        metavar="SECONDS",
+        help="start no retry later than this after the first attempt",
     )
     group.add_argument(
-        "--retry-all-methods", action="store_true", help="repeat POST and PATCH too, which may then happen twice"
+        "--retry-all-methods", action="store_true", help="also retry POST and PATCH, which may then be executed twice"
     )
     group.add_argument(
         "--retry-on", type=_statuses, metavar="LIST",
-        help="statuses to repeat, as 429,5xx,520-524 or none (default: 408,425,429,500,502-504)",
+        help="statuses to retry, e.g. 429,5xx,520-524 or none (default: 408,425,429,500,502-504)",
     )  # fmt: skip
     group.add_argument(
         "--on-429", choices=ON_429, default="rest",
-        help="when a host answers 429, or 503 with Retry-After: rest (default), send nothing there for as long as it"
-        " asks; fail, end what waits for it; ignore",
+        help="when a host answers 429, or 503 with Retry-After: rest (default) sends it nothing for as long as it"
+        " asks; fail fails its queued fetches; ignore carries on",
     )  # fmt: skip
     group.add_argument(
         "--max-host-wait", type=_wait, default=60.0, metavar="SECONDS",
-        help="the longest such rest (default: 60; 0: none); where a host asks for more, what waits for it fails unsent",
+        help="longest rest a host may ask for (default: 60; 0: none); if it asks for more, its queued fetches fail",
     )  # fmt: skip
     group.add_argument(
         "--read-timeout", type=_seconds, default=30.0, metavar="SECONDS",
-        help="without a byte, before or in a response (default: 30); 0: no limit",
+        help="maximum time without receiving a byte of the response (default: 30; 0: no limit)",
     )  # fmt: skip
     group.add_argument(
-        "-Y", "--speed-limit", type=_speed, metavar="SPEED", help="give up a body that comes slower, bytes a second"
+        "-Y", "--speed-limit", type=_speed, metavar="SPEED", help="abort transfers slower than SPEED bytes per second"
     )
     group.add_argument(
-        "-y", "--speed-time", type=_seconds, metavar="SECONDS", help="for so long (default: 30; alone: below 1 byte/s)"
+        "-y",
+        "--speed-time",
+        type=_seconds,
+        metavar="SECONDS",
+        help="how long they may be slower (default: 30; without -Y: than 1 byte/s)",
     )
 
 

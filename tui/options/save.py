@@ -49,36 +49,40 @@ class Save:
 
 def add_save_options(parser: argparse.ArgumentParser) -> None:
     """Tell the parser about them."""
-    group = parser.add_argument_group("saving bodies, as in curl")
+    group = parser.add_argument_group("saving bodies (as in curl)")
     group.add_argument(
         "-o", "--output", metavar="FILE",
-        help="save the body of the one URL as FILE, in place of what is there; #1 in it is the text of the first [] or"
-        " {} of the URL; '-' is standard output, which then has no results",
+        help="save the body of the only URL as FILE, replacing an existing one; #1 stands for the text of the first []"
+        " or {} of the URL; '-' writes the body to standard output, in place of results",
     )  # fmt: skip
     group.add_argument(
         "-O", "--remote-name", action="store_true",
-        help="save bodies of 2xx responses as the URL names them; a file that is there stays, the new one is numbered",
+        help="save bodies of 2xx responses under the name in the URL; existing files are kept, the new one is numbered",
     )  # fmt: skip
-    group.add_argument("--output-dir", metavar="DIR", help="where to (with it -O is the default); made where missing")
-    group.add_argument("-J", "--remote-header-name", action="store_true", help="the response may name its file")
+    group.add_argument(
+        "--output-dir", metavar="DIR", help="folder to save in, created if missing; implies -O unless -o is given"
+    )
+    group.add_argument(
+        "-J", "--remote-header-name", action="store_true", help="use the file name given in the response"
+    )
     group.add_argument(
         "-C", "--continue-at", choices=["-"], metavar="-",
-        help="'-': go on with what an earlier run left, if the server proves that it is the same; replaces files of"
-        " earlier runs",
+        help="'-': resume partial files of an earlier run if the server proves that the content is unchanged; replaces"
+        " files of earlier runs",
     )  # fmt: skip
-    group.add_argument("--fsync", action="store_true", help="have each file on the disk before it gets its name")
+    group.add_argument("--fsync", action="store_true", help="flush each file to disk before giving it its final name")
     group.add_argument(
         "--sink", type=_sink, metavar="FOLDER-or-URL",
-        help="with --cluster: the workers save bodies of 2xx responses there, under names that are new; a folder that"
-        " all share, or s3://, gs://, sftp://, ... (needs the extra `sink`)",
+        help="with --cluster: workers save bodies of 2xx responses there, under new names; a folder that all of them"
+        " share, or s3://, gs://, sftp://, ... (needs the extra `sink`)",
     )  # fmt: skip
     group.add_argument(
         "--checksum", metavar="ALGORITHM:HEX",
-        help="fail unless the body of the one URL hashes to this: its bytes as they are saved, so decoded unless --raw"
-        " is given or its name or type says that the coding is the file, as of .tar.gz",
+        help="fail unless the body of the only URL has this hash; computed over the bytes as saved, i.e. decoded unless"
+        " --raw is given or the name or type says that the file itself is compressed, as with .tar.gz",
     )  # fmt: skip
     group.add_argument(
-        "--raw", "--no-decode", action="store_true", help="take bodies as they come; content codings are not undone"
+        "--raw", "--no-decode", action="store_true", help="keep bodies as received, without decoding content codings"
     )
 
 

@@ -37,10 +37,10 @@ from tui.text.stderr import print_error
 P = TypeVar("P", bound=Parser)
 EPILOG = """\
 Options can be set by their long names in weakfetch-tui/config.toml in the
-configuration folder ($XDG_CONFIG_HOME or ~/.config), as `max-time = 60`, and in
-the environment, as WEAKFETCH_MAX_TIME=60; keys of the dashboard under [keys].
+configuration folder ($XDG_CONFIG_HOME or ~/.config), e.g. `max-time = 60`, or in
+the environment, e.g. WEAKFETCH_MAX_TIME=60; [keys] sets the keys of the dashboard.
 
-Exit codes: 0 every URL got a response below 400; 1 some did not, or results could not be written; 2 usage;
+Exit codes: 0 every URL got a response below 400; 1 some did not, or results could not be written; 2 usage error;
 3 something was still alive at the end; 130, 129, 143 after SIGINT, SIGHUP, SIGTERM."""
 THEMES = ("auto", "dark", "light", "ansi", "contrast")
 LIST_FORMS = ("auto", "lines", "ndjson", "sitemap")
@@ -117,94 +117,103 @@ def _report(text: str) -> tuple[str, str]:
 def make_parser(kind: type[P]) -> P:
     parser = kind(
         prog=PROGRAM,
-        description="Fetch URLs concurrently, and see each fetch live exactly as long as somebody wants it.",
+        description="Fetch many URLs at once and watch each fetch as it runs.",
         epilog=EPILOG,
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("urls", nargs="*", metavar="URL", help="what to fetch; '-' reads URLs from standard input")
-    parser.add_argument("--version", action=Version, nargs=0, help="print the version")
+    parser.add_argument("urls", nargs="*", metavar="URL", help="URL to fetch; '-' reads URLs from standard input")
+    parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
 
     group = parser.add_argument_group("input and output")
     group.add_argument(
         "-i", "--input-file", dest="inputs", action="append", default=[], metavar="FILE",
-        help="read URLs from FILE, a path, a URL or '-' for standard input: one a line, # comments",
+        help="read URLs from FILE (a path, a URL, or '-' for standard input), one per line; # starts a comment line",
     )  # fmt: skip
     group.add_argument(
         "--input-format", choices=LIST_FORMS, default="auto",
-        help="of these lists: lines, ndjson (a JSON object with url, method, headers, body a line), sitemap;"
-        " auto (default) goes by how a list begins",
+        help="format of these lists: lines, ndjson (one JSON object per line: url, method, headers, body), sitemap;"
+        " auto (default) detects it from the start of the list",
     )  # fmt: skip
+    group.add_argument("-g", "--globoff", action="store_true", help="do not expand [1-9] and {a,b} in URLs")
     group.add_argument(
-        "-g", "--globoff", action="store_true", help="take [1-9] and {a,b} in a URL as they are, not for many URLs"
+        "--headless",
+        action="store_true",
+        help="no dashboard, one result per URL; implied when stdout is not a terminal",
     )
-    group.add_argument(
-        "--headless", action="store_true", help="no screen: a line for each URL; also if stdout is no terminal"
-    )
-    group.add_argument("--format", choices=FORMATS, help="of the results (default: ndjson)")
+    group.add_argument("--format", choices=FORMATS, help="format of the results (default: ndjson)")
     group.add_argument(
         "--report", dest="reports", action="append", type=_report, default=[], metavar="FORMAT:FILE",
-        help="write the results into FILE as well",
+        help="also write the results to FILE",
     )  # fmt: skip
     group.add_argument(
         "--fail-on", default="4xx,5xx,errors", metavar="LIST",
-        help="what makes the exit code 1: 404, 4xx, 500-503, timeout, errors, none (default: 4xx,5xx,errors)",
+        help="outcomes that make the exit code 1: 404, 4xx, 500-503, timeout, errors, none (default: 4xx,5xx,errors)",
     )  # fmt: skip
     group.add_argument(
         "--show-secrets", action=argparse.BooleanOptionalAction, default=False,
-        help="mask no passwords, cookies and tokens in results",
+        help="do not mask passwords, cookies and tokens in results",
     )  # fmt: skip
     group.add_argument(
-        "-s", "--silent", "--no-progress", action="store_true", help="no progress on a terminal beside the results"
+        "-s", "--silent", "--no-progress", action="store_true", help="do not show progress on the terminal"
     )
-    group.add_argument("--exit-report", action="store_true", help="the exit report (stderr) as JSON")
-    group.add_argument("--demo", action="store_true", help="fetch a telling set from an embedded server on 127.0.0.1")
-    group.add_argument("--fps", type=fps, metavar="N", help="redraws a second (default: 4)")
+    group.add_argument("--exit-report", action="store_true", help="write the exit report (on stderr) as JSON")
+    group.add_argument("--demo", action="store_true", help="fetch a demo set from an embedded server on 127.0.0.1")
+    group.add_argument("--fps", type=fps, metavar="N", help="redraws per second (default: 4)")
     group.add_argument(
         "--ascii", action=argparse.BooleanOptionalAction, default=False, help="draw with ASCII characters only"
     )
     group.add_argument(
         "--theme", choices=THEMES,
-        help="colours (default: what was chosen last in the program, else dark, or ansi where the terminal has few)",
+        help="colours (default: the theme last chosen in the program, else dark, or ansi if colours are few)",
     )  # fmt: skip
     group.add_argument(
         "--mouse", action=argparse.BooleanOptionalAction, default=False,
-        help="click and scroll; every movement then goes up the link",
+        help="support clicking and scrolling; the terminal then reports every mouse movement",
     )  # fmt: skip
     group.add_argument(
         "--max-rows",
         type=positive,
         default=100_000,
         metavar="N",
-        help="finished fetches in the table (default: 100000)",
+        help="maximum finished fetches in the table (default: 100000)",
     )
-    group.add_argument("--config", metavar="FILE", help="read the settings from FILE")
+    group.add_argument("--config", metavar="FILE", help="read settings from FILE")
 
-    group = parser.add_argument_group("history of runs")
+    group = parser.add_argument_group("run history")
     group.add_argument(
         "--resume", nargs="?", type=run_id, const=0, metavar="RUN",
-        help="show what a run had finished, fetch what it had not (default: the newest that was cut short)",
+        help="show what a run finished and fetch the rest (default: the latest interrupted run)",
     )  # fmt: skip
-    group.add_argument("--history", action="store_true", help="list the runs that were saved")
+    group.add_argument("--history", action="store_true", help="list saved runs")
     group.add_argument(
         "--store", action=argparse.BooleanOptionalAction, default=True, help="save this run and its results (default)"
     )
     group.add_argument(
         "--store-secrets", action=argparse.BooleanOptionalAction, default=False,
-        help="save passwords, cookies and tokens as well",
+        help="also save passwords, cookies and tokens",
     )  # fmt: skip
     group.add_argument(
-        "--store-days", type=seconds, default=30.0, metavar="DAYS", help="saved runs go after so long (default: 30)"
+        "--store-days", type=seconds, default=30.0, metavar="DAYS", help="delete saved runs after DAYS (default: 30)"
     )
     group.add_argument(
         "--store-size", type=size, default=1024**3, metavar="SIZE",
-        help="and the oldest go where all take more (default: 1G)",
+        help="delete the oldest runs when all together exceed SIZE (default: 1G)",
     )  # fmt: skip
 
-    group = parser.add_argument_group("request, as in curl")
-    group.add_argument("-X", "--request", type=method, metavar="METHOD", help="default: GET, with -d POST")
+    group = parser.add_argument_group("request (as in curl)")
     group.add_argument(
-        "-H", "--header", dest="headers", action="append", type=header, default=[], metavar="'NAME: VALUE'"
+        "-X", "--request", type=method, metavar="METHOD", help="request method (default: GET, or POST with -d)"
+    )
+    group.add_argument(
+        "-H",
+        "--header",
+        dest="headers",
+        action="append",
+        type=header,
+        default=[],
+        metavar="'NAME: VALUE'",
+        help="request header",
     )
     group.add_argument(
         "-d",
@@ -212,65 +221,77 @@ def make_parser(kind: type[P]) -> P:
         action="append",
         default=[],
         metavar="DATA",
-        help="request body; @FILE reads it; several are joined by &",
+        help="request body; @FILE reads it from FILE; several are joined with &",
     )
-    group.add_argument("-A", "--user-agent", metavar="NAME")
-    group.add_argument("--compressed", action="store_true", help="accepted; codings are always asked for and undone")
+    group.add_argument("-A", "--user-agent", metavar="NAME", help="User-Agent header")
+    group.add_argument(
+        "--compressed", action="store_true", help="no effect: compression is always requested and decoded"
+    )
     group.add_argument(
         "-L", "--location", action=argparse.BooleanOptionalAction, default=True, help="follow redirects (default)"
     )
-    group.add_argument("--max-redirs", type=count, default=10, metavar="N", help="default: 10")
+    group.add_argument(
+        "--max-redirs", type=count, default=10, metavar="N", help="maximum redirects to follow (default: 10)"
+    )
     group.add_argument(
         "--max-filesize", type=size, metavar="SIZE",
-        help="of a decoded body; K, M, G (default: 1G, where bodies are saved none)",
+        help="maximum size of a decoded body; suffixes K, M, G (default: 1G, or none when saving bodies)",
     )  # fmt: skip
 
-    group = parser.add_argument_group("time and number")
+    group = parser.add_argument_group("concurrency, timeouts and retries")
     group.add_argument(
-        "-j", "--concurrency", type=positive, default=64, metavar="N", help="fetches at once (default: 64)"
+        "-j", "--concurrency", type=positive, default=64, metavar="N", help="maximum concurrent fetches (default: 64)"
     )
-    group.add_argument("--per-host", type=positive, default=8, metavar="N", help="of them for one host (default: 8)")
     group.add_argument(
-        "--processes", type=positive, metavar="N", help="fetch in N child processes (default: in this one)"
+        "--per-host", type=positive, default=8, metavar="N", help="maximum concurrent fetches per host (default: 8)"
+    )
+    group.add_argument(
+        "--processes", type=positive, metavar="N", help="fetch in N child processes (default: in this process)"
     )
     group.add_argument(
         "--cluster", type=cluster, metavar="ADDRESS",
         help="fetch on the workers of a Dask cluster: tcp://HOST:PORT, tls://HOST:PORT or local[:WORKERS]",
     )  # fmt: skip
     group.add_argument(
-        "--connect-timeout", type=time_limit, default=15.0, metavar="SECONDS", help="default: 15; 0: no limit"
+        "--connect-timeout",
+        type=time_limit,
+        default=15.0,
+        metavar="SECONDS",
+        help="maximum time for connecting (default: 15; 0: no limit)",
     )
     group.add_argument(
         "-m",
         "--max-time",
         type=seconds,
         metavar="SECONDS",
-        help="for one attempt; default: 300, where bodies are saved none; 0: no limit",
+        help="maximum time for one attempt (default: 300, or none when saving bodies; 0: no limit)",
     )
     group.add_argument(
-        "--retry", type=count, default=0, metavar="N", help="repeat what may go away by itself (default: 0)"
+        "--retry", type=count, default=0, metavar="N", help="retry transient failures up to N times (default: 0)"
     )
     group.add_argument(
         "--retry-delay",
         type=seconds,
         default=1.0,
         metavar="SECONDS",
-        help="first wait at most (default: 1), then doubled",
+        help="maximum delay before the first retry, doubled for each further one (default: 1)",
     )
 
-    group = parser.add_argument_group("connection, as in curl")
-    group.add_argument("-x", "--proxy", type=proxy, metavar="URL", help="http, https, socks5 or socks5h; '' for none")
+    group = parser.add_argument_group("connection (as in curl)")
     group.add_argument(
-        "-k", "--insecure", action=argparse.BooleanOptionalAction, default=False, help="do not check certificates"
+        "-x", "--proxy", type=proxy, metavar="URL", help="http, https, socks5 or socks5h proxy; '' for none"
     )
     group.add_argument(
-        "--cacert", type=readable, metavar="FILE", help="trust these certificates in place of the usual ones"
+        "-k", "--insecure", action=argparse.BooleanOptionalAction, default=False, help="do not verify TLS certificates"
+    )
+    group.add_argument(
+        "--cacert", type=readable, metavar="FILE", help="trust the CA certificates in FILE instead of the default ones"
     )
     group.add_argument("--cert", type=readable, metavar="FILE", help="client certificate")
-    group.add_argument("--key", type=readable, metavar="FILE", help="its private key")
+    group.add_argument("--key", type=readable, metavar="FILE", help="private key of the client certificate")
     group.add_argument(
         "--transport", type=transport, choices=CLIENTS, default="auto",
-        help="what carries requests; auto (default): fast where it is installed and can do what is asked for, else"
+        help="HTTP client; auto (default): fast if it is installed and supports the other options, else"
         " httpx",
     )  # fmt: skip
     group.add_argument("--http2", action=argparse.BooleanOptionalAction, default=False, help="offer HTTP/2 over TLS")
