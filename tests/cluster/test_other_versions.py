@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.once, pytest.mark.timeout(180)]
 LIMIT = 60.0
 OTHER = """
 from distributed.cli.dask_worker import main
-from fetch_engine.executors import worker_facts
+from fetch_engine.core import worker_facts
 worker_facts._version = lambda package: "0.0.1"
 main()
 """

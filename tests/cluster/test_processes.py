@@ -72,14 +72,14 @@ async def test_killed_frozen_and_restarted(by_hand: ByHand, pages: Pages) -> Non
 DEADLY = """
 import os
 from distributed.cli.dask_worker import main
-from fetch_engine.executors import far_end
-unpack = far_end.unpack_request
+from fetch_engine.executors import worker_engine
+unpack = worker_engine.unpack_request
 def deadly(values):
     request = unpack(values)
     if request.url.endswith("/poison"):
         os._exit(9)
     return request
-far_end.unpack_request = deadly
+worker_engine.unpack_request = deadly
 main()
 """
 

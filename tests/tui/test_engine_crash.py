@@ -14,7 +14,7 @@ pytestmark = pytest.mark.once
 LIMIT = 60.0
 CRASH = """
 import sys
-from tui import controller
+from tui.bridge import controller
 from tui.cli import main
 calls, last, kind = 0, int(sys.argv.pop(1)), sys.argv.pop(1)
 works = controller.Controller._snapshot
