@@ -10,6 +10,7 @@ import anyio
 import anyio.lowlevel
 import h2.events
 import hpack
+import hpack.huffman_table
 import hyperframe.frame
 import pytest
 import trustme
@@ -18,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fetch_engine.http import chunked
-from fetch_engine.http.http2_fields import count_fields
+from fetch_engine.http.http2_fields import measure
 from fetch_engine.http.http2_frames import EMPTY_A_SECOND, EMPTY_FOR_EACH, MOST_EMPTY, FrameBudget, FrameSplitter
 from fetch_engine.http.httpx_transport import TransportOptions
 from fetch_engine.model.errors import AttemptFailed
@@ -291,18 +292,118 @@ async def test_a_head_of_very_many_fields_is_not_decoded(
     assert decoded < 100
 
 
+def literal(value: bytes, *, is_coded: bool) -> bytes:
+    """A field `a` that goes into no table, as it is sent; coded, the worst there is: 26 bits for each byte."""
+    code = hpack.Encoder().huffman_coder.encode(value) if is_coded else value
+    length = hpack.hpack.encode_integer(len(code), 7)
+    length[0] |= 0x80 if is_coded else 0
+    return b"\x00\x01a" + bytes(length) + code
+
+
+def frames_of(stream: int, block: bytes) -> bytes:
+    """A head, and the end of the stream."""
+    parts = [block[at : at + 16_384] for at in range(0, len(block), 16_384)]
+    frames: list[hyperframe.frame.HeadersFrame | hyperframe.frame.ContinuationFrame] = [
+        hyperframe.frame.HeadersFrame(stream, parts[0], flags=["END_STREAM"]),
+        *(hyperframe.frame.ContinuationFrame(stream, part) for part in parts[1:]),
+    ]
+    frames[-1].flags.add("END_HEADERS")
+    return b"".join(frame.serialize() for frame in frames)
+
+
+TOO_MUCH = {
+    "one value of 200 KiB": literal(b"\xff" * 64_000, is_coded=True),
+    "a mebibyte": literal(b"\xff" * 300_000, is_coded=True),
+    "long values": literal(b"\xff" * 500, is_coded=True) * 60,
+    "many long fields": literal(b"x" * 240, is_coded=False) * 900,
+    "many fields": literal(b"\xff" * 10, is_coded=True) * 900,
+}
+
+
+@pytest.mark.parametrize("name", TOO_MUCH)
+async def test_a_head_that_takes_long_is_not_decoded(
+    http2_client: Client, http2_tls: ssl.SSLContext, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = 0
+    undo = hpack.huffman_table.decode_huffman
+
+    def counted(code: bytes) -> bytes:
+        nonlocal decoded
+        decoded += len(code)
+        return undo(code)
+
+    monkeypatch.setattr(hpack.hpack, "decode_huffman", counted)
+    with RawServer(
+        speaking_http2(lambda side, stream: side.connection.send(frames_of(stream, b"\x88" + TOO_MUCH[name]))),
+        tls=http2_tls,
+    ) as server:
+        error = await failure(http2_client, server.url())
+    assert error.kind is ErrorKind.PROTOCOL
+    assert "too long to decode" in error.message
+    assert decoded < 100  # the server too decodes, our request
+
+
+LARGE = {
+    "plain": [b"x" * 90_000] * 2,
+    "coded": [b"x" * 16_000] * 2,
+    "many": [b"x" * 20] * 990,
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+async def test_a_large_honest_head_is_read(http2_client: Client, http2_tls: ssl.SSLContext, name: str) -> None:
+    block = b"\x88" + b"".join(literal(value, is_coded=name == "coded") for value in LARGE[name])
+    with RawServer(
+        speaking_http2(lambda side, stream: side.connection.send(frames_of(stream, block))), tls=http2_tls
+    ) as server:
+        fetched = await http2_client.get(server.url())
+    assert [value.encode() for _, value in fetched.headers] == LARGE[name]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0, 1, 1, 1, 9, 6]), st.integers(0, 6000)), max_size=40),
+    st.lists(st.integers(1, 20_000), min_size=1, max_size=20),
+)
+def test_one_large_head_or_some_small_ones_end_in_a_turn(frames: list[tuple[int, int]], cuts: list[int]) -> None:
+    sent = b"".join(length.to_bytes(3, "big") + bytes([kind, 0, 0, 0, 0, 1]) + bytes(length) for kind, length in frames)
+    ends, at = [], 0  # where heads end, and how much each is
+    for kind, length in frames:
+        at += 9 + length
+        if kind in (1, 9):
+            ends.append((at, length if kind == 1 else 1 << 20))
+    splitter = FrameSplitter()
+    at = fed = turn = 0
+    while fed < len(sent):
+        size = cuts[turn % len(cuts)]
+        turn += 1
+        splitter.feed(sent[fed : fed + size])
+        fed += size
+        while (part := splitter.take(50)) is not None:
+            assert isinstance(part, bytes)
+            ended = [length for end, length in ends if at < end <= at + len(part) and length]
+            assert len(ended) <= 1 or sum(ended) <= 2048
+            assert part == sent[at : at + len(part)]
+            at += len(part)
+    assert at == len(sent) or len(sent) - at < 9
+
+
 @given(st.lists(st.tuples(st.binary(min_size=1, max_size=300), st.binary(max_size=300)), max_size=50), st.booleans())
 def test_fields_are_counted_as_they_are_encoded(fields: list[tuple[bytes, bytes]], huffman: bool) -> None:
     encoder = hpack.Encoder()
     for _ in range(2):  # the second time, most are in the table
         block = encoder.encode(fields, huffman=huffman)
-        assert count_fields(block, 1000) == len(fields)
-        assert count_fields(block, 3) == min(len(fields), 4)
+        count, coded = measure(block, 1000)
+        assert count == len(fields)
+        assert measure(block, 3)[0] == min(len(fields), 4)
+        assert coded <= len(block)
+        assert huffman or not coded
 
 
 @given(st.binary(max_size=200))
 def test_whatever_the_block_counting_ends(block: bytes) -> None:
-    assert count_fields(block, 1000) <= len(block)
+    count, coded = measure(block, 1000)
+    assert count <= len(block)
+    assert coded <= len(block)
 
 
 async def test_an_idle_connection_that_talks_too_much_is_closed(
