@@ -6,7 +6,7 @@ import heapq
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
 Ticket = TypeVar("Ticket")
@@ -71,6 +71,8 @@ class HostQueues(Generic[Ticket]):
         self._resting: list[tuple[float, str]] = []
         self._waiting = 0
         self._refused: dict[str, None] = {}  # lanes of which all who wait are to be turned away
+        self.given: Ticket | None = None  # by `pop`, until the caller has seen to it and sets it to None
+        self.turned_away: tuple[str, Ticket] | None = None  # the same of `pop_refused`
         self.running = 0
         self.held = 0  # tickets that wait for a host that was told to rest
         self.rested = 0.0  # seconds of its wait for which the host of the ticket given last had been told to rest
@@ -113,6 +115,7 @@ class HostQueues(Generic[Ticket]):
             self._open_at = _after(self._open_at, self._gap, now)
         host, _ = self._ready.popitem(last=False)
         lane = self._lanes[host]
+        self.given = next(iter(lane.waiting))  # before it is taken out: it is always somewhere
         ticket, before = lane.waiting.popitem(last=False)
         self._waiting -= 1
         self.rested = lane.rested_by(lane.rest_until) - before if lane.rest_until else 0.0
@@ -168,6 +171,7 @@ class HostQueues(Generic[Ticket]):
             host = next(iter(self._refused))
             lane = self._lanes.get(host)
             if lane is not None and lane.refused and lane.waiting:
+                self.turned_away = host, next(iter(lane.waiting))
                 ticket, before = lane.waiting.popitem(last=False)
                 self._waiting -= 1
                 self.held -= lane.held
@@ -194,6 +198,25 @@ class HostQueues(Generic[Ticket]):
     def waiting(self) -> list[Ticket]:
         """Every waiting ticket."""
         return [ticket for lane in self._lanes.values() for ticket in lane.waiting]
+
+    def recount(self, running: Mapping[str, int], is_gone: Callable[[Ticket], bool]) -> None:
+        """Count anew after an operation was interrupted. running: places taken, by host. is_gone: of a ticket, whether
+        it waits no longer."""
+        for host in running:
+            self._lane(host)
+        for host, lane in self._lanes.items():
+            for ticket in [ticket for ticket in lane.waiting if is_gone(ticket)]:
+                del lane.waiting[ticket]
+            lane.running = running.get(host, 0)
+            lane.held = lane.held and lane.resting
+        self.running = sum(running.values())
+        self._waiting = sum(len(lane.waiting) for lane in self._lanes.values())
+        self.held = sum(len(lane.waiting) for lane in self._lanes.values() if lane.held)
+        self._resting = [(lane.open_at, host) for host, lane in self._lanes.items() if lane.resting]
+        heapq.heapify(self._resting)
+        self._refused = {host: None for host, lane in self._lanes.items() if lane.refused}
+        for host, lane in list(self._lanes.items()):
+            self._list(host, lane)
 
     def _lane(self, host: str) -> _Lane[Ticket]:
         lane = self._lanes.get(host)

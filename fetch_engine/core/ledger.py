@@ -78,25 +78,26 @@ class Ledger:
 
     def reap(self, job: Job) -> None:
         """A handle died; its fetch may be queued, running or ended."""
-        if job.by_gc:
-            self.freed_by_gc.append((masked_url(job.request.url), self._clock()))
         self._pinned.discard(job.id)
         never_ran = job.outcome is None and not job.has_run
+        is_by_gc = job.by_gc
         if job.outcome is not None:
             for shelf in (self._fresh, self._outlived, self._kept):
                 if shelf.pop(job.id, None) is not None:
                     break
         self.closed += 1
-        self.by_gc += job.by_gc
         if job.outcome is not None:
             self.finished -= 1
-            return
-        self.dropped_before_start += never_ran
-        if job.started:
+        elif job.started:
             self.running -= 1
             self.dropping += 1
         else:
             self.queued -= 1
+        # Those that `recount` cannot tell, with the mark on the job, at once.
+        dropped, by_gc = self.dropped_before_start + never_ran, self.by_gc + is_by_gc
+        self.dropped_before_start, self.by_gc, job.reaped = dropped, by_gc, True
+        if is_by_gc:
+            self.freed_by_gc.append((masked_url(job.request.url), self._clock()))
 
     def pin(self, job: Job) -> None:
         """The handle is kept on purpose: it will not count as outlived."""
@@ -109,9 +110,10 @@ class Ledger:
     def unpin(self, job: Job) -> None:
         """From now on the handle counts as any other; its age starts anew."""
         self._pinned.discard(job.id)
-        if self._kept.pop(job.id, None):
+        if job.id in self._kept:
             job.ended_at = self._clock()
             self._shelve(job)
+            del self._kept[job.id]
 
     def age(self) -> None:
         """Count those that have been held for long enough as outlived."""
@@ -120,8 +122,28 @@ class Ledger:
             task_id, job = next(iter(self._fresh.items()))
             if job.ended_at > due:
                 break
-            del self._fresh[task_id]
             self._outlived[task_id] = job
+            del self._fresh[task_id]
+
+    def recount(self, jobs: set[Job], *, is_opened_known: bool) -> None:
+        """Count anew, from every job that there is, after a transition was interrupted. is_opened_known: whether it was
+        not the opening of a handle that was interrupted."""
+        alive = [job for job in jobs if not job.reaped]
+        self.finished = sum(job.outcome is not None for job in alive)
+        self.running = sum(job.outcome is None and job.started for job in alive)
+        self.queued = len(alive) - self.finished - self.running
+        self.dropping = sum(job.reaped and job.started and job.outcome is None for job in jobs)
+        if is_opened_known:
+            self.closed = self.opened - len(alive)
+        else:
+            self.opened = self.closed + len(alive)
+        finished = {job.id: job for job in alive if job.outcome is not None}
+        for shelf in (self._kept, self._outlived, self._fresh):
+            for task_id in list(shelf):
+                if finished.pop(task_id, None) is None:
+                    del shelf[task_id]
+        for job in finished.values():
+            self._shelve(job)
 
     def census(self) -> Census:
         """The counts."""

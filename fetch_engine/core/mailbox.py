@@ -109,6 +109,12 @@ class Mailbox:
         if self._wake is not None:
             self._entries.append((action, subject))
 
+    def put_first(self, action: Action, subject: Any) -> None:
+        """Leave an entry that is acted on before all others; once, however often that is asked in a row."""
+        entries = self._entries
+        if not (entries and entries[0][0] is action):
+            entries.appendleft((action, subject))
+
     def post_now(self, action: Action, subject: Any) -> None:
         """Leave an entry, and have it acted on at once where the caller is in the loop."""
         if self._wake is None or _forks != self._made_in:

@@ -27,6 +27,7 @@ from fetch_engine.core.hosts import Hosts
 from fetch_engine.core.ledger import Ledger
 from fetch_engine.core.mailbox import Action, Mailbox
 from fetch_engine.core.own_tasks import OwnTasks
+from fetch_engine.core.recount import recount
 from fetch_engine.core.session import SharedSession
 from fetch_engine.core.slots import SlotRequest, note_rest, turn_away, turn_some_away
 from fetch_engine.core.task import FetchTask, Job, Outcome
@@ -35,8 +36,14 @@ from fetch_engine.fetch.host_backoff import HostBackoff
 from fetch_engine.inspect import known_types
 from fetch_engine.model.errors import AttemptFailed
 from fetch_engine.model.limits import Limits
-from fetch_engine.model.loop_waker import ending, has_headroom, presence, waker
+from fetch_engine.model.loop_waker import ending, has_headroom, interrupter, presence, waker
 from fetch_engine.model.results import ErrorKind
+
+INTERRUPTIONS = (
+    RecursionError,
+    MemoryError,
+    KeyboardInterrupt,
+)  # of the surroundings: not the fault of what they strike
 
 
 class Scheduler:
@@ -75,12 +82,13 @@ class Scheduler:
         self.hosts = Hosts(self.lanes, self.backoff)
         self._alarm = math.inf  # when the task that waits for lanes to open looks again
         self._sooner = anyio.Event()
-        self._running: set[Job] = set()
+        self.running: set[Job] = set()
         self.granted: list[Job] = []  # given a place, not yet submitted to the executor
         self.announcing = announcing
         self._advancing = self._leaving = self.left = False
         self._changed: anyio.Event | None = None
         self._is_loop_gone = ending()
+        self._interrupt_loop = interrupter()
         self.deaths = Deaths(registry)
 
     def advance(self) -> None:
@@ -111,6 +119,9 @@ class Scheduler:
             if self._changed is not None and (self.ledger.idle or self._is_drained()):
                 self._owed.append(self._changed.set)
                 self._changed = None
+        except BaseException:
+            self.mailbox.put_first(recount, None)
+            raise
         finally:
             self._advancing = False
         if len(self.mailbox) or self._owed:
@@ -120,11 +131,14 @@ class Scheduler:
         """Leave an entry, if one is given; `advance`; and make the calls owed. For a turn of the engine's own."""
         if action is not None:
             self.mailbox.put(action, subject)
-        is_here = self.mailbox.is_in_loop()
-        if is_here or self.left:
-            self.advance_here()
-        if self._owed and is_here:
-            self.tasks.make_calls()
+        try:
+            is_here = self.mailbox.is_in_loop()
+            if is_here or self.left:
+                self.advance_here()
+            if self._owed and is_here:
+                self.tasks.make_calls()
+        except INTERRUPTIONS as error:
+            self._put_off(error)
 
     def start(self, job: Job) -> None:
         """As `proceed(Scheduler.begin, job)`, which costs much more than this where nothing else is to be done."""
@@ -134,10 +148,24 @@ class Scheduler:
         try:
             self._advancing = True
             self.begin(job)
+        except INTERRUPTIONS as error:
+            self.mailbox.put(Scheduler.begin, job)
+            self.mailbox.put_first(recount, None)
+            self._put_off(error)
+            return
         finally:
             self._advancing = False
         if self._owed or len(self.mailbox):
             self.proceed()
+
+    def _put_off(self, error: BaseException) -> None:
+        """The engine's own task that it has struck is not to end by it: what was interrupted is done in a later turn,
+        and Control-C comes out of the event loop."""
+        if isinstance(error, KeyboardInterrupt):
+            if self._interrupt_loop is None:
+                raise error
+            self._interrupt_loop()
+        self.mailbox.ask_again()
 
     async def join(self) -> None:
         """Wait until nothing is queued, running or unwinding."""
@@ -153,6 +181,8 @@ class Scheduler:
 
     def admit(self, job: Job) -> None:
         """A handle was made."""
+        if job.outcome is not None:
+            return
         self.ledger.admit()
         job.generation = self.session.lease()
         if self._leaving:
@@ -161,12 +191,12 @@ class Scheduler:
         if self.backoff.refusal(job.host) is not None:
             turn_away(self, job.host, job)
             return
-        if job.timeout is not None:
-            self.spawn(job.expire, Scheduler.time_out)
         job.host = self.lanes.push(job.host, job)
         if not self.deaths.watched:
-            self.deaths.watched = True
             self.spawn(self._watch)
+            self.deaths.watched = True
+        if job.timeout is not None:
+            self.spawn(job.expire, Scheduler.time_out)
 
     def cancel(self, job: Job) -> None:
         """Its owner wants it no more."""
@@ -178,10 +208,8 @@ class Scheduler:
 
     def reap(self, job: Job) -> None:
         """Its handle has died."""
-        if job.reaped:
-            return
-        self.ledger.reap(job)
-        job.reaped = True
+        if not job.reaped:
+            self.ledger.reap(job)
         if job.outcome is not None:
             self._give_back_lease(job)
         else:
@@ -189,25 +217,29 @@ class Scheduler:
 
     def begin(self, job: Job) -> None:
         """Its request is about to start. A handle that died since the place was given was reaped before."""
-        job.begun = job.cancel_error is None and job.generation is not None
-        if job.begun and job.generation is not None:
+        if job.begun is not None:
+            return
+        may_begin = job.cancel_error is None and job.generation is not None
+        if may_begin and job.generation is not None:
             job.generation = self.session.renew(job.generation)
             self.session.start(job.generation)
             job.recorder.start()
+        job.begun = may_begin
 
     def end(self, ended: tuple[Job, Outcome]) -> None:
         """The executor is through with it."""
         job, outcome = ended
-        self._running.discard(job)
         self.leave_lane(job)
-        if job.begun and job.generation is not None:
+        if job.begun and job.generation is not None and job in self.running:
             self.session.stop(job.generation)
-        self._conclude(job, outcome)
+        if job.outcome is None:
+            self._conclude(job, outcome)
+        self.running.discard(job)
 
     def leave(self, _: None) -> None:
         """The engine ends."""
         self._leaving = True
-        for ticket in (*self.lanes.waiting(), *self._running):
+        for ticket in (*self.lanes.waiting(), *self.running):
             if isinstance(ticket, Job):
                 self.stop(ticket, ErrorKind.CANCELLED, "the engine was closed")
 
@@ -223,6 +255,12 @@ class Scheduler:
             return False
         if self.lanes.rested:
             note_rest(self, ticket)
+        self.place(ticket)
+        self.lanes.given = None
+        return True
+
+    def place(self, ticket: Job | SlotRequest) -> None:
+        """It was given a place."""
         if isinstance(ticket, SlotRequest):
             ticket.job.lane = ticket.host
             self._owed.append(ticket.arrived)
@@ -230,10 +268,9 @@ class Scheduler:
             self.ledger.start()
             ticket.started = True
             ticket.lane = ticket.host
-            self._running.add(ticket)
+            self.running.add(ticket)
             if not self.announcing.holds(ticket, self):
                 self.granted.append(ticket)
-        return True
 
     def leave_lane(self, job: Job) -> None:
         if job.lane is not None:
@@ -253,17 +290,17 @@ class Scheduler:
         """End it, queued or running, if it has not ended."""
         if job.outcome is not None:
             return
-        if self.announcing.take(job):
+        if self.announcing.has(job):
             self.end((job, describe_failure(job.request, job.recorder, AttemptFailed(kind, message))))
+            self.announcing.forget(job)
         elif job.started:
             job.refuse(kind, message)
             self.executor.stop(job)
         else:
-            self.lanes.remove(job.host, job)
             self._conclude(job, describe_failure(job.request, job.recorder, AttemptFailed(kind, message)))
+            self.lanes.remove(job.host, job)
 
     def _conclude(self, job: Job, outcome: Outcome) -> None:
-        job.conclude(outcome)
         self.ledger.end(job)
         if job.reaped:
             self._give_back_lease(job)  # only now: closing a client under a runner would fail its neighbours
@@ -272,6 +309,7 @@ class Scheduler:
             self.ledger.unpin(job)
         if job.is_watched:
             self._owed.append(job.tell)
+        job.conclude(outcome)
 
     def _give_back_lease(self, job: Job) -> None:
         if job.generation is not None:
@@ -282,7 +320,7 @@ class Scheduler:
         """Reap those whose handle died unnoticed, if there are fewer handles than the ledger counts."""
         if self.ledger.alive > self.deaths.handles():
             waiting = [ticket for ticket in self.lanes.waiting() if isinstance(ticket, Job)]
-            for job in self.deaths.unnoticed((*waiting, *self._running, *self.ledger.finished_jobs())):
+            for job in self.deaths.unnoticed((*waiting, *self.running, *self.ledger.finished_jobs())):
                 self.mailbox.put(Scheduler.reap, job)
             self.proceed()
 
@@ -309,7 +347,7 @@ class Scheduler:
         """The loop was closed under the engine: nothing runs any more, and nothing will."""
         self.advance_here()
         self.leave(None)
-        for job in list(self._running):
+        for job in list(self.running):
             error = job.cancel_error or (ErrorKind.CANCELLED, "the event loop was closed")
             self.end((job, describe_failure(job.request, job.recorder, AttemptFailed(*error))))
         self._owed.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -214,6 +214,20 @@ class SharedSession:
         for generation in list(self._open):
             await self._close(generation)
 
+    def recount(self, leased: Counter[Generation], running: Counter[Generation]) -> None:
+        """Count anew after an operation was interrupted: who has a lease and whose request is under way."""
+        generations = {*self._open, *leased}
+        if self._current is not None:
+            generations.add(self._current)
+        self.leases = leased.total()
+        for generation in generations:
+            if not leased[generation] and generation.leases:
+                generation.unleased_since = time.monotonic()
+            if not running[generation] and generation.running:
+                generation.idle_since = time.monotonic()
+            generation.leases, generation.running = leased[generation], running[generation]
+            self._watch(generation)
+
     def _due(self, generation: Generation) -> float:
         """When this generation is to be closed, if nothing changes (as `time.monotonic`); infinity for never."""
         if generation.running or generation.client is None or generation.closing:
@@ -231,8 +245,8 @@ class SharedSession:
             if due < generation.close_at:
                 self._later(generation.sooner.set)
         elif due < math.inf:
-            generation.keeper = True
             self._spawn(self._keep, generation)
+            generation.keeper = True
 
     async def _keep(self, generation: Generation) -> None:
         """Wait until the generation is due; a lease or request in between puts it off."""

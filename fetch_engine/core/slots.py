@@ -140,6 +140,7 @@ def turn_some_away(owner: Owner) -> bool:
             return False
         note_rest(owner, refused[1])
         turn_away(owner, *refused)
+        owner.lanes.turned_away = None
     return True
 
 

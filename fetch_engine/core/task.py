@@ -157,11 +157,11 @@ class Job:
 
     def conclude(self, outcome: Outcome) -> None:
         """It has ended. `tell` must follow if it is watched."""
-        self.outcome = outcome
         self.context = None  # its variables may hold handles
-        if self._recorder is not None:
-            self._recorder.state = final_state(outcome)  # for whoever has taken it
-            self._recorder = None  # a handle that is kept keeps the outcome alone
+        recorder = self._recorder
+        if recorder is not None:
+            recorder.state = final_state(outcome)  # for whoever has taken it
+        self._recorder, self.outcome = None, outcome  # a handle that is kept keeps the outcome alone
 
     @property
     def is_watched(self) -> bool:
@@ -193,7 +193,7 @@ class Job:
             with anyio.CancelScope() as scope:
                 self.deadline_scope = scope
                 await anyio.sleep(self.timeout)
-                self.mailbox.post_now(time_out, self)
+                self.mailbox.post(time_out, self)
 
     async def wait(self) -> None:
         """Wait for the end. Raises RuntimeError in another event loop than the engine's."""

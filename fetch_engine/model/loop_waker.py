@@ -73,6 +73,17 @@ def ending() -> Callable[[], bool]:
     return closed
 
 
+def interrupter() -> Callable[[], None] | None:
+    """A function that has KeyboardInterrupt raised soon in a turn of the loop that is running now, so that it comes out
+    of it. None on trio, which raises it in the tasks of its user and in nothing of its own."""
+    is_asyncio = isinstance(current_token().native_token, asyncio.AbstractEventLoop)
+    return waker(_interrupt) if is_asyncio else None
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
 def is_in_abandoned_generator() -> bool:
     """Whether asyncio closes an async generator that was dropped before its end, in a task of its own. trio warns of
     that itself."""

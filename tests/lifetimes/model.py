@@ -291,7 +291,7 @@ class Model:
         assert self.wire.violations == []
 
         scheduler = self.scheduler
-        assert {job.id for job in scheduler._running} == running
+        assert {job.id for job in scheduler.running} == running
         assert scheduler.lanes.running <= CONCURRENCY
         assert 0 <= scheduler.executor._free_workers <= scheduler.executor._workers
         assert self.wire.peak_in_all <= CONCURRENCY
@@ -348,7 +348,7 @@ class Model:
         assert self.wire.in_flight == 0
         scheduler = self.scheduler
         executor = scheduler.executor
-        tables = (scheduler._running, scheduler.granted, scheduler._owed, scheduler.pins, scheduler.mailbox)
+        tables = (scheduler.running, scheduler.granted, scheduler._owed, scheduler.pins, scheduler.mailbox)
         for table in (*tables, executor._granted):
             assert len(table) == 0
         assert scheduler.lanes._lanes == {}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fetch_engine import FetchCancelled, FetchEngine, FetchRequest, Limits, RetryPolicy
+from fetch_engine import FetchCancelled, FetchEngine, FetchFailed, FetchRequest, Limits, RetryPolicy
 from tests.lifetimes.fake_transport import checked_wire
 from tests.lifetimes.waiting import all_let_go, turns, until
 
@@ -81,3 +81,32 @@ async def test_it_ends_at_once_where_it_is_not_wanted(how: str) -> None:
     assert wire.started == ([] if how == "closed" else [f"{URL}?next"])
     census = engine.census()
     assert (census.alive, engine.session.leases) == (0 if how == "dropped" else 1, 0)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_a_hook_that_raises_fails_its_own_fetch_and_no_other(times: int) -> None:
+    told = Told()
+    failures = times
+
+    def announce(request: FetchRequest, go: Callable[[], object]) -> None:
+        nonlocal failures
+        failures -= 1
+        if failures >= 0:
+            raise KeyError("a bug of the hook")
+        told(request, go)
+        go()
+
+    with checked_wire() as wire:
+        async with FetchEngine(open_transport=wire.open, announce=announce, limits=Limits(concurrency=1)) as engine:
+            posts = [engine.submit(FetchRequest(f"{URL}?{number}", "POST")) for number in range(times)]
+            for post in posts:
+                with pytest.raises(FetchFailed) as failed:
+                    await post
+                assert failed.value.error.kind == "internal"
+                assert "a bug of the hook" in failed.value.error.message
+            assert (await engine.submit(f"{URL}?get")).status == 200
+            assert (await engine.submit(FetchRequest(f"{URL}?post", "POST"))).status == 200
+            del post
+            posts.clear()
+            await all_let_go(engine)
+    assert wire.started == [f"{URL}?get", f"{URL}?post"]

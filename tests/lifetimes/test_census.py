@@ -105,7 +105,7 @@ async def test_three_hundred_fetches_without_a_census_leave_no_entry_in_any_tabl
             await until(lambda: scheduler.ledger.closed == 300)
             ledger, lanes = scheduler.ledger, scheduler.lanes
             tables = [ledger._fresh, ledger._outlived, ledger._kept, ledger._pinned, lanes._lanes, lanes._ready]
-            tables += [scheduler._running, scheduler._owed, scheduler.mailbox, engine._registry]
+            tables += [scheduler.running, scheduler._owed, scheduler.mailbox, engine._registry]
             tables += [scheduler.granted, scheduler.executor._granted]
             assert [len(table) for table in tables] == [0] * len(tables)
 

@@ -38,7 +38,7 @@ def assert_ended(engine: FetchEngine) -> None:
     assert (session.is_open, session.leases) == (False, 0)
     assert session.generation == session.closed_generations
     scheduler: Any = engine._opened
-    for table in (scheduler._running, scheduler.granted, scheduler.pins, scheduler.mailbox, scheduler.lanes._lanes):
+    for table in (scheduler.running, scheduler.granted, scheduler.pins, scheduler.mailbox, scheduler.lanes._lanes):
         assert len(table) == 0
     assert scheduler.executor._workers == scheduler.executor._free_workers == 0
 
