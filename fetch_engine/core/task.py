@@ -271,7 +271,7 @@ class FetchTask:
         # the handle under its awaiter.
         job = self.job
         try:
-            if job.outcome is None:
+            while job.outcome is None:  # an event loop that met the limit of recursion may wake a task too early
                 await job.wait()
             outcome = job.outcome
             if isinstance(outcome, FetchResult):

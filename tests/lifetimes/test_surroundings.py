@@ -119,7 +119,7 @@ async def test_a_finalizer_that_fails_loses_no_drop(error: type[BaseException]) 
             await until(lambda: len(wire.started) == 2)
             setattr(engine, "_post_death", engine._scheduler.mailbox.post_death)  # noqa: B010
             done = [engine.submit("no url")]
-            await until(done[0].done)
+            await until(lambda: done[0].outcome is not None)  # no bound method: trio on 3.13 keeps it for a while
             setattr(engine, "_post_death", fails)  # noqa: B010
             tasks += [engine.submit(f"{HOST}/{path}") for path in ("hang", "hang", "ok")]
             tasks.clear()
