@@ -561,5 +561,6 @@ def test_what_lists_still_have_is_counted_where_it_is_known(saved: Saved) -> Non
         writer.requested(FetchRequest("http://a.example/"), input=index)
     writer.note_input(2, {"ended": True})
     assert writer.close(complete=False)
-    (run,) = saved.reader().runs()
+    with saved.reader() as reader:
+        (run,) = reader.runs()
     assert (run.left, run.unread, run.has_more) == (4, 8, True)
