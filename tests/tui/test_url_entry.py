@@ -289,7 +289,7 @@ async def test_the_next_request_is_edited_and_sent() -> None:
         await stage.press(
             *(["backspace"] * 3), *"POST", "tab", "tab", *"A:b", "enter", *"broken", "tab", *"x=1", "ctrl+g"
         )
-        assert "line 2 of the headers" in editor_line(stage)
+        assert "malformed header in line 2" in editor_line(stage)
         await stage.press("shift+tab", *(["backspace"] * 6), "ctrl+g")
         request = FetchRequest("h.example/[1-3]", "POST", (("A", "b"),), b"x=1")
         assert stage.link.sent == [AddGlob(parse_glob("h.example/[1-3]"), request)]
