@@ -418,7 +418,7 @@ def test_eager_tasks(loop: str) -> None:
     factory = asyncio.eager_task_factory
     taken = {"eager_start", "kwargs"} & inspect.signature(factory).parameters.keys()
     if loop == "uvloop" and not taken:
-        pytest.skip("uvloop hands eager_start to the factory, and that of this Python takes it not yet (until 3.13.3)")
+        pytest.skip("uvloop hands eager_start to the factory, and that of this Python does not take it")
 
     async def main() -> None:
         asyncio.get_running_loop().set_task_factory(factory)
